@@ -1,0 +1,52 @@
+// swift-tools-version: 6.0
+import PackageDescription
+
+let package = Package(
+  name: "tomi-referrals",
+  products: [
+    .executable(name: "tomi-referrals", targets: ["tomi-referrals"])
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "3.12.0"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.3.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+  ],
+  targets: [
+    .systemLibrary(
+      name: "CFastCGI", pkgConfig: "fcgi", providers: [.apt(["libfcgi-dev"])]),
+    .systemLibrary(
+      name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+    .target(name: "FastCGI", dependencies: ["CFastCGI"]),
+    .target(name: "SQLite", dependencies: ["CSQLite"]),
+    .target(name: "Domain"),
+    .target(name: "JSON"),
+    .target(
+      name: "Schema", path: "schema",
+      resources: [.embedInCode("0001_initial.sql"), .embedInCode("openapi.yaml")]),
+    .target(name: "Store", dependencies: ["Domain", "JSON", "Schema", "SQLite"]),
+    .target(
+      name: "API",
+      dependencies: [
+        "Domain", "JSON", "Schema", "Store",
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Logging", package: "swift-log"),
+      ]),
+    .executableTarget(
+      name: "tomi-referrals",
+      dependencies: [
+        "API", "Domain", "FastCGI", "JSON", "Store",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Logging", package: "swift-log"),
+      ]),
+    .testTarget(name: "DomainTests", dependencies: ["Domain"]),
+    .testTarget(name: "JSONTests", dependencies: ["JSON"]),
+    .testTarget(name: "FastCGITests", dependencies: ["FastCGI"]),
+    .testTarget(name: "SQLiteTests", dependencies: ["SQLite"]),
+    .testTarget(name: "StoreTests", dependencies: ["Store"]),
+    .testTarget(name: "APITests", dependencies: ["API"]),
+    .testTarget(name: "EndToEnd", dependencies: ["tomi-referrals"]),
+  ]
+)

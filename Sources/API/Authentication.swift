@@ -1,0 +1,46 @@
+import Crypto
+import Domain
+import Foundation
+import HTTPTypes
+import Store
+
+/// Names the caller of a request by its token and checks that the route is for them.
+///
+/// - Returns: Nil where nobody has to say who they are.
+/// - Throws: `Failure`: `.unauthenticated`, `.forbidden`, and `.invalidParameter` for two tokens.
+func authenticate(_ request: Request, for route: Route, in records: Snapshot) throws -> Caller? {
+  guard route.audience != .anyone else { return nil }
+  let headers = request.headers[values: .authorization]
+  guard headers.count < 2 else {
+    throw Failure.invalidParameter([
+      FieldError(
+        .header("Authorization"), .repeatedParameter, "This header may stand only once.")
+    ])
+  }
+  guard let header = headers.first else { throw Failure.unauthenticated(tokenGiven: false) }
+  // RFC 6750, section 2.1; a scheme's case does not count (RFC 9110, section 11.1).
+  let parts = header.split(separator: " ", maxSplits: 1)
+  guard parts.count == 2, parts[0].lowercased() == "bearer",
+    let caller = try records.caller(tokenSHA256: AccessToken.sha256(of: String(parts[1])))
+  else { throw Failure.unauthenticated(tokenGiven: true) }
+  guard caller.isStaff || route.audience == .member else { throw Failure.forbidden }
+  return caller
+}
+
+/// The secret that a caller shows.
+package enum AccessToken {
+  /// A new token: 256 random bits in base64url, behind a prefix that scanners for leaked secrets can
+  /// look for.
+  package static func new() -> String {
+    var generator = SystemRandomNumberGenerator()
+    let bytes = (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
+    return "tomi_"
+      + Data(bytes).base64EncodedString()
+      .replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
+  }
+
+  /// What is kept of a token. It has more random bits than can be guessed, so no slow hash is needed.
+  package static func sha256(of token: String) -> [UInt8] {
+    Array(SHA256.hash(data: Data(token.utf8)))
+  }
+}

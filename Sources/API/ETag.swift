@@ -1,0 +1,23 @@
+import Crypto
+import Foundation
+
+/// Entity tags (RFC 9110, section 8.8.3): a thing's version is a hash of its representation, so that it
+/// changes with all that the caller sees of it, a partner's telephone number inside a referral as well.
+enum ETag {
+  /// The strong tag of a body, in quotes.
+  static func of(_ body: [UInt8]) -> String {
+    let hash = SHA256.hash(data: body).prefix(12)
+    return "\"\(Data(hash).base64EncodedString())\""
+  }
+
+  /// Whether a list of tags, as in `If-Match` and `If-None-Match`, names this one. Weak forms count as
+  /// equal: compression on the way weakens our tags, and nobody else makes any.
+  static func list(_ list: String, names tag: String) -> Bool {
+    list.split(separator: ",").contains { part in
+      var part = part.drop(while: \.isWhitespace)
+      while part.last?.isWhitespace == true { part.removeLast() }
+      if part.hasPrefix("W/") { part = part.dropFirst(2) }
+      return part == tag || part == "*"
+    }
+  }
+}

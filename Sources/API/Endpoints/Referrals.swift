@@ -1,0 +1,201 @@
+import Domain
+import JSON
+import Store
+
+/// `POST /api/groups/:groupId/referrals`: asks for an introduction to a partner.
+@Sendable func requestReferral(_ call: Call<Change>) throws -> Answer {
+  let caller = try call.caller
+  var referral = Referral(
+    id: call.records.newID(), groupID: try call.id("groupId"), requestedBy: caller.userID,
+    createdAt: call.now, updatedAt: call.now)
+  var fields = try call.fields()
+  fields.require("partner_type")
+  fields.set("partner_type", &referral.partnerType, .word())
+  if let context = fields.context("context") { referral.context = context }
+  if let requester = fields.givenOrNull("requested_by", .id) {
+    referral.requestedBy = requester ?? caller.userID
+    let isAllowed =
+      caller.isStaff
+      ? try requester == nil || requester == caller.userID
+        || call.records.isMember(referral.requestedBy, of: referral.groupID)
+      : referral.requestedBy == caller.userID
+    if !isAllowed {
+      fields.fail(
+        "requested_by", .notAMember,
+        caller.isStaff
+          ? "This user is not a member of the group." : "Members ask in their own name.")
+    }
+  }
+  fields.readOnly(
+    StaffReferral.fields.filter { !["requested_by", "partner_type", "context"].contains($0) },
+    stored: StaffReferral?.none)
+  try fields.finish()
+  try call.records.insert(referral)
+  let view = StaffReferral.Core(referral)
+  try call.records.record(
+    "referral.requested", .referral, referral.id.text,
+    changes: Changes.between(StaffReferral.Core?.none, view, fields: StaffReferral.history))
+  return .created(
+    try call.groupView(referral.id), at: "/api/groups/\(referral.groupID)/referrals/\(referral.id)")
+}
+
+/// `GET /api/groups/:groupId/referrals`: the group's requests, newest first.
+@Sendable func listGroupReferrals(_ call: Call<Snapshot>) throws -> Answer {
+  var filter = ReferralFilter()
+  filter.groupID = try call.id("groupId")
+  filter.statuses = call.query.words("status")
+  filter.types = call.query.words("partner_type")
+  guard try call.caller.isStaff else {
+    return call.page(
+      try call.records.referrals(filter, call.query.page).map { MemberReferral($0) })
+  }
+  return call.page(
+    try call.records.staffReferrals(filter, call.query.page).map { StaffReferral($0) })
+}
+
+/// `GET /api/groups/:groupId/referrals/:id`: one request of the group.
+@Sendable func getGroupReferral(_ call: Call<Snapshot>) throws -> Answer {
+  .thing(try call.groupView(call.groupReferral().id))
+}
+
+/// `POST /api/groups/:groupId/referrals/:id/cancel`: cancels a request.
+@Sendable func cancelReferral(_ call: Call<Change>) throws -> Answer {
+  let old = try call.groupReferral()
+  var fields = try call.fields()
+  var note: String?
+  fields.set("note", &note, .note)
+  try fields.finish()
+  var new = try old.cancelled(byStaff: call.caller.isStaff, at: call.now)
+  if new != old {
+    new.updatedAt = call.now
+    try call.records.update(new)
+    try call.recordReferral("referral.cancelled", from: old, to: new, note: note)
+  }
+  return .thing(try call.groupView(new.id))
+}
+
+extension Call {
+  /// The request that the path names, if it is the group's.
+  ///
+  /// - Throws: `Failure.notFound`.
+  fileprivate func groupReferral() throws -> Referral {
+    guard let record = try records.referral(id()), record.referral.groupID == (try id("groupId"))
+    else { throw Failure.notFound }
+    return record.referral
+  }
+
+  /// A request of the group as the caller sees it.
+  fileprivate func groupView(_ id: ID) throws -> any View {
+    guard let record = try records.referral(id) else { throw Failure.notFound }
+    let timeline = try records.timeline(of: id)
+    return try caller.isStaff
+      ? StaffReferral(record, timeline: timeline)
+      : MemberReferral(record.withoutRequester, timeline: timeline)
+  }
+}
+
+extension Fields {
+  /// Reads a context; an empty one if it is null, nil if it was left out or is wrong.
+  mutating func context(_ name: String) -> Context? {
+    guard has(name) else { return nil }
+    return object(name) { fields in
+      var context = Context()
+      fields.set("group_size", &context.groupSize, .integer(1...100))
+      context.homePriceRange = fields.priceRange("home_price_range")
+      fields.set("timeline", &context.timeline, .text(limit: 100))
+      fields.set("state", &context.state, .state)
+      fields.set("specific_need", &context.specificNeed, .text(limit: 2_000, multiline: true))
+      return context
+    } ?? Context()
+  }
+
+  private mutating func priceRange(_ name: String) -> Context.PriceRange? {
+    let range = object(name) { fields in
+      var range = Context.PriceRange()
+      fields.set("min", &range.min, .integer(0...Int.max))
+      fields.set("max", &range.max, .integer(0...Int.max))
+      return range
+    }
+    guard let range, range != Context.PriceRange() else { return nil }
+    if let min = range.min, let max = range.max, min > max {
+      fail(name, .outOfRange, "The lower end is above the upper end.")
+    }
+    return range
+  }
+}
+
+/// When a request got each of its statuses, oldest first.
+struct Timeline: View {
+  let steps: [(status: ReferralStatus, at: Timestamp)]
+
+  func write(to json: inout JSONWriter) {
+    json.array { json in
+      for step in steps {
+        json.object {
+          $0.field("status", step.status)
+          $0.field("at", step.at)
+        }
+      }
+    }
+  }
+}
+
+/// A request as the group's members see it.
+struct MemberReferral: View {
+  let record: ReferralRecord
+  /// Nil in a list.
+  let timeline: Timeline?
+
+  init(
+    _ record: ReferralRecord, timeline: [(status: ReferralStatus, at: Timestamp)]? = nil
+  ) {
+    self.record = record
+    self.timeline = timeline.map(Timeline.init)
+  }
+
+  func write(to json: inout JSONWriter) {
+    let referral = record.referral
+    json.object {
+      $0.field("id", referral.id)
+      $0.field("group_id", referral.groupID)
+      $0.field("requested_by", referral.requestedBy)
+      $0.field("partner_type", referral.partnerType)
+      $0.field("status", referral.status)
+      $0.name("context")
+      $0.context(referral.context)
+      $0.field("partner_id", referral.partnerID)
+      $0.field("intro_sent_at", referral.introSentAt)
+      $0.field("outcome", referral.outcome)
+      $0.field("created_at", referral.createdAt)
+      $0.field("updated_at", referral.updatedAt)
+      $0.field(
+        "partner", record.partner.map { ReferredPartner($0, isIntroduced: referral.isIntroduced) })
+      if let timeline { $0.field("timeline", timeline) }
+    }
+  }
+}
+
+/// A request's partner: how to reach it shows once it was introduced.
+struct ReferredPartner: View {
+  let partner: PartnerContact
+  let isIntroduced: Bool
+
+  init(_ partner: PartnerContact, isIntroduced: Bool) {
+    self.partner = partner
+    self.isIntroduced = isIntroduced
+  }
+
+  func write(to json: inout JSONWriter) {
+    json.object {
+      $0.field("id", partner.id)
+      $0.field("type", partner.type)
+      $0.field("company_name", partner.companyName)
+      if isIntroduced {
+        $0.field("contact_name", partner.contactName)
+        $0.field("email", partner.email)
+        $0.field("phone", partner.phone)
+      }
+      $0.field("website", partner.website)
+    }
+  }
+}

@@ -1,0 +1,80 @@
+import HTTPTypes
+
+/// A request, read to its end.
+package struct Request: Sendable {
+  /// The method as it was sent, such as `GET`.
+  package var method: String
+  /// The request target's path and query as they were sent, before any decoding.
+  package var target: String
+  /// The header fields that the service looks at; repeated ones are kept.
+  package var headers: HTTPFields
+  /// The body; nil if it was over the limit.
+  package var body: [UInt8]?
+  /// What the web server calls this request, for logs and problems.
+  package var id: String
+
+  package init(
+    method: String, target: String, headers: HTTPFields = [:], body: [UInt8]? = [], id: String
+  ) {
+    self.method = method
+    self.target = target
+    self.headers = headers
+    self.body = body
+    self.id = id
+  }
+}
+
+/// An answer in full.
+package struct Response: Sendable {
+  package var status: HTTPResponse.Status
+  package var headers: HTTPFields
+  package var body: [UInt8]
+
+  package init(status: HTTPResponse.Status, headers: HTTPFields = [:], body: [UInt8] = []) {
+    self.status = status
+    self.headers = headers
+    self.body = body
+  }
+}
+
+extension HTTPField.Name {
+  static let idempotencyKey = HTTPField.Name("Idempotency-Key")!
+  static let idempotentReplayed = HTTPField.Name("Idempotent-Replayed")!
+  static let link = HTTPField.Name("Link")!
+
+  /// Every request header that the service looks at.
+  package static let ofRequests: [HTTPField.Name] = [
+    .authorization, .contentType, .ifMatch, .ifNoneMatch, .idempotencyKey, .origin,
+    .accessControlRequestMethod,
+  ]
+}
+
+/// What a handler answers.
+struct Answer: Sendable {
+  var status: HTTPResponse.Status = .ok
+  var contentType = "application/json"
+  var body: [UInt8] = []
+  var etag: String?
+  var location: String?
+  /// The next page's address, for the `Link` header.
+  var next: String?
+  /// Whether the answer may be stored by anyone, its reader included.
+  var mayBeStored = true
+  /// Whether this is the first answer to an earlier request with the same idempotency key.
+  var isReplay = false
+
+  /// A single thing, with its version.
+  static func thing(_ view: some View, status: HTTPResponse.Status = .ok) -> Answer {
+    let body = view.bytes
+    return Answer(status: status, body: body, etag: ETag.of(body))
+  }
+
+  /// A thing that was made just now.
+  static func created(_ view: some View, at location: String) -> Answer {
+    var answer = thing(view, status: .created)
+    answer.location = location
+    return answer
+  }
+
+  static let noContent = Answer(status: .noContent)
+}

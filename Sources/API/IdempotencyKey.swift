@@ -1,0 +1,60 @@
+import Crypto
+import Domain
+import Foundation
+import HTTPTypes
+import Store
+
+/// What makes a POST safe to send again: the first answer is given again for 24 hours.
+struct IdempotencyKey: Sendable {
+  private let key: String
+  private let path: String
+  private let bodySHA256: [UInt8]
+
+  /// Reads the header `Idempotency-Key`; nil if it was not sent.
+  ///
+  /// - Parameter isTaken: Whether the route takes one.
+  /// - Throws: `Failure.invalidParameter`.
+  init?(_ request: Request, path: String, body: [UInt8], isTaken: Bool) throws {
+    let values = request.headers[values: .idempotencyKey]
+    guard let value = values.first else { return nil }
+    func refuse(_ code: FieldCode, _ detail: String) -> Failure {
+      .invalidParameter([FieldError(.header("Idempotency-Key"), code, detail)])
+    }
+    guard isTaken else {
+      throw refuse(.notAllowedHere, "This answer is never stored, so it cannot be given again.")
+    }
+    guard values.count == 1 else {
+      throw refuse(.repeatedParameter, "This header may stand only once.")
+    }
+    var key = value.trimmingWhitespace()
+    if key.count > 1, key.hasPrefix("\""), key.hasSuffix("\"") {
+      key = String(key.dropFirst().dropLast())
+    }
+    guard (1...255).contains(key.utf8.count), key.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
+    else {
+      throw refuse(.invalidFormat, "1 to 255 visible ASCII characters are expected.")
+    }
+    self.key = key
+    self.path = path
+    bodySHA256 = Array(SHA256.hash(data: Data(body)))
+  }
+
+  /// Runs the body once for a user, path and key; later requests get what it answered.
+  ///
+  /// - Throws: `Failure.idempotencyKeyReused` if the request's body is another; what `body` throws.
+  func once(for user: ID, in change: Change, _ body: () throws -> Answer) throws -> Answer {
+    if let stored = try change.storedAnswer(user: user, path: path, key: key) {
+      guard stored.requestSHA256 == bodySHA256 else { throw Failure.idempotencyKeyReused }
+      return Answer(
+        status: HTTPResponse.Status(code: stored.status), body: stored.body, etag: stored.etag,
+        location: stored.location, isReplay: true)
+    }
+    let answer = try body()
+    try change.keep(
+      StoredAnswer(
+        requestSHA256: bodySHA256, status: answer.status.code, location: answer.location,
+        etag: answer.etag, body: answer.body),
+      user: user, path: path, key: key)
+    return answer
+  }
+}

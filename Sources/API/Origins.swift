@@ -1,0 +1,32 @@
+import HTTPTypes
+
+/// The origins whose pages may call the service (CORS, https://fetch.spec.whatwg.org/#http-cors-protocol).
+struct Origins: Sendable {
+  let allowed: Set<String>
+
+  private static let requestHeaders =
+    "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match"
+  private static let exposedHeaders =
+    "ETag, Location, Link, Retry-After, X-Request-Id, Idempotent-Replayed"
+
+  /// Lets the page of an allowed origin read the answer.
+  func mark(_ response: inout Response, for request: Request) {
+    // On every answer, also to others: a cache must not give one origin's answer to another.
+    response.headers[.vary] = "Origin"
+    guard let origin = request.headers[.origin], allowed.contains(origin) else { return }
+    response.headers[.accessControlAllowOrigin] = origin
+    response.headers[.accessControlExposeHeaders] = Origins.exposedHeaders
+  }
+
+  /// Answers `OPTIONS`, a preflight or not.
+  func preflight(_ request: Request, allowed methods: [String]) -> Response {
+    var response = Response(status: .noContent)
+    response.headers[.allow] = methods.joined(separator: ", ")
+    response.headers[.cacheControl] = "no-store"
+    guard let origin = request.headers[.origin], allowed.contains(origin) else { return response }
+    response.headers[.accessControlAllowMethods] = methods.joined(separator: ", ")
+    response.headers[.accessControlAllowHeaders] = Origins.requestHeaders
+    response.headers[.accessControlMaxAge] = "7200"
+    return response
+  }
+}

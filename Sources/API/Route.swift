@@ -1,0 +1,180 @@
+import Domain
+import HTTPTypes
+import JSON
+import Store
+
+/// Who a route is for.
+enum Audience: Sendable {
+  /// Everybody; a token is not looked at.
+  case anyone
+  /// Holders of an admin token.
+  case staff
+  /// The members of the group that the path names, and staff on their behalf.
+  case member
+}
+
+/// What a route does with a body.
+enum BodyUse: Sendable {
+  /// A body means nothing and is not looked at.
+  case none
+  /// There may be one.
+  case optional
+  case required
+}
+
+/// One row of the table of routes.
+struct Route: Sendable {
+  enum Handler: Sendable {
+    /// Reads on one snapshot of the database.
+    case read(@Sendable (Call<Snapshot>) throws -> Answer)
+    /// Makes one change to the database, all or nothing.
+    case write(@Sendable (Call<Change>) throws -> Answer)
+  }
+
+  let method: HTTPRequest.Method
+  /// Its segments, `:name` for one that varies.
+  let pattern: String
+  let segments: [Segment]
+  let audience: Audience
+  let parameters: [Parameter]
+  let body: BodyUse
+  /// Whether the answer may be stored: by caches, and for an idempotency key.
+  let storable: Bool
+  let handler: Handler
+
+  enum Segment: Sendable {
+    case literal(String)
+    case variable(String)
+  }
+
+  /// A route that reads.
+  static func get(
+    _ pattern: String, _ audience: Audience, query parameters: [Parameter] = [],
+    storable: Bool = true, _ handler: @escaping @Sendable (Call<Snapshot>) throws -> Answer
+  ) -> Route {
+    Route(
+      method: .get, pattern: pattern, audience: audience, parameters: parameters, body: .none,
+      storable: storable, handler: .read(handler))
+  }
+
+  /// A route that makes a change.
+  static func change(
+    _ method: HTTPRequest.Method, _ pattern: String, _ audience: Audience,
+    body: BodyUse = .required, storable: Bool = true,
+    _ handler: @escaping @Sendable (Call<Change>) throws -> Answer
+  ) -> Route {
+    Route(
+      method: method, pattern: pattern, audience: audience, parameters: [], body: body,
+      storable: storable, handler: .write(handler))
+  }
+
+  private init(
+    method: HTTPRequest.Method, pattern: String, audience: Audience, parameters: [Parameter],
+    body: BodyUse, storable: Bool, handler: Handler
+  ) {
+    self.method = method
+    self.pattern = pattern
+    self.audience = audience
+    self.parameters = parameters
+    self.body = body
+    self.storable = storable
+    self.handler = handler
+    segments = pattern.split(separator: "/").map {
+      $0.hasPrefix(":") ? .variable(String($0.dropFirst())) : .literal(String($0))
+    }
+  }
+
+  /// The variable segments' values, if these are this route's segments; else nil.
+  func match(_ path: [String]) -> [String: String]? {
+    guard path.count == segments.count else { return nil }
+    var variables: [String: String] = [:]
+    for (segment, text) in zip(segments, path) {
+      switch segment {
+      case .literal(let literal):
+        guard literal == text else { return nil }
+      case .variable(let name):
+        variables[name] = text
+      }
+    }
+    return variables
+  }
+}
+
+/// One request, as its handler sees it.
+struct Call<Records: Snapshot> {
+  /// The database at this moment; a `Change` where the route makes one.
+  let records: Records
+  let query: Query
+  /// The path's variable segments.
+  let variables: [String: String]
+  /// The body; nil where the route takes none or the caller sent none.
+  let body: JSON?
+  /// The value of `If-Match`, if it was sent.
+  let ifMatch: String?
+  fileprivate let identity: Caller?
+
+  init(
+    records: Records, query: Query, variables: [String: String], body: JSON?, ifMatch: String?,
+    identity: Caller?
+  ) {
+    self.records = records
+    self.query = query
+    self.variables = variables
+    self.body = body
+    self.ifMatch = ifMatch
+    self.identity = identity
+  }
+
+  /// The time that counts as present.
+  var now: Timestamp { records.now }
+
+  /// Who calls.
+  ///
+  /// - Throws: `Failure.unauthenticated` where nobody had to say so.
+  var caller: Caller {
+    get throws {
+      guard let identity else { throw Failure.unauthenticated(tokenGiven: false) }
+      return identity
+    }
+  }
+
+  /// An ID in the path.
+  ///
+  /// - Throws: `Failure.notFound` if it is malformed.
+  func id(_ name: String = "id") throws -> ID {
+    guard let id = variables[name].flatMap({ ID($0) }) else { throw Failure.notFound }
+    return id
+  }
+
+  /// The body's fields.
+  ///
+  /// - Throws: `Failure.validation` if it is no object.
+  func fields() throws -> Fields {
+    try Fields(body ?? .object([]))
+  }
+
+  /// Checks `If-Match`, if it was sent, against the thing as this caller sees it.
+  ///
+  /// - Parameter thing: Nil if it does not exist yet.
+  /// - Throws: `Failure.preconditionFailed`.
+  func checkPrecondition(_ thing: (some View)?) throws {
+    guard let ifMatch else { return }
+    guard let thing, ETag.list(ifMatch, names: ETag.of(thing.bytes)) else {
+      throw Failure.preconditionFailed
+    }
+  }
+
+  /// A page of a list, with the address of the next one.
+  func page<Item: View>(_ page: Page<Item>, order: String? = nil) -> Answer {
+    let cursor = page.next.map(query.cursor(after:))
+    var json = JSONWriter(capacity: 256 + 512 * page.items.count)
+    json.object {
+      $0.name("data")
+      $0.array { json in page.items.forEach { $0.write(to: &json) } }
+      $0.field("has_more", cursor != nil)
+      $0.field("next_cursor", cursor)
+      if let order { $0.field("order", order) }
+    }
+    return Answer(body: json.bytes, next: cursor.map(query.address(cursor:)))
+  }
+}

@@ -1,0 +1,261 @@
+import Crypto
+import Domain
+import HTTPTypes
+import JSON
+import Logging
+import Store
+
+/// Answers requests: finds the route, names the caller, checks what every route has in common, opens the
+/// one transaction, and turns what the handler returns or throws into bytes.
+package final class Router: Sendable {
+  private let store: Store
+  private let origins: Origins
+  private let slowAfter: Duration
+  private let logger: Logger
+  private let clock: @Sendable () -> Timestamp
+  private let routes: [Int: [Route]]
+
+  /// - Parameters:
+  ///   - origins: The origins whose pages may call the service (CORS), such as `https://app.example`.
+  ///   - slowAfter: Requests that took longer are logged.
+  ///   - clock: The present time.
+  package init(
+    store: Store, origins: [String] = [], slowAfter: Duration = .milliseconds(500),
+    logger: Logger, clock: @escaping @Sendable () -> Timestamp
+  ) {
+    self.store = store
+    self.origins = Origins(allowed: Set(origins))
+    self.slowAfter = slowAfter
+    self.logger = logger
+    self.clock = clock
+    routes = Dictionary(grouping: Route.all, by: \.segments.count)
+  }
+
+  /// Answers a request. Never fails: what goes wrong is a problem in the answer.
+  ///
+  /// - Parameter caller: Who calls, for requests that our own program makes; nil: the token says.
+  package func respond(to request: Request, as caller: Caller? = nil) -> Response {
+    let start = ContinuousClock.now
+    var trace = Trace()
+    var response: Response
+    do {
+      response = try answer(request, as: caller, trace: &trace)
+    } catch {
+      response = problem(error, request: request, trace: &trace)
+    }
+    origins.mark(&response, for: request)
+    if !response.status.hasNoBody { response.headers[.contentLength] = "\(response.body.count)" }
+    if request.method == "HEAD" { response.body = [] }
+    log(request, response, trace, took: ContinuousClock.now - start)
+    return response
+  }
+
+  /// What is known of a request by the time it is logged.
+  private struct Trace {
+    var route = "none"
+    var caller: Caller?
+    /// What went wrong, for our eyes only.
+    var cause: String?
+  }
+
+  private func answer(
+    _ request: Request, as known: Caller?, trace: inout Trace
+  ) throws -> Response {
+    let target = Target(request.target)
+    guard let segments = target.segments else { throw Failure.notFound }
+    let matches = matches(segments)
+    guard let pattern = matches.first?.route.pattern else { throw Failure.notFound }
+    trace.route = pattern
+    let method = request.method == "HEAD" ? "GET" : request.method
+    guard let (route, variables) = matches.first(where: { $0.route.method.rawValue == method })
+    else {
+      let allowed = Router.methods(matches.map(\.route))
+      guard method == "OPTIONS" else { throw Failure.methodNotAllowed(allowed) }
+      return origins.preflight(request, allowed: allowed)
+    }
+
+    let answer: Answer
+    switch route.handler {
+    case .read(let handler):
+      answer = try store.read(now: clock()) { snapshot in
+        let caller = try known ?? authenticate(request, for: route, in: snapshot)
+        trace.caller = caller
+        let input = try Input(request, target, route)
+        let call = Call(
+          records: snapshot as Snapshot, query: input.query, variables: variables, body: nil,
+          ifMatch: nil, identity: caller)
+        try call.checkGroup(of: route)
+        return try handler(call)
+      }
+    case .write(let handler):
+      let caller =
+        try known ?? store.read(now: clock()) { try authenticate(request, for: route, in: $0) }
+      trace.caller = caller
+      let input = try Input(request, target, route)
+      let ifMatch = request.headers[.ifMatch]
+      answer = try store.write(now: clock(), actor: caller?.userID) { change in
+        let call = Call(
+          records: change, query: input.query, variables: variables, body: input.body,
+          ifMatch: ifMatch, identity: caller)
+        try call.checkGroup(of: route)
+        guard let caller, let key = input.idempotencyKey else { return try handler(call) }
+        return try key.once(for: caller.userID, in: change) { try handler(call) }
+      }
+    }
+    return response(answer, to: request, route)
+  }
+
+  /// The routes whose pattern fits: all of the first pattern that does.
+  private func matches(_ path: [String]) -> [(route: Route, variables: [String: String])] {
+    var matches: [(route: Route, variables: [String: String])] = []
+    for route in routes[path.count] ?? [] {
+      guard matches.isEmpty || matches[0].route.pattern == route.pattern,
+        let variables = route.match(path)
+      else { continue }
+      matches.append((route, variables))
+    }
+    return matches
+  }
+
+  /// The methods of a path, as `Allow` lists them.
+  private static func methods(_ routes: [Route]) -> [String] {
+    let own = Set(routes.map(\.method.rawValue))
+    return ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"].filter {
+      own.contains($0) || $0 == "OPTIONS" || ($0 == "HEAD" && own.contains("GET"))
+    }
+  }
+
+  private func response(_ answer: Answer, to request: Request, _ route: Route) -> Response {
+    var headers: HTTPFields = [:]
+    switch (route.storable, route.audience) {
+    case (false, _): headers[.cacheControl] = "no-store"
+    case (true, .anyone):
+      headers[.cacheControl] = "public, max-age=60, stale-while-revalidate=300"
+    case (true, _): headers[.cacheControl] = "private, no-cache"
+    }
+    if let etag = answer.etag { headers[.eTag] = etag }
+    if let location = answer.location { headers[.location] = location }
+    if let next = answer.next { headers[.link] = "<\(next)>; rel=\"next\"" }
+    if answer.isReplay { headers[.idempotentReplayed] = "true" }
+
+    if route.method == .get, let etag = answer.etag,
+      let known = request.headers[.ifNoneMatch], ETag.list(known, names: etag)
+    {
+      return Response(status: .notModified, headers: headers)
+    }
+    guard !answer.status.hasNoBody else { return Response(status: answer.status, headers: headers) }
+    headers[.contentType] = answer.contentType
+    return Response(status: answer.status, headers: headers, body: answer.body)
+  }
+
+  private func problem(_ error: any Error, request: Request, trace: inout Trace) -> Response {
+    var problem: Problem
+    if let failure = error as? Failure {
+      if case .unavailable(let cause) = failure { trace.cause = cause }
+      problem = Problem(failure)
+    } else {
+      trace.cause = "\(error)"
+      problem = .internalError
+    }
+    problem.instance = String(Target(request.target).path)
+    problem.requestID = request.id
+    var headers = problem.headers
+    headers[.contentType] = "application/problem+json"
+    headers[.cacheControl] = "no-store"
+    return Response(status: problem.status, headers: headers, body: problem.bytes)
+  }
+
+  /// One line for a request that failed or was slow. The web server's log has a line for each.
+  private func log(_ request: Request, _ response: Response, _ trace: Trace, took time: Duration) {
+    let failed = response.status.code >= 400
+    guard failed || time >= slowAfter else { return }
+    let milliseconds = Double(time / .microseconds(1)) / 1000
+    var metadata: Logger.Metadata = [
+      "request_id": "\(request.id)", "method": "\(request.method)", "route": "\(trace.route)",
+      "status": "\(response.status.code)", "ms": "\(milliseconds)",
+    ]
+    if let caller = trace.caller { metadata["caller"] = "\(caller.userID)" }
+    if let cause = trace.cause { metadata["cause"] = "\(cause)" }
+    logger.log(
+      level: response.status.code >= 500 ? .error : failed ? .info : .warning,
+      failed ? "request failed" : "request was slow", metadata: metadata)
+  }
+}
+
+extension HTTPResponse.Status {
+  /// Whether an answer of this status never has a body (RFC 9110, section 6.4.1).
+  fileprivate var hasNoBody: Bool { self == .noContent || self == .notModified }
+}
+
+/// A request target in its parts.
+struct Target {
+  let path: Substring
+  /// What stands behind the `?`; nil if there is none.
+  let query: Substring?
+
+  init(_ text: String) {
+    let mark = text.firstIndex(of: "?")
+    path = text[..<(mark ?? text.endIndex)]
+    query = mark.map { text[text.index(after: $0)...] }
+  }
+
+  /// The path's segments, split first and then decoded, so that an encoded slash parts nothing. Nil for
+  /// a path that none of ours can be: with an empty segment, a slash at its end, or a broken escape.
+  var segments: [String]? {
+    guard path.hasPrefix("/") else { return nil }
+    var segments: [String] = []
+    for segment in path.dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
+      guard !segment.isEmpty, let text = PercentEncoding.decode(segment), !text.contains("/")
+      else { return nil }
+      segments.append(text)
+    }
+    return segments
+  }
+}
+
+/// What a request brings, checked as far as no database is needed.
+struct Input: Sendable {
+  let query: Query
+  let body: JSON?
+  let idempotencyKey: IdempotencyKey?
+
+  /// - Throws: `Failure`: `.tooLarge`, `.unsupportedMediaType`, `.malformedJSON`, `.invalidParameter`.
+  init(_ request: Request, _ target: Target, _ route: Route) throws {
+    guard let bytes = request.body else { throw Failure.tooLarge }
+    var json: JSON?
+    if route.body == .required || (route.body == .optional && !bytes.isEmpty) {
+      guard !bytes.isEmpty else {
+        throw Failure.malformedJSON("A body is needed, and there is none.")
+      }
+      guard Input.isJSON(request.headers[.contentType]) else { throw Failure.unsupportedMediaType }
+      do {
+        json = try JSON(parsing: bytes)
+      } catch let error as JSONError {
+        throw Failure.malformedJSON(error.description)
+      }
+    }
+    body = json
+    let path = String(target.path)
+    query = try Query(target.query, path: path, parameters: route.parameters)
+    idempotencyKey =
+      route.method == .post
+      ? try IdempotencyKey(request, path: path, body: bytes, isTaken: route.storable) : nil
+  }
+
+  /// Whether a media type is `application/json`, whatever its parameters.
+  private static func isJSON(_ contentType: String?) -> Bool {
+    guard let type = contentType?.split(separator: ";", omittingEmptySubsequences: false).first
+    else { return false }
+    return String(type).trimmingWhitespace().lowercased() == "application/json"
+  }
+}
+
+extension Call {
+  /// Checks that the caller may know of the group that the path names.
+  ///
+  /// - Throws: `Failure.notFound`.
+  fileprivate func checkGroup(of route: Route) throws {
+    guard route.audience == .member else { return }
+    guard try records.mayKnow(id("groupId"), caller) else { throw Failure.notFound }
+  }
+}

@@ -1,0 +1,66 @@
+import Domain
+import Store
+
+extension Route {
+  /// The whole surface of the service. Where two patterns fit a path, the first one counts.
+  static let all: [Route] = [
+    .get(
+      "/api/admin/partners", .staff,
+      query: [
+        .words("type", PartnerType.self), .words("status", PartnerStatus.self), .states("state"),
+        .search("q"), .sort(PartnerFilter.Sort.self, default: "-created_at"), .limit(), .cursor,
+      ], listPartners),
+    .change(.post, "/api/admin/partners", .staff, createPartner),
+    .get("/api/admin/partners/:id", .staff, getPartner),
+    .change(.put, "/api/admin/partners/:id", .staff, updatePartner),
+    .change(.put, "/api/admin/partners/:id/status", .staff, changePartnerStatus),
+    .get(
+      "/api/admin/partners/:id/history", .staff, query: [.limit(), .cursor], listPartnerHistory),
+
+    .change(.post, "/api/groups/:groupId/referrals", .member, requestReferral),
+    .get(
+      "/api/groups/:groupId/referrals", .member,
+      query: [
+        .words("status", ReferralStatus.self), .words("partner_type", PartnerType.self), .limit(),
+        .cursor,
+      ], listGroupReferrals),
+    .get("/api/groups/:groupId/referrals/:id", .member, getGroupReferral),
+    .change(
+      .post, "/api/groups/:groupId/referrals/:id/cancel", .member, body: .optional, cancelReferral),
+
+    .get(
+      "/api/admin/referrals", .staff,
+      query: [
+        .words("status", ReferralStatus.self), .words("partner_type", PartnerType.self),
+        .states("state"), .id("group_id"), .id("partner_id"), .id("requested_by"),
+        .integer("older_than_days", 0...3650),
+        .sort(ReferralFilter.Sort.self, default: "-created_at"), .limit(), .cursor,
+      ], listReferrals),
+    .get("/api/admin/referrals/:id", .staff, getReferral),
+    .change(.put, "/api/admin/referrals/:id", .staff, updateReferral),
+    .change(.put, "/api/admin/referrals/:id/outcome", .staff, recordOutcome),
+    .get(
+      "/api/admin/referrals/:id/history", .staff, query: [.limit(), .cursor], listReferralHistory),
+    .get(
+      "/api/admin/referrals/:id/candidates", .staff, query: [.limit(), .cursor], listCandidates),
+
+    .get("/api/coverage", .anyone, listCoverage),
+    .get("/api/coverage/:stateCode", .anyone, getStateCoverage),
+    .get("/api/coverage/:stateCode/:partnerType", .anyone, getTypeCoverage),
+    .change(.put, "/api/admin/coverage/:stateCode/:partnerType", .staff, pinCoverage),
+
+    .get("/api/admin/users/:id", .staff, getUser),
+    .change(.put, "/api/admin/users/:id", .staff, putUser),
+    .change(.post, "/api/admin/users/:id/tokens", .staff, storable: false, createToken),
+    .change(.delete, "/api/admin/tokens/:id", .staff, body: .none, revokeToken),
+    .get("/api/admin/groups/:id", .staff, getGroup),
+    .change(.put, "/api/admin/groups/:id", .staff, putGroup),
+
+    .get(
+      "/api/admin/events", .staff, query: [.integer("after", 0...Int.max), .limit(), .cursor],
+      listEvents),
+
+    .get("/api/health", .anyone, storable: false, getHealth),
+    .get("/api/openapi.yaml", .anyone, getOpenAPI),
+  ]
+}

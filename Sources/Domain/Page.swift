@@ -1,0 +1,29 @@
+/// Which part of a list is asked for.
+package struct PageRequest: Equatable, Sendable {
+  /// How many items at most, 1 to 100.
+  package var limit: Int
+  /// The key of the item that the part begins after; nil: the list's beginning.
+  package var after: [String]?
+
+  package init(limit: Int = 25, after: [String]? = nil) {
+    self.limit = limit
+    self.after = after
+  }
+}
+
+/// A part of a list.
+package struct Page<Item> {
+  package var items: [Item]
+  /// The last item's key if the list goes on, else nil.
+  package var next: [String]?
+
+  package init(items: [Item], next: [String]? = nil) {
+    self.items = items
+    self.next = next
+  }
+
+  /// The same part with each item made into something else.
+  package func map<Other>(_ transform: (Item) throws -> Other) rethrows -> Page<Other> {
+    Page<Other>(items: try items.map(transform), next: next)
+  }
+}

@@ -1,0 +1,102 @@
+/// The kinds of professionals that a group of co-buyers needs, in Tomi's order.
+package enum PartnerType: String, CaseIterable, Sendable {
+  case attorney, lender, agent, title, insurance, cpa
+}
+
+/// Where a partner stands with Tomi.
+package enum PartnerStatus: String, CaseIterable, Sendable {
+  case invited
+  case pendingReview = "pending_review"
+  case active, inactive, removed
+
+  /// The statuses that a new partner may have.
+  package static let initial: [PartnerStatus] = [.invited, .pendingReview, .active]
+
+  /// The statuses that may follow this one.
+  package var allowed: [PartnerStatus] {
+    switch self {
+    case .invited: [.pendingReview, .active, .removed]
+    case .pendingReview: [.active, .inactive, .removed]
+    case .active: [.inactive, .removed]
+    case .inactive: [.active, .pendingReview, .removed]
+    case .removed: [.pendingReview]
+    }
+  }
+}
+
+/// A professional, or their company, that Tomi introduces groups to.
+package struct Partner: Equatable, Sendable {
+  package var id: ID
+  /// The partner's own account, if it has one.
+  package var userID: ID?
+  package var type: PartnerType
+  package var status: PartnerStatus
+  package var companyName: String
+  package var contactName: String?
+  package var email: String
+  package var phone: String?
+  package var website: String?
+  /// The states it serves, in the order given, each once.
+  package var serviceAreas: [StateCode]
+  /// Whether it has the co-ownership certification, which Tomi prefers.
+  package var coOwnershipCertified: Bool
+  package var agreementSignedAt: Timestamp?
+  /// The staff user who created the record; nil if it was imported.
+  package var invitedBy: ID?
+  /// Internal: for staff's eyes only.
+  package var notes: String?
+  package var createdAt: Timestamp
+  package var updatedAt: Timestamp
+
+  package init(
+    id: ID, userID: ID? = nil, type: PartnerType = .attorney, status: PartnerStatus = .invited,
+    companyName: String = "", contactName: String? = nil, email: String = "",
+    phone: String? = nil, website: String? = nil, serviceAreas: [StateCode] = [],
+    coOwnershipCertified: Bool = false, agreementSignedAt: Timestamp? = nil,
+    invitedBy: ID? = nil, notes: String? = nil, createdAt: Timestamp, updatedAt: Timestamp
+  ) {
+    self.id = id
+    self.userID = userID
+    self.type = type
+    self.status = status
+    self.companyName = companyName
+    self.contactName = contactName
+    self.email = email
+    self.phone = phone
+    self.website = website
+    self.serviceAreas = serviceAreas
+    self.coOwnershipCertified = coOwnershipCertified
+    self.agreementSignedAt = agreementSignedAt
+    self.invitedBy = invitedBy
+    self.notes = notes
+    self.createdAt = createdAt
+    self.updatedAt = updatedAt
+  }
+
+  /// Checks what an active partner needs: a signed agreement and a service area.
+  ///
+  /// - Throws: `Failure.conflict(.partnerNotReady)`, naming the fields that are missing.
+  package func checkReadiness() throws {
+    guard status == .active else { return }
+    var missing: [String] = []
+    if agreementSignedAt == nil { missing.append("agreement_signed_at") }
+    if serviceAreas.isEmpty { missing.append("service_areas") }
+    guard missing.isEmpty else { throw Failure.conflict(.partnerNotReady(missing: missing)) }
+  }
+
+  /// The partner after a move to `next`; itself if it has that status already.
+  ///
+  /// - Throws: `Failure.conflict`: `.transitionNotAllowed`, then `.partnerNotReady`.
+  package func moved(to next: PartnerStatus) throws -> Partner {
+    guard next != status else { return self }
+    guard status.allowed.contains(next) else {
+      throw Failure.conflict(
+        .transitionNotAllowed(
+          from: status.rawValue, to: next.rawValue, allowed: status.allowed.map(\.rawValue)))
+    }
+    var moved = self
+    moved.status = next
+    try moved.checkReadiness()
+    return moved
+  }
+}

@@ -1,0 +1,156 @@
+/// What a text field allows.
+package struct TextRule: Sendable {
+  /// How many Unicode scalars it may have after trimming.
+  package let limit: Int
+  /// Whether line breaks and tabs are allowed; other control characters never are.
+  package var multiline = false
+  /// What else must hold; nil if the trimmed text is right, else what is expected.
+  package var expected: (@Sendable (String) -> String?)?
+
+  package init(
+    limit: Int, multiline: Bool = false, expected: (@Sendable (String) -> String?)? = nil
+  ) {
+    self.limit = limit
+    self.multiline = multiline
+    self.expected = expected
+  }
+
+  /// Trims white space at both ends, then checks what is left: its characters, its length, its form.
+  ///
+  /// - Returns: The trimmed text, nil if nothing is left.
+  package func check(_ text: String) -> Result<String?, FieldProblem> {
+    let trimmed = text.trimmingWhitespace()
+    for scalar in trimmed.unicodeScalars where scalar.properties.generalCategory == .control {
+      let isLayout = scalar == "\n" || scalar == "\r" || scalar == "\t"
+      guard multiline && isLayout else {
+        return .failure(
+          FieldProblem(
+            .controlCharacter,
+            multiline
+              ? "Control characters other than line breaks and tabs are not allowed."
+              : "Control characters are not allowed."))
+      }
+    }
+    if trimmed.isEmpty { return .success(nil) }
+    let length = trimmed.unicodeScalars.count
+    guard length <= limit else {
+      return .failure(
+        FieldProblem(.tooLong, "At most \(limit) characters are allowed; this has \(length)."))
+    }
+    if let expectation = expected?(trimmed) {
+      return .failure(FieldProblem(.invalidFormat, expectation))
+    }
+    return .success(trimmed)
+  }
+
+  /// An e-mail address: one `@`, a local part of 1 to 64 characters, a host of labels parted by dots.
+  /// Deliberately no more (RFC 5321 allows almost anything); whether it exists only a mail can tell.
+  package static let email = TextRule(limit: 255) { text in
+    let parts = text.split(separator: "@", omittingEmptySubsequences: false)
+    let isAddress =
+      parts.count == 2 && (1...64).contains(parts[0].unicodeScalars.count)
+      && !text.contains(where: { $0.isWhitespace || "<>()[],;:\\\"".contains($0) })
+      && !parts[0].hasPrefix(".") && !parts[0].hasSuffix(".") && !parts[0].contains("..")
+      && isHostName(parts[1], dotted: true)
+    return isAddress ? nil : "An e-mail address is expected, such as name@example.com."
+  }
+
+  /// A telephone number for people to read: digits, spaces and `+ ( ) - . x`, with 7 digits at least.
+  package static let phone = TextRule(limit: 20) { text in
+    let isNumber =
+      text.utf8.allSatisfy { "0123456789 +()-.x".utf8.contains($0) }
+      && text.utf8.filter { (0x30...0x39).contains($0) }.count >= 7
+    return isNumber
+      ? nil : "A phone number is expected: 7 digits at least, spaces and + ( ) - . x."
+  }
+
+  /// An absolute `http` or `https` URL with a host and without a user name (RFC 3986).
+  package static let website = TextRule(limit: 255) { text in
+    isWebsite(text) ? nil : "An absolute http or https URL is expected, such as https://example.com."
+  }
+
+  private static func isWebsite(_ text: String) -> Bool {
+    guard let colon = text.firstIndex(of: ":"),
+      ["http", "https"].contains(text[..<colon].lowercased()),
+      text[text.index(after: colon)...].hasPrefix("//")
+    else { return false }
+    let afterScheme = text[colon...].dropFirst(3)
+    guard !afterScheme.contains(where: { $0.isWhitespace || "<>\"\\^`{|}".contains($0) }) else {
+      return false
+    }
+    let authority = afterScheme.prefix { !"/?#".contains($0) }
+    guard !authority.contains("@") else { return false }
+    if authority.hasPrefix("[") {
+      guard let end = authority.firstIndex(of: "]") else { return false }
+      let address = authority[..<end].dropFirst()
+      return address.contains(":") && address.allSatisfy { $0.isHexDigit || ":.".contains($0) }
+        && isPort(authority[end...].dropFirst())
+    }
+    let host = authority.prefix { $0 != ":" }
+    return isHostName(host, dotted: false) && isPort(authority.dropFirst(host.count))
+  }
+
+  private static func isPort(_ text: Substring) -> Bool {
+    if text.isEmpty { return true }
+    guard text.hasPrefix(":"), let port = UInt16(text.dropFirst()), port > 0 else { return false }
+    return text.dropFirst().utf8.allSatisfy { (0x30...0x39).contains($0) }
+  }
+
+  private static func isHostName(_ host: Substring, dotted: Bool) -> Bool {
+    let labels = host.split(separator: ".", omittingEmptySubsequences: false)
+    guard host.utf8.count <= 253, !dotted || labels.count > 1 else { return false }
+    return labels.allSatisfy { label in
+      (1...63).contains(label.utf8.count) && !label.hasPrefix("-") && !label.hasSuffix("-")
+        && label.unicodeScalars.allSatisfy {
+          $0 == "-" || $0 == "_" || $0.properties.isAlphabetic || $0.properties.numericType != nil
+            || $0.properties.generalCategory == .nonspacingMark
+        }
+    }
+  }
+}
+
+extension String {
+  /// The text without Unicode white space at its two ends.
+  package func trimmingWhitespace() -> String {
+    let scalars = unicodeScalars
+    guard let first = scalars.firstIndex(where: { !$0.properties.isWhitespace }),
+      let last = scalars.lastIndex(where: { !$0.properties.isWhitespace })
+    else { return "" }
+    return String(scalars[first...last])
+  }
+}
+
+/// What is wrong with one field, without its name.
+package struct FieldProblem: Error, Equatable, Sendable {
+  package var code: FieldCode
+  package var detail: String
+
+  package init(_ code: FieldCode, _ detail: String) {
+    self.code = code
+    self.detail = detail
+  }
+}
+
+/// The codes of what can be wrong with one field or parameter.
+package enum FieldCode: String, Sendable {
+  case controlCharacter = "control_character"
+  case inFuture = "in_future"
+  case inPast = "in_past"
+  case invalidCursor = "invalid_cursor"
+  case invalidFormat = "invalid_format"
+  case notAMember = "not_a_member"
+  case notAllowedHere = "not_allowed_here"
+  case notNull = "not_null"
+  case outOfRange = "out_of_range"
+  case readOnly = "read_only"
+  case repeatedParameter = "repeated_parameter"
+  case required
+  case tooLong = "too_long"
+  case unknownField = "unknown_field"
+  case unknownParameter = "unknown_parameter"
+  case unknownPartner = "unknown_partner"
+  case unknownState = "unknown_state"
+  case unknownUser = "unknown_user"
+  case unknownValue = "unknown_value"
+  case wrongType = "wrong_type"
+}

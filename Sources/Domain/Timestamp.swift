@@ -1,0 +1,157 @@
+/// A moment in UTC, to the millisecond, as this service writes it: `2026-11-22T14:30:28.123Z`.
+///
+/// The text has a fixed width (years 0001 to 9999), so that its order is the order of time.
+package struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible {
+  /// The 24 characters.
+  package let text: String
+
+  /// Reads an RFC 3339 date-time with `T` and `Z` in upper case, any offset, and any number of
+  /// fraction digits, of which three are kept. Nil for anything else, a leap second (`:60`) and years
+  /// outside 1 to 9999 among it.
+  package init?(_ text: String) {
+    let bytes = Array(text.utf8)
+    guard bytes.count >= 20 else { return nil }
+    func number(_ range: Range<Int>) -> Int64? {
+      var value: Int64 = 0
+      for byte in bytes[range] {
+        guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return nil }
+        value = value * 10 + Int64(byte - UInt8(ascii: "0"))
+      }
+      return value
+    }
+    guard bytes[4] == UInt8(ascii: "-"), bytes[7] == UInt8(ascii: "-"),
+      bytes[10] == UInt8(ascii: "T"), bytes[13] == UInt8(ascii: ":"),
+      bytes[16] == UInt8(ascii: ":"),
+      let year = number(0..<4), let month = number(5..<7), let day = number(8..<10),
+      let hour = number(11..<13), let minute = number(14..<16), let second = number(17..<19),
+      (1...12).contains(month), day >= 1, day <= Timestamp.days(in: month, of: year),
+      hour < 24, minute < 60, second < 60
+    else { return nil }
+
+    var position = 19
+    var fraction: Int64 = 0
+    if bytes[position] == UInt8(ascii: ".") {
+      let start = position + 1
+      position = start
+      while position < bytes.count, (0x30...0x39).contains(bytes[position]) { position += 1 }
+      guard position > start else { return nil }
+      for offset in 0..<3 {
+        let digit = start + offset < position ? Int64(bytes[start + offset] - 0x30) : 0
+        fraction = fraction * 10 + digit
+      }
+    }
+
+    var offset: Int64 = 0
+    let rest = bytes.count - position
+    if rest == 1, bytes[position] == UInt8(ascii: "Z") {
+      offset = 0
+    } else if rest == 6, bytes[position + 3] == UInt8(ascii: ":"),
+      let hours = number(position + 1..<position + 3),
+      let minutes = number(position + 4..<position + 6), hours < 24, minutes < 60
+    {
+      switch bytes[position] {
+      case UInt8(ascii: "+"): offset = hours * 60 + minutes
+      case UInt8(ascii: "-"): offset = -(hours * 60 + minutes)
+      default: return nil
+      }
+    } else {
+      return nil
+    }
+
+    let minutes = (Timestamp.daysSince1970(year, month, day) * 24 + hour) * 60 + minute - offset
+    self.init(milliseconds: (minutes * 60 + second) * 1000 + fraction)
+    guard (Timestamp.first...Timestamp.last).contains(milliseconds) else { return nil }
+  }
+
+  /// Takes the text of a time that this service wrote itself.
+  package init(stored text: String) {
+    self.text = text
+  }
+
+  /// The moment that many milliseconds after the start of 1970 (held to the years 1 to 9999).
+  package init(milliseconds: Int64) {
+    let milliseconds = min(max(milliseconds, Timestamp.first), Timestamp.last)
+    let day = Int64((Double(milliseconds) / 86_400_000).rounded(.down))
+    let rest = milliseconds - day * 86_400_000
+    let (year, month, dayOfMonth) = Timestamp.date(daysSince1970: day)
+    text = String(unsafeUninitializedCapacity: 24) { buffer in
+      func put(_ value: Int64, _ position: Int, _ width: Int) {
+        var value = value
+        for index in stride(from: position + width - 1, through: position, by: -1) {
+          buffer[index] = UInt8(ascii: "0") + UInt8(value % 10)
+          value /= 10
+        }
+      }
+      put(year, 0, 4)
+      put(month, 5, 2)
+      put(dayOfMonth, 8, 2)
+      put(rest / 3_600_000, 11, 2)
+      put(rest / 60_000 % 60, 14, 2)
+      put(rest / 1000 % 60, 17, 2)
+      put(rest % 1000, 20, 3)
+      buffer[4] = UInt8(ascii: "-")
+      buffer[7] = UInt8(ascii: "-")
+      buffer[10] = UInt8(ascii: "T")
+      buffer[13] = UInt8(ascii: ":")
+      buffer[16] = UInt8(ascii: ":")
+      buffer[19] = UInt8(ascii: ".")
+      buffer[23] = UInt8(ascii: "Z")
+      return 24
+    }
+  }
+
+  /// Milliseconds since the start of 1970, leap seconds not counted.
+  package var milliseconds: Int64 {
+    var digits: [Int64] = []
+    digits.reserveCapacity(17)
+    for byte in text.utf8 where (0x30...0x39).contains(byte) { digits.append(Int64(byte - 0x30)) }
+    func number(_ range: Range<Int>) -> Int64 { digits[range].reduce(0) { $0 * 10 + $1 } }
+    let days = Timestamp.daysSince1970(number(0..<4), number(4..<6), number(6..<8))
+    let minutes = (days * 24 + number(8..<10)) * 60 + number(10..<12)
+    return (minutes * 60 + number(12..<14)) * 1000 + number(14..<17)
+  }
+
+  /// The moment `days` (of 24 hours) later, or earlier if negative.
+  package func adding(days: Int) -> Timestamp {
+    Timestamp(milliseconds: milliseconds + Int64(days) * 86_400_000)
+  }
+
+  package static func < (left: Timestamp, right: Timestamp) -> Bool { left.text < right.text }
+
+  package var description: String { text }
+
+  private static let first: Int64 = -62_135_596_800_000  // 0001-01-01T00:00:00.000Z
+  private static let last: Int64 = 253_402_300_799_999  // 9999-12-31T23:59:59.999Z
+
+  private static func days(in month: Int64, of year: Int64) -> Int64 {
+    switch month {
+    case 2: year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28
+    case 4, 6, 9, 11: 30
+    default: 31
+    }
+  }
+
+  // The two conversions are Howard Hinnant's days_from_civil and civil_from_days
+  // (https://howardhinnant.github.io/date_algorithms.html), for the proleptic Gregorian calendar.
+  private static func daysSince1970(_ year: Int64, _ month: Int64, _ day: Int64) -> Int64 {
+    let y = month <= 2 ? year - 1 : year
+    let era = (y >= 0 ? y : y - 399) / 400
+    let yearOfEra = y - era * 400
+    let dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
+    let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear
+    return era * 146_097 + dayOfEra - 719_468
+  }
+
+  private static func date(daysSince1970 days: Int64) -> (Int64, Int64, Int64) {
+    let z = days + 719_468
+    let era = (z >= 0 ? z : z - 146_096) / 146_097
+    let dayOfEra = z - era * 146_097
+    let yearOfEra =
+      (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+    let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+    let shifted = (5 * dayOfYear + 2) / 153
+    let month = shifted < 10 ? shifted + 3 : shifted - 9
+    let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
+    return (year, month, dayOfYear - (153 * shifted + 2) / 5 + 1)
+  }
+}

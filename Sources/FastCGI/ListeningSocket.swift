@@ -1,0 +1,226 @@
+import CFastCGI
+import Glibc
+
+/// A socket on which a web server connects.
+///
+/// libfcgi's own way to one, `FCGX_OpenSocket`, removes whatever lies at the path, leaves the
+/// permissions to the umask and ends the process when it fails. So it is not used.
+package struct ListeningSocket: Sendable {
+  /// The socket's file, if it was made here.
+  private struct File {
+    let path: String
+    let device: dev_t
+    let inode: ino_t
+  }
+
+  /// Non-blocking, since of the threads that are woken for a connection one alone gets it.
+  let descriptor: Int32
+  /// Whether it is a Unix domain socket.
+  let isLocal: Bool
+  private let file: File?
+
+  // MARK: - Inherited
+
+  /// The socket that the program was started with, or nil.
+  ///
+  /// That is descriptor 3 where systemd says so (`LISTEN_PID`, `LISTEN_FDS`; sd_listen_fds(3)), and
+  /// else descriptor 0 if it listens, as FastCGI specification 1.0 §2.2 has it and spawn-fcgi does
+  /// it. systemd's variables are unset, so that no child takes them for its own. The socket's file
+  /// is not this process's and stays where it is. To be called before other threads start, since it
+  /// changes the environment.
+  ///
+  /// - Throws: `FastCGIError` if systemd passed more than one descriptor, or one that does not
+  ///   listen.
+  package static func inherited() throws -> ListeningSocket? {
+    let variables = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"]
+    let values = variables.map { name in getenv(name).map { String(cString: $0) } }
+    for name in variables { unsetenv(name) }
+    if values[0] == String(getpid()), let count = values[1].flatMap({ Int($0) }), count > 0 {
+      guard count == 1 else {
+        throw FastCGIError("systemd passed \(count) sockets, and one is expected")
+      }
+      guard isListening(3) else {
+        throw FastCGIError("systemd passed a descriptor that is not a listening stream socket")
+      }
+      return try ListeningSocket(adopting: 3)
+    }
+    return isListening(0) ? try ListeningSocket(adopting: 0) : nil
+  }
+
+  private static func isListening(_ descriptor: Int32) -> Bool {
+    option(SO_ACCEPTCONN, of: descriptor) == 1
+      && option(SO_TYPE, of: descriptor) == Int32(SOCK_STREAM.rawValue)
+  }
+
+  private static func option(_ name: Int32, of descriptor: Int32) -> Int32? {
+    var value: Int32 = 0
+    var size = socklen_t(MemoryLayout<Int32>.size)
+    return getsockopt(descriptor, SOL_SOCKET, name, &value, &size) == 0 ? value : nil
+  }
+
+  private init(adopting descriptor: Int32) throws {
+    let flags = fcntl(descriptor, F_GETFL)
+    guard flags >= 0, fcntl(descriptor, F_SETFL, flags | O_NONBLOCK) == 0,
+      fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0
+    else { throw FastCGIError.system("cannot set up descriptor \(descriptor)") }
+    self.descriptor = descriptor
+    isLocal = Self.option(SO_DOMAIN, of: descriptor) == AF_UNIX
+    file = nil
+  }
+
+  // MARK: - Bound
+
+  /// Makes a Unix domain socket at `path` and listens on it.
+  ///
+  /// A socket that lies there already is replaced if nobody answers on it. From the first moment
+  /// that it takes connections it has exactly `mode` and `group`, whatever the umask.
+  ///
+  /// - Parameters:
+  ///   - path: at most 107 bytes (unix(7)).
+  ///   - group: a group's name, or nil for the process's own.
+  ///   - mode: permissions; a client needs the one to write.
+  /// - Throws: `FastCGIError` if another process answers at `path`, something else than a socket
+  ///   lies there, the group is unknown, or the system refuses.
+  package static func bind(
+    path: String, group: String? = nil, mode: mode_t = 0o660
+  ) throws -> ListeningSocket {
+    let address = try SocketAddress(path: path)
+    let groupID = try group.map(self.groupID)
+    // Two that start at once would both find nobody and remove each other's socket. The folder is
+    // locked for as long as looking and listening take, which leaves no lock file behind.
+    let folder = try lockFolder(of: path)
+    defer { Glibc.close(folder) }
+    try removeStaleSocket(at: path, address)
+    let descriptor = socket(
+      AF_UNIX,
+      Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
+    guard descriptor >= 0 else { throw FastCGIError.system("cannot make a socket") }
+    guard address.withPointer({ Glibc.bind(descriptor, $0, $1) }) == 0 else {
+      let error = FastCGIError.system("cannot make a socket at \(path)")
+      Glibc.close(descriptor)
+      throw error
+    }
+    // Nobody can connect before it listens, so nobody gets by with the umask's permissions.
+    var status = stat()
+    guard chmod(path, mode) == 0, groupID.map({ lchown(path, uid_t.max, $0) }) ?? 0 == 0,
+      listen(descriptor, 1024) == 0, lstat(path, &status) == 0
+    else {
+      let error = FastCGIError.system("cannot set up the socket at \(path)")
+      unlink(path)
+      Glibc.close(descriptor)
+      throw error
+    }
+    return ListeningSocket(
+      descriptor: descriptor, isLocal: true,
+      file: File(path: path, device: status.st_dev, inode: status.st_ino))
+  }
+
+  private init(descriptor: Int32, isLocal: Bool, file: File?) {
+    self.descriptor = descriptor
+    self.isLocal = isLocal
+    self.file = file
+  }
+
+  private static func groupID(of name: String) throws -> gid_t {
+    var buffer = [CChar](repeating: 0, count: 64 << 10)
+    var entry = group()
+    var found: UnsafeMutablePointer<group>?
+    let code = getgrnam_r(name, &entry, &buffer, buffer.count, &found)
+    guard code == 0 else {
+      throw FastCGIError.system("cannot look up the group \(name)", errno: code)
+    }
+    guard found != nil else { throw FastCGIError("there is no group \(name)") }
+    return entry.gr_gid
+  }
+
+  private static func lockFolder(of path: String) throws -> Int32 {
+    let slash = path.lastIndex(of: "/")
+    let folder = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+    let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw FastCGIError.system("cannot open the folder \(folder)") }
+    let deadline = monotonicMilliseconds() + 5000
+    while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+      guard errno == EWOULDBLOCK || errno == EINTR, monotonicMilliseconds() < deadline else {
+        let error = FastCGIError.system("cannot lock the folder \(folder)")
+        Glibc.close(descriptor)
+        throw error
+      }
+      usleep(10_000)
+    }
+    return descriptor
+  }
+
+  private static func removeStaleSocket(at path: String, _ address: SocketAddress) throws {
+    var status = stat()
+    guard lstat(path, &status) == 0 else {
+      if errno == ENOENT { return }
+      throw FastCGIError.system("cannot look at \(path)")
+    }
+    guard status.st_mode & S_IFMT == S_IFSOCK else {
+      throw FastCGIError("\(path) exists and is not a socket")
+    }
+    let probe = socket(
+      AF_UNIX,
+      Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
+    guard probe >= 0 else { throw FastCGIError.system("cannot make a socket") }
+    defer { Glibc.close(probe) }
+    // A full backlog (EAGAIN) means that somebody listens.
+    if address.withPointer({ connect(probe, $0, $1) }) == 0 || errno == EAGAIN {
+      throw FastCGIError("another instance answers on \(path)")
+    }
+    guard errno == ECONNREFUSED else {
+      throw FastCGIError.system("cannot tell whether another instance answers on \(path)")
+    }
+    guard unlink(path) == 0 else {
+      throw FastCGIError.system("cannot remove the dead socket \(path)")
+    }
+  }
+
+  // MARK: - The end
+
+  /// Refuses connections from now on; those that wait can still be accepted. Not so on an inherited
+  /// socket: others may share it, and what comes in there waits for the next to accept it.
+  func refuseFurther() {
+    if file != nil { shutdown(descriptor, Int32(SHUT_RD)) }
+  }
+
+  /// Closes the socket, and removes its file if it was made here and is still the same one.
+  package func close() {
+    if let file {
+      var status = stat()
+      if lstat(file.path, &status) == 0, status.st_dev == file.device, status.st_ino == file.inode {
+        unlink(file.path)
+      }
+    }
+    Glibc.close(descriptor)
+  }
+}
+
+/// The address of a Unix domain socket.
+struct SocketAddress {
+  private var address = sockaddr_un()
+
+  /// - Throws: `FastCGIError` if the path is empty, too long, or has a NUL within.
+  init(path: String) throws {
+    let bytes = Array(path.utf8)
+    let room = MemoryLayout.size(ofValue: address.sun_path) - 1
+    guard !bytes.isEmpty, !bytes.contains(0) else {
+      throw FastCGIError("a socket's path cannot be empty or have a NUL within")
+    }
+    guard bytes.count <= room else {
+      throw FastCGIError(
+        "the socket path \(path) has \(bytes.count) bytes, and the system allows \(room)")
+    }
+    address.sun_family = sa_family_t(AF_UNIX)
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+  }
+
+  /// Calls `body` with the address as the socket calls take it.
+  func withPointer<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
+    withUnsafePointer(to: address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
+      }
+    }
+  }
+}

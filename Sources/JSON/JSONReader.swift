@@ -1,0 +1,236 @@
+/// Why a text is not JSON.
+package struct JSONError: Error, Equatable, CustomStringConvertible {
+  /// What is wrong, as a sentence.
+  package let description: String
+}
+
+extension JSON {
+  /// How deep arrays and objects may be nested.
+  package static let depthLimit = 64
+
+  /// Reads a JSON text, strictly: UTF-8 without a byte-order mark, no trailing comma, nothing behind the
+  /// value, no name twice in an object, no half of a surrogate pair, no number beyond a `Double`.
+  ///
+  /// Foundation's reader is not used: it takes trailing commas, UTF-16 and a byte-order mark for JSON,
+  /// and keeps one of two equal names in silence.
+  ///
+  /// - Throws: `JSONError`, with the offset in bytes.
+  package init(parsing bytes: [UInt8]) throws {
+    guard String(validating: bytes, as: UTF8.self) != nil else {
+      throw JSONError(description: "The text is not UTF-8.")
+    }
+    self = try bytes.withUnsafeBufferPointer { buffer in
+      var reader = Reader(bytes: buffer)
+      reader.skipWhitespace()
+      let value = try reader.value(depth: 0)
+      reader.skipWhitespace()
+      guard reader.position == buffer.count else { throw reader.unexpected("the end") }
+      return value
+    }
+  }
+}
+
+private struct Reader {
+  let bytes: UnsafeBufferPointer<UInt8>
+  var position = 0
+
+  init(bytes: UnsafeBufferPointer<UInt8>) { self.bytes = bytes }
+
+  private var next: UInt8? { position < bytes.count ? bytes[position] : nil }
+
+  func unexpected(_ expected: String) -> JSONError {
+    JSONError(
+      description: next == nil
+        ? "The text ends where \(expected) is expected (byte \(position))."
+        : "Byte \(position) is not \(expected), which is expected there.")
+  }
+
+  mutating func skipWhitespace() {
+    while let byte = next, byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09 {
+      position += 1
+    }
+  }
+
+  private mutating func take(_ byte: UInt8) -> Bool {
+    guard next == byte else { return false }
+    position += 1
+    return true
+  }
+
+  private mutating func word(_ word: StaticString, _ value: JSON) throws -> JSON {
+    let length = word.utf8CodeUnitCount
+    guard position + length <= bytes.count,
+      (0..<length).allSatisfy({ bytes[position + $0] == word.utf8Start[$0] })
+    else { throw unexpected("a value") }
+    position += length
+    return value
+  }
+
+  mutating func value(depth: Int) throws -> JSON {
+    switch next {
+    case UInt8(ascii: "{"):
+      return try object(depth: depth + 1)
+    case UInt8(ascii: "["):
+      return try array(depth: depth + 1)
+    case UInt8(ascii: "\""):
+      return .string(try string())
+    case UInt8(ascii: "t"):
+      return try word("true", .bool(true))
+    case UInt8(ascii: "f"):
+      return try word("false", .bool(false))
+    case UInt8(ascii: "n"):
+      return try word("null", .null)
+    case .some(0x30...0x39), UInt8(ascii: "-"):
+      return try number()
+    default:
+      throw unexpected("a value")
+    }
+  }
+
+  private func checkDepth(_ depth: Int) throws {
+    guard depth <= JSON.depthLimit else {
+      throw JSONError(description: "The text is nested more than \(JSON.depthLimit) levels deep.")
+    }
+  }
+
+  private mutating func object(depth: Int) throws -> JSON {
+    try checkDepth(depth)
+    position += 1
+    var members: [JSON.Member] = []
+    var names: Set<String> = []
+    skipWhitespace()
+    if take(UInt8(ascii: "}")) { return .object(members) }
+    while true {
+      skipWhitespace()
+      let start = position
+      guard next == UInt8(ascii: "\"") else { throw unexpected("a name in quotes") }
+      let name = try string()
+      guard names.insert(name).inserted else {
+        throw JSONError(description: "The name at byte \(start) stands in its object twice.")
+      }
+      skipWhitespace()
+      guard take(UInt8(ascii: ":")) else { throw unexpected("a colon") }
+      skipWhitespace()
+      members.append(JSON.Member(name, try value(depth: depth)))
+      skipWhitespace()
+      if take(UInt8(ascii: "}")) { return .object(members) }
+      guard take(UInt8(ascii: ",")) else { throw unexpected("a comma or a closing brace") }
+    }
+  }
+
+  private mutating func array(depth: Int) throws -> JSON {
+    try checkDepth(depth)
+    position += 1
+    var elements: [JSON] = []
+    skipWhitespace()
+    if take(UInt8(ascii: "]")) { return .array(elements) }
+    while true {
+      skipWhitespace()
+      elements.append(try value(depth: depth))
+      skipWhitespace()
+      if take(UInt8(ascii: "]")) { return .array(elements) }
+      guard take(UInt8(ascii: ",")) else { throw unexpected("a comma or a closing bracket") }
+    }
+  }
+
+  private mutating func string() throws -> String {
+    position += 1
+    let start = position
+    while let byte = next, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"), byte >= 0x20 {
+      position += 1
+    }
+    if take(UInt8(ascii: "\"")) {
+      return String(decoding: bytes[start..<position - 1], as: UTF8.self)
+    }
+
+    var text = Array(bytes[start..<position])
+    while let byte = next {
+      switch byte {
+      case UInt8(ascii: "\""):
+        position += 1
+        return String(decoding: text, as: UTF8.self)
+      case UInt8(ascii: "\\"):
+        position += 1
+        try escape(into: &text)
+      case 0..<0x20:
+        throw unexpected("a character that may stand unescaped in a string")
+      default:
+        text.append(byte)
+        position += 1
+      }
+    }
+    throw unexpected("the string's closing quote")
+  }
+
+  private mutating func escape(into text: inout [UInt8]) throws {
+    guard let byte = next else { throw unexpected("an escape") }
+    position += 1
+    switch byte {
+    case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): text.append(byte)
+    case UInt8(ascii: "b"): text.append(0x08)
+    case UInt8(ascii: "f"): text.append(0x0C)
+    case UInt8(ascii: "n"): text.append(0x0A)
+    case UInt8(ascii: "r"): text.append(0x0D)
+    case UInt8(ascii: "t"): text.append(0x09)
+    case UInt8(ascii: "u"):
+      let start = position
+      var code = try hexadecimal()
+      if (0xD800...0xDBFF).contains(code) {
+        guard take(UInt8(ascii: "\\")), take(UInt8(ascii: "u")) else { throw loneSurrogate(start) }
+        let low = try hexadecimal()
+        guard (0xDC00...0xDFFF).contains(low) else { throw loneSurrogate(start) }
+        code = 0x10000 + (code - 0xD800) << 10 + (low - 0xDC00)
+      }
+      guard let scalar = Unicode.Scalar(code) else { throw loneSurrogate(start) }
+      text.append(contentsOf: UTF8.encode(scalar)!)
+    default:
+      position -= 1
+      throw unexpected("an escape")
+    }
+  }
+
+  private func loneSurrogate(_ start: Int) -> JSONError {
+    JSONError(description: "The escape at byte \(start) is half of a surrogate pair.")
+  }
+
+  private mutating func hexadecimal() throws -> UInt32 {
+    var value: UInt32 = 0
+    for _ in 0..<4 {
+      guard let byte = next, let digit = Character(Unicode.Scalar(byte)).hexDigitValue else {
+        throw unexpected("a hexadecimal digit")
+      }
+      value = value << 4 | UInt32(digit)
+      position += 1
+    }
+    return value
+  }
+
+  private mutating func digits() throws {
+    let start = position
+    while let byte = next, (0x30...0x39).contains(byte) { position += 1 }
+    guard position > start else { throw unexpected("a digit") }
+  }
+
+  private mutating func number() throws -> JSON {
+    let start = position
+    _ = take(UInt8(ascii: "-"))
+    if !take(UInt8(ascii: "0")) { try digits() }
+    var isInteger = true
+    if take(UInt8(ascii: ".")) {
+      isInteger = false
+      try digits()
+    }
+    if let byte = next, byte | 0x20 == UInt8(ascii: "e") {
+      isInteger = false
+      position += 1
+      if !take(UInt8(ascii: "+")) { _ = take(UInt8(ascii: "-")) }
+      try digits()
+    }
+    let text = String(decoding: bytes[start..<position], as: UTF8.self)
+    if isInteger, let value = Int(text) { return .integer(value) }
+    guard let value = Double(text), value.isFinite else {
+      throw JSONError(description: "The number at byte \(start) is too large.")
+    }
+    return Int(exactly: value).map(JSON.integer) ?? .number(value)
+  }
+}

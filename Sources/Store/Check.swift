@@ -1,0 +1,105 @@
+import Domain
+import SQLite
+
+extension Store {
+  /// Looks for damage: in the file, between its rows, and in what is derived from them.
+  ///
+  /// - Parameter progress: Told what is looked at next.
+  /// - Returns: What is wrong, a sentence each; empty if nothing is.
+  package func check(now: Timestamp, progress: (String) -> Void = { _ in }) throws -> [String] {
+    var findings: [String] = []
+    progress("The file's integrity")
+    findings += try read(now: now) { snapshot in
+      try snapshot.connection.rows("PRAGMA integrity_check") { $0.text(0) }.filter { $0 != "ok" }
+    }
+    progress("Foreign keys")
+    findings += try read(now: now) { snapshot in
+      try snapshot.connection.rows("PRAGMA foreign_key_check") { row in
+        "A row of \(row.text(0)) names one of \(row.text(2)) that is not there."
+      }
+    }
+    progress("Service areas and coverage")
+    findings += try read(now: now) { try $0.checkDerived() }
+    progress("The search index")
+    findings += try checkSearch(now: now)
+    progress("The history")
+    findings += try read(now: now) { try $0.checkHistory() }
+    if let lost = lostEvents {
+      findings.append(
+        """
+        Events are missing: number \(lost.expected) was written, but the last one is \
+        \(lost.found). A write-ahead log was removed or cut, or an older copy was put in place.
+        """)
+    }
+    return findings
+  }
+
+  private func checkSearch(now: Timestamp) throws -> [String] {
+    struct Done: Error {}
+    do {
+      // The command is written as an INSERT, so only the writer can give it
+      // (https://www.sqlite.org/fts5.html, section 6.5). Nothing of it stays.
+      try write(now: now, actor: nil) { (change) -> Void in
+        _ = try change.connection.run(
+          "INSERT INTO partners_search (partners_search, rank) VALUES ('integrity-check', 1)")
+        throw Done()
+      }
+      return []
+    } catch is Done {
+      return []
+    } catch let error as SQLiteError where error.isCorrupt {
+      return ["The search index does not agree with the partners."]
+    }
+  }
+}
+
+extension Snapshot {
+  fileprivate func checkDerived() throws -> [String] {
+    var findings = try connection.rows(
+      """
+      SELECT p.id FROM partners AS p
+      WHERE EXISTS (SELECT value FROM json_each(p.service_areas)
+          EXCEPT SELECT state_code FROM partner_areas
+            WHERE partner_number = p.number AND type = p.type
+              AND active = (p.status = 'active') AND company_name = p.company_name)
+        OR EXISTS (SELECT state_code FROM partner_areas WHERE partner_number = p.number
+          EXCEPT SELECT value FROM json_each(p.service_areas))
+      """
+    ) { "The areas kept for the search of partner \($0.text(0)) are not its service areas." }
+    findings += try connection.rows(
+      """
+      SELECT c.state_code, c.partner_type, c.partner_count, count(a.partner_number)
+      FROM service_area_coverage AS c LEFT JOIN partner_areas AS a
+        ON a.state_code = c.state_code AND a.type = c.partner_type AND a.active = 1
+      GROUP BY c.id HAVING c.partner_count <> count(a.partner_number)
+      """
+    ) { row in
+      """
+      The coverage of \(row.text(0))/\(row.text(1)) counts \(row.int(2)) partners, but there are \
+      \(row.int(3)).
+      """
+    }
+    findings += try connection.rows(
+      """
+      SELECT state_code, partner_type, status FROM service_area_coverage
+      WHERE status <> CASE WHEN pinned_status IS NOT NULL THEN pinned_status
+        WHEN partner_count > 0 THEN 'available' ELSE status_without_partners END
+      """
+    ) { "The coverage of \($0.text(0))/\($0.text(1)) is \($0.text(2)), which its count does not give." }
+    let rows = try connection.row("SELECT count(*) FROM service_area_coverage") { $0.int(0) } ?? 0
+    let expected = StateCode.allCases.count * PartnerType.allCases.count
+    if rows != expected { findings.append("There are \(rows) rows of coverage, not \(expected).") }
+    return findings
+  }
+
+  fileprivate func checkHistory() throws -> [String] {
+    try connection.rows(
+      """
+      SELECT r.id, r.status FROM referral_requests AS r
+      WHERE r.status IS NOT (SELECT e.changes ->> '$.status.to' FROM events AS e
+        WHERE e.subject_id = r.id AND e.changes ->> '$.status.to' IS NOT NULL
+        ORDER BY e.number DESC LIMIT 1)
+      """
+    ) { "Referral \($0.text(0)) is \($0.text(1)), which is not the last status in its history." }
+  }
+}

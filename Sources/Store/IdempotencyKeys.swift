@@ -1,0 +1,55 @@
+import Domain
+import SQLite
+
+/// The first answer to a request with an idempotency key.
+package struct StoredAnswer: Equatable, Sendable {
+  /// What the key was first used with.
+  package var requestSHA256: [UInt8]
+  package var status: Int
+  package var location: String?
+  package var etag: String?
+  package var body: [UInt8]
+
+  package init(
+    requestSHA256: [UInt8], status: Int, location: String?, etag: String?, body: [UInt8]
+  ) {
+    self.requestSHA256 = requestSHA256
+    self.status = status
+    self.location = location
+    self.etag = etag
+    self.body = body
+  }
+}
+
+extension Change {
+  /// The answer that the caller got for this path and key in the last 24 hours; nil if none.
+  package func storedAnswer(user: ID, path: String, key: String) throws -> StoredAnswer? {
+    try connection.row(
+      """
+      SELECT request_sha256, status, location, etag, body FROM idempotency_keys
+      WHERE user_id = ? AND path = ? AND key = ? AND created_at > ?
+      """, user.text, path, key, now.adding(days: -1).text
+    ) { row in
+      StoredAnswer(
+        requestSHA256: row.bytes(0), status: row.int(1), location: row.textOrNil(2),
+        etag: row.textOrNil(3), body: row.bytes(4))
+    }
+  }
+
+  /// Keeps an answer for 24 hours, and drops a few of those that were kept for longer: more than one
+  /// for each that is added, so that the table shrinks to a day's worth.
+  package func keep(_ answer: StoredAnswer, user: ID, path: String, key: String) throws {
+    try connection.run(
+      """
+      DELETE FROM idempotency_keys WHERE rowid IN
+        (SELECT rowid FROM idempotency_keys WHERE created_at <= ? ORDER BY created_at LIMIT 10)
+      """, now.adding(days: -1).text)
+    try connection.run(
+      """
+      INSERT OR REPLACE INTO idempotency_keys
+        (user_id, path, key, request_sha256, status, location, etag, body, created_at)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+      """, user.text, path, key, answer.requestSHA256, answer.status, answer.location,
+      answer.etag, answer.body, now.text)
+  }
+}

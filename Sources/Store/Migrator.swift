@@ -1,0 +1,91 @@
+import Domain
+import Foundation
+import SQLite
+import Schema
+
+/// Why a database's schema does not fit this executable.
+package enum MigrationError: Error, Equatable, CustomStringConvertible {
+  /// The file belongs to another program.
+  case notOurs
+  /// The database was written by a newer version.
+  case newer(database: Int, known: Int)
+  /// The database lacks migrations.
+  case older(database: Int, known: Int)
+
+  package var description: String {
+    switch self {
+    case .notOurs:
+      "this file is a database of another program"
+    case .newer(let database, let known):
+      "the database has schema \(database), but this version knows only \(known): install the newer version again"
+    case .older(let database, let known):
+      "the database has schema \(database), but this version needs \(known): run tomi-referrals migrate"
+    }
+  }
+}
+
+/// Brings a database's schema up to date.
+package enum Migrator {
+  /// The first four bytes of "Tomi", as the first migration writes them into the file.
+  private static let applicationID = 0x546F_6D69
+
+  /// Applies the migrations that the database lacks, each as one transaction. Creates the database if
+  /// there is none.
+  ///
+  /// - Parameters:
+  ///   - dryRun: Whether to say only what would be done.
+  ///   - migrations: Numbered from 1 without a gap.
+  /// - Returns: The migrations that were applied, or would be.
+  /// - Throws: `MigrationError`, `Failure.unavailable`.
+  @discardableResult
+  package static func migrate(
+    path: String, dryRun: Bool = false, migrations: [Schema.Migration] = Schema.migrations
+  ) throws -> [Schema.Migration] {
+    try Store.translatingErrors {
+      if dryRun, !FileManager.default.fileExists(atPath: path) { return migrations }
+      var configuration = Database.Configuration()
+      configuration.createsFile = !dryRun
+      let database = try Database(path: path, configuration: configuration)
+      defer { database.close() }
+      return try database.maintain { connection in
+        let version = try version(of: connection, known: migrations.count)
+        let missing = Array(migrations.dropFirst(version))
+        if !dryRun {
+          for migration in missing { try apply(migration, on: connection) }
+        }
+        return missing
+      }
+    }
+  }
+
+  private static func apply(_ migration: Schema.Migration, on connection: Connection) throws {
+    _ = try connection.run("BEGIN IMMEDIATE")
+    do {
+      try connection.script(migration.sql)
+      try connection.script("PRAGMA user_version = \(migration.number)")
+      _ = try connection.run("COMMIT")
+    } catch {
+      _ = try? connection.run("ROLLBACK")
+      throw error
+    }
+  }
+
+  /// - Throws: `MigrationError` unless the database has exactly this executable's schema.
+  static func checkVersion(of connection: Connection) throws {
+    let version = try version(of: connection, known: Schema.migrations.count)
+    guard version == Schema.migrations.count else {
+      throw MigrationError.older(database: version, known: Schema.migrations.count)
+    }
+  }
+
+  private static func version(of connection: Connection, known: Int) throws -> Int {
+    let version = try connection.row("PRAGMA user_version") { $0.int(0) } ?? 0
+    let application = try connection.row("PRAGMA application_id") { $0.int(0) } ?? 0
+    let isEmpty = try connection.row("SELECT count(*) FROM sqlite_schema") { $0.int(0) } == 0
+    guard application == applicationID || (application == 0 && version == 0 && isEmpty) else {
+      throw MigrationError.notOurs
+    }
+    guard version <= known else { throw MigrationError.newer(database: version, known: known) }
+    return version
+  }
+}

@@ -1,0 +1,280 @@
+import Domain
+import SQLite
+
+/// What is looked for among the referral requests. An empty list of values filters nothing.
+package struct ReferralFilter: Sendable {
+  package enum Sort: String, CaseIterable, Sendable {
+    case createdAt = "created_at"
+    case updatedAt = "updated_at"
+  }
+
+  package var statuses: [ReferralStatus] = []
+  package var types: [PartnerType] = []
+  package var states: [StateCode] = []
+  package var groupID: ID?
+  package var partnerID: ID?
+  package var requestedBy: ID?
+  /// Only those made at this time or before.
+  package var createdUntil: Timestamp?
+  package var sort = Sort.createdAt
+  package var descending = true
+
+  package init() {}
+}
+
+/// What others see of a request's partner.
+package struct PartnerContact: Equatable, Sendable {
+  package var id: ID
+  package var type: PartnerType
+  package var companyName: String
+  package var contactName: String?
+  package var email: String
+  package var phone: String?
+  package var website: String?
+
+  /// A partner's own contact.
+  package init(_ partner: Partner) {
+    id = partner.id
+    type = partner.type
+    companyName = partner.companyName
+    contactName = partner.contactName
+    email = partner.email
+    phone = partner.phone
+    website = partner.website
+  }
+
+  fileprivate init?(_ columns: inout Columns, id: ID?) throws {
+    let type: PartnerType? = try columns.wordOrNil()
+    let companyName = columns.textOrNil()
+    contactName = columns.textOrNil()
+    let email = columns.textOrNil()
+    phone = columns.textOrNil()
+    website = columns.textOrNil()
+    guard let id, let type, let companyName, let email else { return nil }
+    self.id = id
+    self.type = type
+    self.companyName = companyName
+    self.email = email
+  }
+}
+
+/// A request and its partner.
+package struct ReferralRecord: Equatable, Sendable {
+  package var referral: Referral
+  package var partner: PartnerContact?
+}
+
+/// A request, its partner, and who asked: what staff sees.
+package struct StaffReferralRecord: Equatable, Sendable {
+  package var referral: Referral
+  package var partner: PartnerContact?
+  package var groupName: String
+  package var requesterName: String
+  package var requesterEmail: String
+
+  /// The same without who asked.
+  package var withoutRequester: ReferralRecord {
+    ReferralRecord(referral: referral, partner: partner)
+  }
+}
+
+extension Snapshot {
+  private static let referralColumns = """
+    r.id, r.group_id, r.requested_by, r.partner_type, r.status, r.context, r.partner_id, \
+    r.intro_sent_at, r.outcome, r.outcome_notes, r.created_at, r.updated_at, \
+    p.type, p.company_name, p.contact_name, p.email, p.phone, p.website
+    """
+  private static let partnerJoin = "LEFT JOIN partners AS p ON p.id = r.partner_id"
+  private static let staffColumns = referralColumns + ", g.name, u.name, u.email"
+  private static let staffJoins =
+    partnerJoin
+    + " JOIN groups AS g ON g.id = r.group_id JOIN users AS u ON u.id = r.requested_by"
+
+  private static func record(_ columns: inout Columns) throws -> ReferralRecord {
+    let referral = Referral(
+      id: columns.id(), groupID: columns.id(), requestedBy: columns.id(),
+      partnerType: try columns.word(), status: try columns.word(),
+      context: try StoredContext.decode(columns.text()), partnerID: columns.idOrNil(),
+      introSentAt: columns.timeOrNil(), outcome: try columns.wordOrNil(),
+      outcomeNotes: columns.textOrNil(), createdAt: columns.time(), updatedAt: columns.time())
+    return ReferralRecord(
+      referral: referral, partner: try PartnerContact(&columns, id: referral.partnerID))
+  }
+
+  private static func staffRecord(_ columns: inout Columns) throws -> StaffReferralRecord {
+    let record = try record(&columns)
+    return StaffReferralRecord(
+      referral: record.referral, partner: record.partner, groupName: columns.text(),
+      requesterName: columns.text(), requesterEmail: columns.text())
+  }
+
+  /// The request with this ID as staff sees it; nil if there is none.
+  package func referral(_ id: ID) throws -> StaffReferralRecord? {
+    try connection.row(
+      """
+      SELECT \(Snapshot.staffColumns) FROM referral_requests AS r \(Snapshot.staffJoins)
+      WHERE r.id = ?
+      """, id.text
+    ) { row in
+      var columns = Columns(row)
+      return try Snapshot.staffRecord(&columns)
+    }
+  }
+
+  /// A page of requests as staff sees them.
+  package func staffReferrals(
+    _ filter: ReferralFilter, _ page: PageRequest
+  ) throws -> Page<StaffReferralRecord> {
+    try referralList(filter, columns: Snapshot.staffColumns, joins: Snapshot.staffJoins)
+      .page(page, on: connection, read: Snapshot.staffRecord)
+  }
+
+  /// A page of requests without who asked.
+  package func referrals(
+    _ filter: ReferralFilter, _ page: PageRequest
+  ) throws -> Page<ReferralRecord> {
+    try referralList(filter, columns: Snapshot.referralColumns, joins: Snapshot.partnerJoin)
+      .page(page, on: connection, read: Snapshot.record)
+  }
+
+  /// The list of staff's queue, for the tests of its query plans.
+  func staffReferralList(_ filter: ReferralFilter) -> List {
+    referralList(filter, columns: Snapshot.staffColumns, joins: Snapshot.staffJoins)
+  }
+
+  private func referralList(_ filter: ReferralFilter, columns: String, joins: String) -> List {
+    var list = List(
+      columns: columns, table: "referral_requests", alias: "r", joins: joins,
+      sort: filter.sort.rawValue, descending: filter.descending)
+    let statuses = Set(filter.statuses).map(\.rawValue).sorted()
+    let states = Set(filter.states).map(\.rawValue).sorted()
+    // What narrows most drives; a group, a partner or a person has few requests in any order.
+    if let id = filter.groupID {
+      list.driver = ("group_id", [id.text])
+    } else if let id = filter.partnerID {
+      list.driver = ("partner_id", [id.text])
+    } else if let id = filter.requestedBy {
+      list.driver = ("requested_by", [id.text])
+    } else if !statuses.isEmpty {
+      list.driver = ("status", statuses)
+    } else if !states.isEmpty, filter.sort == .createdAt {
+      list.driver = ("state", states)
+    }
+    if list.driver?.column != "partner_id", let id = filter.partnerID {
+      list.filter(column: "partner_id", in: [id.text])
+    }
+    if list.driver?.column != "requested_by", let id = filter.requestedBy {
+      list.filter(column: "requested_by", in: [id.text])
+    }
+    if list.driver?.column != "status" { list.filter(column: "status", in: statuses) }
+    if list.driver?.column != "state" { list.filter(column: "state", in: states) }
+    list.filter(column: "partner_type", in: Set(filter.types).map(\.rawValue).sorted())
+    if let until = filter.createdUntil { list.filter("r.created_at <= ?", until.text) }
+    return list
+  }
+
+  /// The group's open request of the type and state; nil if it has none.
+  package func openReferral(
+    group: ID, type: PartnerType, state: StateCode?, except id: ID? = nil
+  ) throws -> ID? {
+    try connection.row(
+      """
+      SELECT id FROM referral_requests
+      WHERE group_id = ? AND partner_type = ? AND ifnull(state, '') = ?
+        AND status IN ('pending', 'matched', 'intro_sent') AND id <> ?
+      """, group.text, type.rawValue, state?.rawValue ?? "", id?.text ?? ""
+    ) { ID(stored: $0.text(0)) }
+  }
+
+  /// The requests that are matched with a partner, but not introduced to it.
+  package func matchedReferrals(of partner: ID) throws -> [Referral] {
+    var filter = ReferralFilter()
+    filter.partnerID = partner
+    filter.statuses = [.matched]
+    filter.descending = false
+    let list = referralList(
+      filter, columns: Snapshot.referralColumns, joins: Snapshot.partnerJoin)
+    return try list.page(PageRequest(limit: .max - 1), on: connection, read: Snapshot.record)
+      .items.map(\.referral)
+  }
+
+  /// The place in the order of every active partner that fits a request: of its type, serving its state
+  /// if it has one. Left out: partners that the request was taken from or that gave it back, and those
+  /// whose own user is in the group.
+  package func rankingKeys(for referral: Referral) throws -> [Ranking.Key] {
+    let state = referral.context.state?.rawValue
+    return try connection.rows(
+      """
+      SELECT p.co_ownership_certified,
+        (SELECT count(*) FROM referral_requests AS r
+         WHERE r.partner_id = p.id AND r.status IN ('matched', 'intro_sent')),
+        (SELECT max(r.intro_sent_at) FROM referral_requests AS r
+         WHERE r.partner_id = p.id AND r.intro_sent_at IS NOT NULL),
+        p.id
+      FROM partners AS p
+      WHERE \(state == nil
+        ? "p.status = 'active' AND p.type = ?2 AND ?1 IS NULL"
+        : """
+        p.number IN (SELECT partner_number FROM partner_areas
+          WHERE state_code = ?1 AND type = ?2 AND active = 1)
+        """)
+        AND NOT EXISTS (SELECT 1 FROM referral_past_partners AS past
+          WHERE past.partner_id = p.id AND past.referral_number =
+            (SELECT number FROM referral_requests WHERE id = ?3))
+        AND NOT EXISTS (SELECT 1 FROM group_members AS m
+          WHERE m.group_id = ?4 AND m.user_id = p.user_id)
+      """, state, referral.partnerType.rawValue, referral.id.text, referral.groupID.text
+    ) { row in
+      var columns = Columns(row)
+      return Ranking.Key(
+        certified: columns.bool(), openReferrals: columns.int(),
+        lastIntroAt: columns.timeOrNil(), id: columns.id())
+    }
+  }
+}
+
+extension Change {
+  /// Adds a request.
+  ///
+  /// - Throws: `Failure.conflict(.referralAlreadyOpen)`.
+  package func insert(_ referral: Referral) throws {
+    try checkOpenness(of: referral)
+    try connection.run(
+      """
+      INSERT INTO referral_requests (id, group_id, requested_by, partner_type, status, context,
+        partner_id, intro_sent_at, outcome, outcome_notes, created_at, updated_at)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      """, referral.id.text, referral.groupID.text, referral.requestedBy.text,
+      referral.partnerType.rawValue, referral.status.rawValue,
+      StoredContext.encode(referral.context), referral.partnerID?.text,
+      referral.introSentAt?.text, referral.outcome?.rawValue, referral.outcomeNotes,
+      referral.createdAt.text, referral.updatedAt.text)
+  }
+
+  /// Replaces what can change of a request.
+  ///
+  /// - Throws: `Failure.conflict(.referralAlreadyOpen)`.
+  package func update(_ referral: Referral) throws {
+    try checkOpenness(of: referral)
+    try connection.run(
+      """
+      UPDATE referral_requests
+      SET partner_type = ?, status = ?, context = ?, partner_id = ?, intro_sent_at = ?,
+        outcome = ?, outcome_notes = ?, updated_at = ?
+      WHERE id = ?
+      """, referral.partnerType.rawValue, referral.status.rawValue,
+      StoredContext.encode(referral.context), referral.partnerID?.text,
+      referral.introSentAt?.text, referral.outcome?.rawValue, referral.outcomeNotes,
+      referral.updatedAt.text, referral.id.text)
+  }
+
+  private func checkOpenness(of referral: Referral) throws {
+    guard referral.status.isOpen else { return }
+    let open = try openReferral(
+      group: referral.groupID, type: referral.partnerType, state: referral.context.state,
+      except: referral.id)
+    guard let open else { return }
+    throw Failure.conflict(
+      .referralAlreadyOpen(existing: "/api/groups/\(referral.groupID)/referrals/\(open)"))
+  }
+}

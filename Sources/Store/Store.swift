@@ -1,0 +1,159 @@
+import Domain
+import SQLite
+
+/// The service's records in one SQLite database.
+///
+/// Readers run at once, each on a snapshot; changes queue for the one writer. What a database can refuse
+/// arrives as `Failure`: `.unavailable` when it cannot be read or written just now.
+package final class Store: Sendable {
+  private let database: Database
+  private let random: @Sendable () -> UInt64
+
+  /// Opens the database, which must have this executable's schema (see `Migrator`).
+  ///
+  /// - Parameters:
+  ///   - random: Where the random bits of new IDs come from.
+  ///   - onFatal: Told the cause when nobody can know any more whether a change is on the disk. The
+  ///     process should end, and will find out when it starts again.
+  /// - Throws: `Failure.unavailable` if the file cannot be opened, `MigrationError` if its schema is
+  ///   another.
+  package init(
+    path: String,
+    random: @escaping @Sendable () -> UInt64 = { .random(in: .min ... .max) },
+    onFatal: @escaping @Sendable (String) -> Void = { _ in }
+  ) throws {
+    var configuration = Database.Configuration()
+    configuration.highWaterMark = { connection in
+      try connection.row("SELECT seq FROM sqlite_sequence WHERE name = 'events'") { Int64($0.int(0)) }
+        ?? 0
+    }
+    configuration.onFatal = { onFatal($0.description) }
+    configuration.createsFile = false
+    self.random = random
+    database = try Store.translatingErrors { [configuration] in
+      try Migrator.checkVersion(of: Connection(path: path, role: .reader))
+      return try Database(path: path, configuration: configuration)
+    }
+  }
+
+  /// The events that the database has lost since it was last written, or nil: its last event's number
+  /// as it should be and as it is. A write-ahead log that was removed or cut shows in nothing else.
+  package var lostEvents: (expected: Int64, found: Int64)? { database.lostSince }
+
+  /// Goes on after a loss: numbers that were given before are not given again, so that whoever follows
+  /// the events notices the gap, and the history says what happened.
+  package func acceptLoss(now: Timestamp) throws {
+    guard let lost = lostEvents else { return }
+    try write(now: now, actor: nil) { change in
+      try change.skipEventNumbers(upTo: lost.expected)
+      try change.record(
+        "database.events_lost", .database, "events",
+        changes: #"{"number":{"from":\#(lost.expected),"to":\#(lost.found)}}"#)
+    }
+    try Store.translatingErrors { try database.acceptLoss() }
+  }
+
+  /// Reads on one snapshot of the database.
+  ///
+  /// - Parameter now: The time that counts as present, for what expires.
+  package func read<Result>(
+    now: Timestamp, _ body: (Snapshot) throws -> Result
+  ) throws -> Result {
+    try Store.translatingErrors {
+      try database.read { try body(Snapshot(connection: $0, now: now)) }
+    }
+  }
+
+  /// Makes a change, all or nothing; returns once it is on the disk.
+  ///
+  /// The body may run more than once, since a neighbour in the same commit can undo it; it must have no
+  /// effect but through the `Change`.
+  ///
+  /// - Parameters:
+  ///   - now: The time of the change.
+  ///   - actor: The user who makes it; nil for the system.
+  package func write<Result: Sendable>(
+    now: Timestamp, actor: ID?, _ body: @escaping @Sendable (Change) throws -> Result
+  ) throws -> Result {
+    try Store.translatingErrors {
+      try database.write { [random] in
+        try body(Change(connection: $0, now: now, actor: actor, random: random))
+      }
+    }
+  }
+
+  /// Writes what is left and closes the files. The store is of no use afterwards.
+  package func close() { database.close() }
+
+  /// Copies the database to `file`, consistent and checked, while others read and write it.
+  ///
+  /// - Throws: `Failure.unavailable` if the file exists or cannot be written.
+  ///
+  /// - Parameter progress: Told now and then how much is copied, 0 to 1; nil once the copy is being
+  ///   checked.
+  package func backup(to file: String, progress: @escaping (Double?) -> Void = { _ in }) throws {
+    try Store.translatingErrors {
+      try database.backup(to: file) { step in
+        switch step {
+        case .copying(let share): progress(share)
+        case .checking: progress(nil)
+        }
+      }
+    }
+  }
+
+  static func translatingErrors<Result>(_ body: () throws -> Result) throws -> Result {
+    do {
+      return try body()
+    } catch let error as SQLiteError where error.isUnavailable {
+      throw Failure.unavailable(error.description)
+    }
+  }
+}
+
+/// The records at one moment.
+package class Snapshot {
+  let connection: Connection
+  /// The time that counts as present.
+  package let now: Timestamp
+
+  init(connection: Connection, now: Timestamp) {
+    self.connection = connection
+    self.now = now
+  }
+
+  /// Whether nothing but what the schema itself puts there is in the database.
+  package func isEmpty() throws -> Bool {
+    try connection.row(
+      """
+      SELECT 1 WHERE EXISTS (SELECT 1 FROM partners) OR EXISTS (SELECT 1 FROM groups)
+        OR EXISTS (SELECT 1 FROM users) OR EXISTS (SELECT 1 FROM events)
+      """
+    ) { _ in false } ?? true
+  }
+
+  /// Reads something, to show that the database answers.
+  package func ping() throws {
+    _ = try connection.row("SELECT number FROM events ORDER BY number DESC LIMIT 1") { _ in }
+  }
+}
+
+/// The records while one change is made to them.
+package final class Change: Snapshot {
+  /// The user who makes the change; nil for the system.
+  package let actor: ID?
+  private let random: @Sendable () -> UInt64
+
+  init(
+    connection: Connection, now: Timestamp, actor: ID?, random: @escaping @Sendable () -> UInt64
+  ) {
+    self.actor = actor
+    self.random = random
+    super.init(connection: connection, now: now)
+  }
+
+  /// A new UUID, version 7, of the change's time.
+  package func newID() -> ID {
+    ID(time: now, random: (random(), random()))
+  }
+}

@@ -1,0 +1,48 @@
+import Domain
+import Foundation
+import JSON
+import Logging
+
+/// Writes each log message as one JSON object on a line of standard error.
+struct JSONLog: LogHandler {
+  var logLevel: Logger.Level = .info
+  var metadata: Logger.Metadata = [:]
+
+  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    get { metadata[key] }
+    set { metadata[key] = newValue }
+  }
+
+  func log(event: LogEvent) {
+    var json = JSONWriter(capacity: 256)
+    json.object { json in
+      json.field("time", Timestamp.present.text)
+      json.field("level", event.level.rawValue)
+      json.field("message", event.message.description)
+      let all = metadata.merging(event.metadata ?? [:]) { $1 }
+      for (key, value) in all.sorted(by: { $0.key < $1.key }) {
+        json.name(key)
+        JSONLog.write(value, to: &json)
+      }
+    }
+    // One write each, so that the lines of several threads do not mix.
+    FileHandle.standardError.write(Data(json.bytes + [UInt8(ascii: "\n")]))
+  }
+
+  private static func write(_ value: Logger.MetadataValue, to json: inout JSONWriter) {
+    switch value {
+    case .string(let text): json.string(text)
+    case .stringConvertible(let value as Int): json.integer(value)
+    case .stringConvertible(let value as Double): json.number(value)
+    case .stringConvertible(let value): json.string(value.description)
+    case .array(let values): json.array { json in values.forEach { write($0, to: &json) } }
+    case .dictionary(let members):
+      json.object { json in
+        for (key, value) in members.sorted(by: { $0.key < $1.key }) {
+          json.name(key)
+          write(value, to: &json)
+        }
+      }
+    }
+  }
+}

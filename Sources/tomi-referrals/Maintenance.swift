@@ -1,0 +1,106 @@
+import ArgumentParser
+import Domain
+import FastCGI
+import Foundation
+import Store
+
+/// `migrate`: brings the schema up to date.
+struct Migrate: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Make the database, or bring its schema up to date.",
+    discussion: "Each step is one transaction. serve does the same when it starts.")
+
+  @OptionGroup var database: DatabaseOption
+
+  @Flag(name: .customLong("dry-run"), help: "Only say what would be done.")
+  var dryRun = false
+
+  func run() throws {
+    let migrations = try Migrator.migrate(path: database.path, dryRun: dryRun)
+    if migrations.isEmpty { print("The schema is up to date.") }
+    for migration in migrations {
+      print("\(dryRun ? "Would apply" : "Applied") migration \(migration.number), \(migration.name).")
+    }
+  }
+}
+
+/// `backup`: copies the database.
+struct Backup: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Copy the database into a file, also while it is written.",
+    discussion: """
+      The copy is one moment's state, checked and synced before it gets its name. A file that is
+      there already is never replaced.
+      """)
+
+  @OptionGroup var database: DatabaseOption
+
+  @Argument(help: "The copy's path.")
+  var file: String
+
+  func run() throws {
+    let store = try Store(path: database.path)
+    defer { store.close() }
+    try store.backup(to: file) { share in
+      Progress.update(share.map { "Copying: \(Int($0 * 100)) %" } ?? "Checking the copy")
+    }
+    Progress.end()
+    let size = try FileManager.default.attributesOfItem(atPath: file)[.size] as? Int ?? 0
+    print("\(file): \(size) bytes, checked.")
+  }
+}
+
+/// `check`: looks for damage.
+struct Check: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Look for damage in the database.",
+    discussion: """
+      Looks at the file's integrity, foreign keys, counts against rows, the search index and the
+      history. Ends with 1 and says what is wrong if anything is.
+      """)
+
+  @OptionGroup var database: DatabaseOption
+
+  func run() throws {
+    let store = try Store(path: database.path)
+    defer { store.close() }
+    let findings = try store.check(now: .present) { Progress.update("Checking: \($0)") }
+    Progress.end()
+    findings.forEach { print($0) }
+    guard findings.isEmpty else {
+      throw CommandError(findings.count == 1 ? "1 thing is wrong" : "\(findings.count) things are wrong")
+    }
+    print("Nothing is wrong.")
+  }
+}
+
+/// `health`: asks a responder.
+struct Health: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Ask a running responder through FastCGI whether it answers.")
+
+  @Option(
+    help: ArgumentHelp("The responder's Unix socket (else TOMI_SOCKET).", valueName: "path"))
+  var socket: String?
+
+  func validate() throws { _ = try path() }
+
+  private func path() throws -> String {
+    guard let path = socket ?? ProcessInfo.processInfo.environment["TOMI_SOCKET"], !path.isEmpty
+    else { throw ValidationError("No socket is named: give --socket PATH or set TOMI_SOCKET.") }
+    return path
+  }
+
+  func run() throws {
+    let answer = try Client.send(
+      to: path(),
+      parameters: [
+        ("REQUEST_METHOD", "GET"), ("REQUEST_URI", "/api/health"), ("REQUEST_ID", "health"),
+      ])
+    let text = String(decoding: answer.body, as: UTF8.self)
+    guard answer.status == 200 else {
+      throw CommandError("the responder answers with status \(answer.status): \(text)")
+    }
+    print(text)
+  }
+}

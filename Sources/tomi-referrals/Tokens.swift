@@ -1,0 +1,195 @@
+import API
+import ArgumentParser
+import Domain
+import Foundation
+import Store
+
+/// `token`: who may call.
+struct TokenCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "token", abstract: "Make, list and revoke access tokens.",
+    subcommands: [Create.self, List.self, Revoke.self])
+
+  /// How long a token lasts.
+  enum Lifetime: ExpressibleByArgument {
+    case never
+    case days(Int)
+
+    init?(argument: String) {
+      if argument == "never" {
+        self = .never
+      } else if argument.hasSuffix("d"), let days = Int(argument.dropLast()),
+        (1...36_500).contains(days)
+      {
+        self = .days(days)
+      } else {
+        return nil
+      }
+    }
+
+    var defaultValueDescription: String {
+      switch self {
+      case .never: "never"
+      case .days(let days): "\(days)d"
+      }
+    }
+  }
+
+  struct Create: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Make a token and print it, this once, alone on standard output.",
+      discussion: """
+        An admin token gives all of staff's rights; it is made here and nowhere else. The staff
+        user is made if the e-mail address is new.
+        """)
+
+    @OptionGroup var database: DatabaseOption
+
+    @Flag(help: "Make an admin token; needs --email.")
+    var admin = false
+
+    @Option(help: "The staff user's e-mail address.")
+    var email: String?
+
+    @Option(help: ArgumentHelp("The user whom an ordinary token is for.", valueName: "id"))
+    var user: String?
+
+    @Option(help: "What the token is for; also a new staff user's name.")
+    var name: String?
+
+    @Option(
+      name: .customLong("expires-in"),
+      help: ArgumentHelp("How long it lasts: 30d for 30 days, or never.", valueName: "time"))
+    var lifetime = Lifetime.days(Token.defaultDays)
+
+    private enum Holder {
+      case staff(email: String)
+      case user(ID)
+    }
+
+    private func holder() throws -> Holder {
+      switch (admin, email, user) {
+      case (true, .some(let email), nil):
+        guard case .success(.some(let email)) = TextRule.email.check(email) else {
+          throw ValidationError("This is not an e-mail address: \(email)")
+        }
+        return .staff(email: email)
+      case (false, nil, .some(let user)):
+        guard let id = ID(user) else { throw ValidationError("This is not a user's ID: \(user)") }
+        return .user(id)
+      default:
+        throw ValidationError("Give either --admin with --email, or --user.")
+      }
+    }
+
+    private func checkedName() throws -> String? {
+      switch TextRule(limit: 100).check(name ?? "") {
+      case .success(let name): return name
+      case .failure(let problem): throw ValidationError("--name: \(problem.detail)")
+      }
+    }
+
+    func validate() throws {
+      _ = try holder()
+      _ = try checkedName()
+    }
+
+    func run() throws {
+      let holder = try holder()
+      let name = try checkedName()
+      let now = Timestamp.present
+      let expiry: Timestamp? = if case .days(let days) = lifetime { now.adding(days: days) } else { nil }
+      let secret = AccessToken.new()
+      let store = try Store(path: database.path)
+      defer { store.close() }
+      try store.write(now: now, actor: nil) { change in
+        let user: User
+        switch holder {
+        case .user(let id):
+          guard let known = try change.user(id) else {
+            throw CommandError("there is no user \(id)")
+          }
+          user = known
+        case .staff(let email):
+          if let known = try change.user(email: email) {
+            user = known
+          } else {
+            user = User(
+              id: change.newID(), email: email, name: name ?? String(email.prefix { $0 != "@" }),
+              createdAt: now, updatedAt: now)
+            try Accounts.create(user, in: change)
+          }
+        }
+        if user.disabled { throw CommandError("the user \(user.id) is disabled") }
+        let token = Token(
+          id: change.newID(), userID: user.id, admin: admin, name: name, createdAt: now,
+          expiresAt: expiry)
+        try Accounts.create(token, secret: secret, in: change)
+      }
+      print(secret)
+    }
+  }
+
+  struct List: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "List the tokens, the newest first. None shows itself.")
+
+    @OptionGroup var database: DatabaseOption
+
+    func run() throws {
+      let now = Timestamp.present
+      let store = try Store(path: database.path)
+      defer { store.close() }
+      let rows = try store.read(now: now) { snapshot in
+        try snapshot.tokens().map { token in
+          let user = try snapshot.user(token.userID)
+          let state =
+            if let revoked = token.revokedAt {
+              "revoked \(revoked)"
+            } else if let expiry = token.expiresAt {
+              "\(expiry > now ? "expires" : "expired") \(expiry)"
+            } else {
+              "never expires"
+            }
+          return [
+            token.id.text, token.admin ? "admin" : "user", user?.email ?? "", token.name ?? "-",
+            state,
+          ]
+        }
+      }
+      guard !rows.isEmpty else { return print("There are no tokens.") }
+      let widths = (0..<5).map { column in rows.map { $0[column].count }.max() ?? 0 }
+      for row in rows {
+        let cells = zip(row, widths).map { $0.padding(toLength: $1, withPad: " ", startingAt: 0) }
+        print(cells.joined(separator: "  ").trimmingCharacters(in: .whitespaces))
+      }
+    }
+  }
+
+  struct Revoke: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Revoke a token: it counts no more from the next request on.")
+
+    @OptionGroup var database: DatabaseOption
+
+    @Argument(help: "The token's ID, as token list shows it.")
+    var id: String
+
+    func validate() throws {
+      guard ID(id) != nil else { throw ValidationError("This is not a token's ID: \(id)") }
+    }
+
+    func run() throws {
+      guard let id = ID(id) else { return }
+      let store = try Store(path: database.path)
+      defer { store.close() }
+      try store.write(now: .present, actor: nil) { change in
+        guard let token = try change.token(id) else {
+          throw CommandError("there is no token \(id)")
+        }
+        try Accounts.revoke(token, in: change)
+      }
+      print("Revoked.")
+    }
+  }
+}
