@@ -169,10 +169,11 @@ package final class Router: Sendable {
   private func log(_ request: Request, _ response: Response, _ trace: Trace, took time: Duration) {
     let failed = response.status.code >= 400
     guard failed || time >= slowAfter else { return }
-    let milliseconds = Double(time / .microseconds(1)) / 1000
+    let milliseconds = (time / .milliseconds(1) * 1000).rounded() / 1000
     var metadata: Logger.Metadata = [
       "request_id": "\(request.id)", "method": "\(request.method)", "route": "\(trace.route)",
-      "status": "\(response.status.code)", "ms": "\(milliseconds)",
+      "status": .stringConvertible(response.status.code),
+      "ms": .stringConvertible(milliseconds),
     ]
     if let caller = trace.caller { metadata["caller"] = "\(caller.userID)" }
     if let cause = trace.cause { metadata["cause"] = "\(cause)" }

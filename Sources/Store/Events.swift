@@ -8,7 +8,7 @@ extension Snapshot {
         e.number, e.at, e.actor_id, u.name, e.subject_kind, e.subject_id, e.kind, e.changes, e.note
         """,
       table: "events", alias: "e", joins: "LEFT JOIN users AS u ON u.id = e.actor_id",
-      sort: "number", descending: descending)
+      descending: descending)
   }
 
   private static func event(_ columns: inout Columns) throws -> Event {

@@ -12,8 +12,8 @@ struct List {
   var alias: String
   /// Joins that give further columns, one row for each of the table's.
   var joins = ""
-  /// The column that sorts, of the listed table.
-  var sort: String
+  /// The column that sorts, of the listed table; nil: the number alone.
+  var sort: String?
   /// The sort column's collation, if it is not the column's own.
   var collation = ""
   var descending: Bool
@@ -24,7 +24,7 @@ struct List {
   var driver: (column: String, values: [String])?
 
   init(
-    columns: String, table: String, alias: String, joins: String = "", sort: String,
+    columns: String, table: String, alias: String, joins: String = "", sort: String? = nil,
     collation: String = "", descending: Bool
   ) {
     self.columns = columns
@@ -51,15 +51,20 @@ struct List {
   /// The statement for a page and its arguments. It reads one row more than the page has, which tells
   /// whether the list goes on.
   func statement(for page: PageRequest) throws -> (sql: String, arguments: [any Bindable]) {
-    let key = "\(alias).\(sort)\(collation)"
-    let direction = descending ? "DESC" : "ASC"
+    let key = (sort.map { ["\(alias).\($0)\(collation)"] } ?? []) + ["\(alias).number"]
+    let keyColumns = (sort.map { "\(alias).\($0), " } ?? "") + "\(alias).number"
+    let order = key.map { "\($0) \(descending ? "DESC" : "ASC")" }.joined(separator: ", ")
     var conditions = conditions
     if let after = page.after {
-      guard after.count == 2, let number = Int(after[1]) else {
+      guard after.count == key.count, let number = after.last.flatMap({ Int($0) }) else {
         throw Failure.invalidParameter([List.invalidCursor])
       }
+      let marks = key.map { _ in "?" }.joined(separator: ", ")
       conditions.append(
-        ("(\(key), \(alias).number) \(descending ? "<" : ">") (?, ?)", [after[0], number]))
+        (
+          "(\(key.joined(separator: ", "))) \(descending ? "<" : ">") (\(marks))",
+          after.dropLast() + [number]
+        ))
     }
     func select(_ columns: String, _ joins: String, driver: (String, String)?) -> (
       String, [any Bindable]
@@ -69,9 +74,8 @@ struct List {
       let filter = conditions.map(\.sql).joined(separator: " AND ")
       return (
         """
-        SELECT \(alias).\(sort), \(alias).number\(columns) FROM \(table) AS \(alias)\(joins)\
-        \(filter.isEmpty ? "" : " WHERE " + filter) \
-        ORDER BY \(key) \(direction), \(alias).number \(direction) LIMIT ?
+        SELECT \(keyColumns)\(columns) FROM \(table) AS \(alias)\(joins)\
+        \(filter.isEmpty ? "" : " WHERE " + filter) ORDER BY \(order) LIMIT ?
         """, conditions.flatMap(\.arguments) + [page.limit + 1]
       )
     }
@@ -85,9 +89,9 @@ struct List {
     let merged = arms.map { "SELECT * FROM (\($0.0))" }.joined(separator: " UNION ALL ")
     return (
       """
-      SELECT \(alias).\(sort), \(alias).number, \(columns) FROM (\(merged)) AS found \
+      SELECT \(keyColumns), \(columns) FROM (\(merged)) AS found \
       JOIN \(table) AS \(alias) ON \(alias).number = found.number \(joins) \
-      ORDER BY \(key) \(direction), \(alias).number \(direction) LIMIT ?
+      ORDER BY \(order) LIMIT ?
       """, arms.flatMap(\.1) + [page.limit + 1]
     )
   }
@@ -102,7 +106,7 @@ struct List {
     var keys: [[String]] = []
     var items = try connection.rows(sql, arguments: arguments) { row in
       var columns = Columns(row)
-      keys.append([columns.text(), String(columns.int())])
+      keys.append((sort == nil ? [] : [columns.text()]) + [String(columns.int())])
       return try read(&columns)
     }
     guard items.count > page.limit else { return Page(items: items) }

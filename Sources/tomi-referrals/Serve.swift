@@ -121,7 +121,11 @@ struct Serve: ParsableCommand {
     defer { listening.close() }
 
     for migration in try Migrator.migrate(path: database.path) {
-      logger.info("migrated", metadata: ["migration": "\(migration.number)", "name": "\(migration.name)"])
+      logger.notice(
+        "migrated",
+        metadata: [
+          "migration": .stringConvertible(migration.number), "name": "\(migration.name)",
+        ])
     }
     let store = try Store(path: database.path, onFatal: { cause in
       logger.critical("a change is in doubt, so the service ends", metadata: ["cause": "\(cause)"])
@@ -131,7 +135,10 @@ struct Serve: ParsableCommand {
     if let lost = store.lostEvents {
       logger.critical(
         "the database has lost events: its write-ahead log was removed or cut, or an older copy was put in place",
-        metadata: ["expected": "\(lost.expected)", "found": "\(lost.found)"])
+        metadata: [
+          "expected": .stringConvertible(Int(lost.expected)),
+          "found": .stringConvertible(Int(lost.found)),
+        ])
       try store.acceptLoss(now: .present)
     }
 
@@ -150,8 +157,8 @@ struct Serve: ParsableCommand {
     logger.notice(
       "started",
       metadata: [
-        "pid": "\(ProcessInfo.processInfo.processIdentifier)",
-        "threads": "\(configuration.threads)",
+        "pid": .stringConvertible(Int(getpid())),
+        "threads": .stringConvertible(configuration.threads),
       ])
     try server.run()
     logger.notice("stopped")
