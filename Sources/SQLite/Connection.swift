@@ -5,9 +5,8 @@ import CSQLite
 /// It is used by one thread at a time: SQLite opens it without a mutex of its own
 /// (<https://www.sqlite.org/threadsafe.html>, "multi-thread").
 ///
-/// Every connection is in WAL mode with `synchronous=FULL`, enforces foreign keys, trusts no function or table that the
-/// schema itself names (`trusted_schema=OFF`, DEFENSIVE), takes double quotes for identifiers only, and never
-/// checkpoints by itself, neither after a commit nor when it closes: Debian 12's SQLite 3.40.1 can corrupt a file when two
+/// Every connection is in WAL mode with `synchronous=FULL`, enforces foreign keys, protects its schema (DEFENSIVE), takes
+/// double quotes for identifiers only, and never checkpoints by itself, neither after a commit nor when it closes: Debian 12's SQLite 3.40.1 can corrupt a file when two
 /// connections write or checkpoint at the same instant, so ``Database`` decides who does.
 package final class Connection {
   /// What a connection may do.
@@ -300,7 +299,10 @@ package final class Connection {
     for (option, value) in [
       (SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1), (SQLITE_DBCONFIG_DEFENSIVE, 1),
       (SQLITE_DBCONFIG_DQS_DML, 0), (SQLITE_DBCONFIG_DQS_DDL, 0),
-      (SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0), (SQLITE_DBCONFIG_ENABLE_FKEY, 1),
+      // SQLite before 3.41 takes its own JSON functions and FTS5 for unsafe in a schema that is not trusted, so that neither
+      // json_valid() in a CHECK nor a trigger on a search index would work. We register no function that a
+      // schema could misuse.
+      (SQLITE_DBCONFIG_TRUSTED_SCHEMA, 1), (SQLITE_DBCONFIG_ENABLE_FKEY, 1),
     ] as [(Int32, Int32)] {
       var now: Int32 = -1
       guard csqlite_db_config(handle, option, value, &now) == SQLITE_OK, now == value else {
@@ -313,7 +315,7 @@ package final class Connection {
     }
     var settings = [
       ("wal_autocheckpoint", "0"), ("synchronous", "2"), ("foreign_keys", "1"),
-      ("trusted_schema", "0"), ("mmap_size", "0"), ("temp_store", "2"),
+      ("trusted_schema", "1"), ("mmap_size", "0"), ("temp_store", "2"),
       ("cache_size", "-\(cacheKiB)"), ("busy_timeout", "\(busyTimeout)"),
       ("journal_size_limit", "\(journalSizeLimit)"), ("recursive_triggers", "0"),
     ]

@@ -38,7 +38,7 @@ package struct SQLiteError: Error, CustomStringConvertible, Sendable {
   }
 
   package var description: String {
-    "SQLite error \(extendedCode): \(message)" + (sql.map { " [\($0)]" } ?? "")
+    "SQLite error \(extendedCode): \(message)" + (sql.map { " [\($0.prefix(300))]" } ?? "")
   }
 
   /// A constraint of the schema said no: NOT NULL, CHECK, UNIQUE, a foreign key, or a trigger's `RAISE`.

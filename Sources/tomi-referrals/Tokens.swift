@@ -40,7 +40,7 @@ struct TokenCommand: ParsableCommand {
       abstract: "Make a token and print it, this once, alone on standard output.",
       discussion: """
         An admin token gives all of staff's rights; it is made here and nowhere else. The staff
-        user is made if the e-mail address is new.
+        user is made if the e-mail address is new, with the part before the @ for a name.
         """)
 
     @OptionGroup var database: DatabaseOption
@@ -54,7 +54,7 @@ struct TokenCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The user whom an ordinary token is for.", valueName: "id"))
     var user: String?
 
-    @Option(help: "What the token is for; also a new staff user's name.")
+    @Option(help: "What the token is for.")
     var name: String?
 
     @Option(
@@ -115,7 +115,7 @@ struct TokenCommand: ParsableCommand {
             user = known
           } else {
             user = User(
-              id: change.newID(), email: email, name: name ?? String(email.prefix { $0 != "@" }),
+              id: change.newID(), email: email, name: String(email.prefix { $0 != "@" }),
               createdAt: now, updatedAt: now)
             try Accounts.create(user, in: change)
           }

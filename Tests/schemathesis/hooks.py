@@ -1,0 +1,194 @@
+"""What schemathesis cannot read from openapi.yaml: which requests to leave alone, and rules of the whole API.
+
+Tests/conformance names the role that is tested in TOMI_ROLE, its token in TOMI_TOKEN, and the member's group in
+TOMI_GROUP.
+"""
+
+import os
+import uuid
+
+import schemathesis
+from schemathesis.core.failures import AcceptedNegativeData
+from schemathesis.core.jsonschema import make_validator
+from schemathesis.core.parameters import ParameterLocation
+from schemathesis.specs.openapi.checks import is_unexpected_http_status_case
+
+ROLE = os.environ["TOMI_ROLE"]
+TOKEN = os.environ.get("TOMI_TOKEN")
+OWN_GROUP = os.environ["TOMI_GROUP"]
+
+# Rules on fields that JSON Schema does not state: relations between fields, to the clock, to stored things.
+RULES = {
+    "createPartner": {("/user_id", "unknown_user"), ("/agreement_signed_at", "in_future")},
+    "updatePartner": {("/user_id", "unknown_user"), ("/agreement_signed_at", "in_future")},
+    "requestReferral": {
+        ("/requested_by", "not_a_member"),
+        ("/context/home_price_range", "out_of_range"),
+    },
+    "updateReferral": {
+        ("/partner_id", "required"),
+        ("/partner_id", "not_null"),
+        ("/partner_id", "unknown_partner"),
+        ("/partner_id", "not_allowed_here"),
+        ("/intro_sent_at", "not_null"),
+        ("/intro_sent_at", "not_allowed_here"),
+        ("/intro_sent_at", "in_future"),
+        ("/context/home_price_range", "out_of_range"),
+    },
+    "recordOutcome": {("/outcome", "required")},
+    "putUser": {("/email", "required"), ("/name", "required")},
+    "putGroup": {("/name", "required"), ("/members/#", "unknown_user")},
+    "createToken": {("/expires_at", "in_past")},
+}
+
+# What changes users, groups and tokens.
+CHANGERS = {"putUser", "putGroup", "revokeToken"}
+
+# The IDs of those that this run made.
+made = set()
+
+# A page's next one, by operation: the query that it came with, and its cursor.
+next_pages = {}
+
+
+def operation_id(case):
+    return case.operation.definition.raw["operationId"]
+
+
+def is_id(value):
+    try:
+        return bool(uuid.UUID(value))
+    except (AttributeError, TypeError, ValueError):
+        return False
+
+
+def is_positive(case):
+    return case.meta is not None and case.meta.generation.mode.is_positive
+
+
+def is_probe(case):
+    """Whether schemathesis sends this with another method or media type than the operation's, on purpose."""
+    return is_unexpected_http_status_case(case)
+
+
+def bears_the_token(response):
+    sent = response.request.headers.get("Authorization")
+    return sent == (f"Bearer {TOKEN}" if TOKEN else None)
+
+
+@schemathesis.hook
+def before_call(context, case, kwargs):
+    # The test would saw off the branch that it sits on if it disabled its own user or revoked its own token: it changes
+    # only the users, groups and tokens that it made itself, and makes new ones where it would have met another.
+    if operation_id(case) in CHANGERS:
+        given = case.path_parameters.get("id")
+        if is_id(given) and given not in made:
+            case.path_parameters["id"] = str(uuid.uuid4())
+    # A member has one group. What is asked of others answers 404, of which the run for staff has enough.
+    if ROLE == "member" and is_positive(case) and "groupId" in case.path_parameters:
+        case.path_parameters["groupId"] = OWN_GROUP
+    # A cursor is opaque: only one that the service gave, with the query that it came from, is a right one.
+    if is_positive(case) and "cursor" in (case.query or {}):
+        query, cursor = next_pages.get(operation_id(case), ({}, None))
+        case.query = {**query, "cursor": cursor} if cursor else {
+            name: value for name, value in case.query.items() if name != "cursor"
+        }
+
+
+@schemathesis.hook
+def after_call(context, case, response):
+    if response.status_code == 200 and case.method == "GET" and not case.operation.path.endswith(".yaml"):
+        cursor = response.json().get("next_cursor")
+        # Paths with an ID are lists of their own: their cursors count for that ID alone.
+        if cursor and "{" not in case.operation.path:
+            next_pages[operation_id(case)] = (dict(case.query or {}), cursor)
+    if response.status_code in (200, 201) and operation_id(case) in ("putUser", "putGroup", "createToken"):
+        made.add(response.json()["id"])
+
+
+# Unicode's White_Space, which the service trims.
+WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+
+
+def trimmed(value):
+    if isinstance(value, str):
+        return value.strip(WHITE_SPACE)
+    if isinstance(value, list):
+        return [trimmed(element) for element in value]
+    if isinstance(value, dict):
+        return {name: trimmed(element) for name, element in value.items()}
+    return value
+
+
+@schemathesis.hook
+def filter_failure(context, failure, case, response):
+    """Texts are trimmed before they are checked: a body that fits its schema then is not a wrong one."""
+    if not isinstance(failure, AcceptedNegativeData) or case.meta is None:
+        return True
+    negative = {location for location in case.meta.components if case.meta.is_negative_at(location)}
+    if negative != {ParameterLocation.BODY} or not isinstance(case.body, dict):
+        return True
+    schema = case.operation.get_body_for_media_type(case.media_type).optimized_schema
+    validator = make_validator(schema, case.operation.schema.adapter.jsonschema_validator_cls)
+    return not validator.is_valid(trimmed(case.body))
+
+
+@schemathesis.check
+def RefusedByARule(ctx, response, case):
+    """A body that fits its schema is refused only by a rule that a schema cannot state."""
+    if not is_positive(case) or is_probe(case) or response.status_code != 422:
+        return
+    problem = response.json()
+    if problem["code"] == "idempotency_key_reused":
+        return
+    allowed = RULES.get(operation_id(case), set())
+    for error in problem["errors"]:
+        pointer = "/".join("#" if part.isdigit() else part for part in error["pointer"].split("/"))
+        if (pointer, error["code"]) not in allowed:
+            raise AssertionError(f"openapi.yaml allows what {error['pointer']} holds: {error['detail']}")
+
+
+@schemathesis.check
+def AnsweredByRight(ctx, response, case):
+    """The right is told before anything about the request's data, and nobody gets another's view."""
+    if is_probe(case) or response.status_code in (413, 414) or not bears_the_token(response):
+        return
+    if not case.operation.definition.raw.get("security", [{}]):
+        if response.status_code in (401, 403):
+            raise AssertionError("A public path asks for a token")
+        return
+    is_admin = case.operation.path.startswith("/api/admin/")
+    # A path parameter that is wrong may make another path of it, which is 404 for everyone.
+    may_be_another_path = case.meta is not None and case.meta.is_negative_at(ParameterLocation.PATH)
+    expected = 401 if ROLE == "nobody" else 403 if ROLE == "member" and is_admin else None
+    if expected and response.status_code != expected and not (may_be_another_path and response.status_code == 404):
+        raise AssertionError(f"{ROLE} gets {response.status_code} instead of {expected}")
+    if not is_admin and response.status_code in (200, 201):
+        things = response.json()
+        for thing in things.get("data", [things]):
+            if ("outcome_notes" in thing) != (ROLE == "staff"):
+                raise AssertionError(f"{ROLE} gets another's view")
+
+
+@schemathesis.check
+class AcceptedAtLeastOnce:
+    """Each operation that the role has the right to has succeeded at least once: a run in which all is refused tests
+    little, and would look fine."""
+
+    def __init__(self):
+        self.tested = set()
+        self.accepted = set()
+
+    def after_response(self, ctx, response, case):
+        security = case.operation.definition.raw.get("security", [{"adminToken": []}])
+        schemes = {name for option in security for name in option}
+        if schemes and ROLE != "staff" and not (ROLE == "member" and "userToken" in schemes):
+            return
+        self.tested.add(operation_id(case))
+        if 200 <= response.status_code < 300 and not is_probe(case):
+            self.accepted.add(operation_id(case))
+
+    def after_run(self, ctx):
+        refused = self.tested - self.accepted
+        if refused or not self.tested:
+            raise AssertionError("never accepted: " + ", ".join(sorted(refused)))
