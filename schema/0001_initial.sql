@@ -87,6 +87,14 @@ CREATE INDEX partners_by_update ON partners (updated_at);
 CREATE INDEX partners_by_company ON partners (company_name COLLATE NOCASE);
 CREATE INDEX partners_by_status ON partners (status, created_at);
 CREATE INDEX partners_by_type ON partners (type, created_at);
+-- The public directory, where no state is asked for.
+CREATE INDEX partners_active_by_company ON partners (company_name COLLATE NOCASE)
+  WHERE status = 'active';
+CREATE INDEX partners_active_by_creation ON partners (created_at) WHERE status = 'active';
+CREATE INDEX partners_active_by_type_company ON partners (type, company_name COLLATE NOCASE)
+  WHERE status = 'active';
+CREATE INDEX partners_active_by_type_creation ON partners (type, created_at)
+  WHERE status = 'active';
 -- Foreign keys are looked up by these when a user is removed.
 CREATE INDEX partners_by_user ON partners (user_id) WHERE user_id IS NOT NULL;
 CREATE INDEX partners_by_inviter ON partners (invited_by) WHERE invited_by IS NOT NULL;
@@ -103,8 +111,12 @@ CREATE TABLE partner_areas (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX partner_areas_by_state ON partner_areas (state_code, partner_number);
-CREATE INDEX partner_areas_active
+-- The public directory in one state.
+CREATE INDEX partner_areas_active_by_company
   ON partner_areas (state_code, type, company_name COLLATE NOCASE, partner_number)
+  WHERE active = 1;
+CREATE INDEX partner_areas_active_by_creation
+  ON partner_areas (state_code, type, created_at, partner_number)
   WHERE active = 1;
 
 CREATE TRIGGER partner_areas_inserted AFTER INSERT ON partners
@@ -142,7 +154,8 @@ END;
 CREATE VIRTUAL TABLE partners_search USING fts5 (
   company_name, contact_name, email, notes,
   content = 'partners', content_rowid = 'number',
-  tokenize = 'unicode61 remove_diacritics 2'
+  tokenize = 'unicode61 remove_diacritics 2',
+  prefix = '1 2 3'  -- so that the beginning of a word is as quick to find as a word
 );
 
 CREATE TRIGGER partners_search_inserted AFTER INSERT ON partners
@@ -265,6 +278,9 @@ CREATE TABLE referral_requests (
   outcome_notes TEXT CHECK (length(outcome_notes) <= 10000),
   created_at TEXT NOT NULL,
   updated_at TEXT NOT NULL,
+  -- When the status became what it is; null since the creation.
+  status_changed_at TEXT,
+  connected_at TEXT,  -- when the partner and the group got to work
   state TEXT AS (context ->> '$.state') VIRTUAL,
   CHECK (status <> 'pending' OR partner_id IS NULL),
   CHECK (status IN ('pending', 'cancelled') OR partner_id IS NOT NULL),
@@ -313,6 +329,59 @@ WHEN old.partner_id IS NOT NULL AND new.partner_id IS NOT old.partner_id
 BEGIN
   INSERT OR IGNORE INTO referral_past_partners (referral_number, partner_id)
   VALUES (new.number, old.partner_id);
+END;
+
+-- How many requests there are, for staff's overview: kept, since counting a million takes too long.
+CREATE TABLE referral_counts (
+  status TEXT NOT NULL,
+  partner_type TEXT NOT NULL,
+  state TEXT NOT NULL,  -- empty: the requests that name no state
+  count INTEGER NOT NULL CHECK (count >= 0),
+  PRIMARY KEY (status, partner_type, state)
+) STRICT, WITHOUT ROWID;
+
+-- How long requests stayed in a status before the next: one row for each number of tenths of a day.
+CREATE TABLE referral_steps (
+  from_status TEXT NOT NULL,
+  to_status TEXT NOT NULL,
+  tenths_of_days INTEGER NOT NULL CHECK (tenths_of_days >= 0),
+  count INTEGER NOT NULL CHECK (count > 0),
+  PRIMARY KEY (from_status, to_status, tenths_of_days)
+) STRICT, WITHOUT ROWID;
+
+CREATE TRIGGER referral_counts_inserted AFTER INSERT ON referral_requests
+BEGIN
+  INSERT INTO referral_counts (status, partner_type, state, count)
+  VALUES (new.status, new.partner_type, ifnull(new.state, ''), 1)
+  ON CONFLICT DO UPDATE SET count = count + 1;
+END;
+
+CREATE TRIGGER referral_counts_updated
+AFTER UPDATE OF status, partner_type, context ON referral_requests
+WHEN new.status <> old.status OR new.partner_type <> old.partner_type
+  OR new.state IS NOT old.state
+BEGIN
+  UPDATE referral_counts SET count = count - 1
+  WHERE status = old.status AND partner_type = old.partner_type AND state = ifnull(old.state, '');
+  INSERT INTO referral_counts (status, partner_type, state, count)
+  VALUES (new.status, new.partner_type, ifnull(new.state, ''), 1)
+  ON CONFLICT DO UPDATE SET count = count + 1;
+END;
+
+CREATE TRIGGER referral_counts_deleted AFTER DELETE ON referral_requests
+BEGIN
+  UPDATE referral_counts SET count = count - 1
+  WHERE status = old.status AND partner_type = old.partner_type AND state = ifnull(old.state, '');
+END;
+
+CREATE TRIGGER referral_steps_counted AFTER UPDATE OF status ON referral_requests
+WHEN new.status <> old.status AND new.status_changed_at IS NOT NULL
+BEGIN
+  INSERT INTO referral_steps (from_status, to_status, tenths_of_days, count)
+  VALUES (old.status, new.status,
+    max(0, CAST(round(10 * (julianday(new.status_changed_at)
+      - julianday(ifnull(old.status_changed_at, old.created_at)))) AS INTEGER)), 1)
+  ON CONFLICT DO UPDATE SET count = count + 1;
 END;
 
 -- History ------------------------------------------------------------------------------------------

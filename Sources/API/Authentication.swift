@@ -21,9 +21,15 @@ func authenticate(_ request: Request, for route: Route, in records: Snapshot) th
   // RFC 6750, section 2.1; a scheme's case does not count (RFC 9110, section 11.1).
   let parts = header.split(separator: " ", maxSplits: 1)
   guard parts.count == 2, parts[0].lowercased() == "bearer",
-    let caller = try records.caller(tokenSHA256: AccessToken.sha256(of: String(parts[1])))
+    let caller = try records.caller(tokenSHA256: AccessToken.sha256(of: String(parts[1]).trimmingWhitespace()))
   else { throw Failure.unauthenticated(tokenGiven: true) }
-  guard caller.isStaff || route.audience == .member else { throw Failure.forbidden }
+  let isAllowed =
+    switch route.audience {
+    case .anyone, .member: true
+    case .staff: caller.isStaff
+    case .partner: try records.partner(ofUser: caller.userID) != nil
+    }
+  guard isAllowed else { throw Failure.forbidden }
   return caller
 }
 

@@ -50,9 +50,9 @@ extension Parameter {
 
   /// One or more words of a vocabulary, parted by commas.
   static func words<Word: RawRepresentable<String> & CaseIterable>(
-    _ name: String, _: Word.Type
+    _ name: String, _: Word.Type, of allowed: [Word] = Array(Word.allCases)
   ) -> Parameter {
-    let words = Word.allCases.map(\.rawValue)
+    let words = allowed.map(\.rawValue)
     return list(name) { text in
       words.contains(text)
         ? .success(text)
@@ -85,6 +85,16 @@ extension Parameter {
         }
       }
       return .success(values.sorted().joined(separator: ","))
+    }
+  }
+
+  /// One state code.
+  static func state(_ name: String) -> Parameter {
+    Parameter(name: name) { text in
+      guard let state = StateCode(text) else {
+        return .failure(FieldProblem(.unknownState, "A US state code is expected, such as MN."))
+      }
+      return .success(state.rawValue)
     }
   }
 

@@ -11,6 +11,8 @@ enum Audience: Sendable {
   case staff
   /// The members of the group that the path names, and staff on their behalf.
   case member
+  /// Users who are linked to a partner record.
+  case partner
 }
 
 /// What a route does with a body.

@@ -29,6 +29,13 @@ extension Route {
       .post, "/api/groups/:groupId/referrals/:id/cancel", .member, body: .optional, cancelReferral),
 
     .get(
+      "/api/groups/:groupId/recommendations", .member,
+      query: [
+        .state("state"), .words("partner_type", PartnerType.self), .limit(10, default: 3),
+      ], recommendPartners),
+
+    .get("/api/admin/summary", .staff, getSummary),
+    .get(
       "/api/admin/referrals", .staff,
       query: [
         .words("status", ReferralStatus.self), .words("partner_type", PartnerType.self),
@@ -48,6 +55,23 @@ extension Route {
     .get("/api/coverage/:stateCode", .anyone, getStateCoverage),
     .get("/api/coverage/:stateCode/:partnerType", .anyone, getTypeCoverage),
     .change(.put, "/api/admin/coverage/:stateCode/:partnerType", .staff, pinCoverage),
+
+    .get(
+      "/api/partners", .anyone,
+      query: [
+        .words("type", PartnerType.self), .states("state"), .search("q"),
+        .sort(DirectoryFilter.Sort.self, default: "company_name"), .limit(), .cursor,
+      ], searchDirectory),
+    .get("/api/partners/me", .partner, getOwnPartner),
+    .change(.put, "/api/partners/me", .partner, updateOwnPartner),
+    .get(
+      "/api/partners/me/referrals", .partner,
+      query: [
+        .words("status", ReferralStatus.self, of: ReferralStatus.introduced), .limit(), .cursor,
+      ], listOwnReferrals),
+    .change(.put, "/api/partners/me/referrals/:id/response", .partner, respondToReferral),
+    .get("/api/partners/me/summary", .partner, getOwnSummary),
+    .get("/api/partners/:id", .anyone, getPublicPartner),
 
     .get("/api/admin/users/:id", .staff, getUser),
     .change(.put, "/api/admin/users/:id", .staff, putUser),

@@ -1,6 +1,18 @@
 /// The kinds of professionals that a group of co-buyers needs, in Tomi's order.
 package enum PartnerType: String, CaseIterable, Sendable {
   case attorney, lender, agent, title, insurance, cpa
+
+  /// What a group needs one for.
+  package var purpose: String {
+    switch self {
+    case .attorney: "TIC agreement review, real estate closings"
+    case .lender: "TIC-friendly mortgage products"
+    case .agent: "Co-ownership certified preferred"
+    case .title: "Title search and title insurance for several owners"
+    case .insurance: "Insurance that covers every owner"
+    case .cpa: "Taxes of shared ownership"
+    }
+  }
 }
 
 /// Where a partner stands with Tomi.

@@ -33,7 +33,12 @@ package enum Ranking {
     }
   }
 
-  /// The key in short texts, for people.
+  /// The part of the key that concerns nobody else, in short texts: for groups.
+  package static func publicWhy(_ key: Key, servedState: StateCode) -> [String] {
+    (key.certified ? ["Certified for co-ownership"] : []) + ["Serves \(servedState.name)"]
+  }
+
+  /// The key in short texts, for staff.
   package static func why(_ key: Key, servedState: StateCode?) -> [String] {
     var why: [String] = []
     if key.certified { why.append("Certified for co-ownership") }

@@ -15,6 +15,9 @@ package enum ReferralStatus: String, CaseIterable, Sendable {
     }
   }
 
+  /// The statuses that a request can have once it was introduced: what its partner sees.
+  package static let introduced: [ReferralStatus] = [.introSent, .connected, .closed, .cancelled]
+
   /// Whether a group waits for an answer; it may have one such request for a type and a state.
   package var isOpen: Bool {
     switch self {
@@ -81,12 +84,17 @@ package struct Referral: Equatable, Sendable {
   package var outcomeNotes: String?
   package var createdAt: Timestamp
   package var updatedAt: Timestamp
+  /// When the status became what it is; nil since the creation.
+  package var statusChangedAt: Timestamp?
+  /// When the partner and the group got to work.
+  package var connectedAt: Timestamp?
 
   package init(
     id: ID, groupID: ID, requestedBy: ID, partnerType: PartnerType = .attorney,
     status: ReferralStatus = .pending, context: Context = Context(), partnerID: ID? = nil,
     introSentAt: Timestamp? = nil, outcome: Outcome? = nil, outcomeNotes: String? = nil,
-    createdAt: Timestamp, updatedAt: Timestamp
+    createdAt: Timestamp, updatedAt: Timestamp, statusChangedAt: Timestamp? = nil,
+    connectedAt: Timestamp? = nil
   ) {
     self.id = id
     self.groupID = groupID
@@ -100,6 +108,8 @@ package struct Referral: Equatable, Sendable {
     self.outcomeNotes = outcomeNotes
     self.createdAt = createdAt
     self.updatedAt = updatedAt
+    self.statusChangedAt = statusChangedAt
+    self.connectedAt = connectedAt
   }
 
   /// Whether the group and the partner were introduced to each other.
@@ -119,6 +129,7 @@ package struct Referral: Equatable, Sendable {
   package func moved(to next: ReferralStatus, at now: Timestamp) -> Referral {
     var moved = self
     moved.status = next
+    if next != status { moved.statusChangedAt = now }
     switch next {
     case .pending:
       moved.partnerID = nil
@@ -127,7 +138,9 @@ package struct Referral: Equatable, Sendable {
       moved.introSentAt = introSentAt ?? now
     case .closed:
       moved.outcome = outcome ?? .unknown
-    case .matched, .connected, .cancelled:
+    case .connected:
+      moved.connectedAt = connectedAt ?? now
+    case .matched, .cancelled:
       break
     }
     return moved
@@ -156,6 +169,17 @@ package struct Referral: Equatable, Sendable {
     next.outcome = outcome
     if status == .closed { return next }
     return next.moved(to: outcome == .engaged ? .connected : .closed, at: now)
+  }
+
+  /// The request after its partner's answer to the introduction: connected, or back to pending. An
+  /// answer that was given already changes nothing.
+  ///
+  /// - Throws: `Failure.conflict(.transitionNotAllowed)` unless the request waits for the answer.
+  package func answered(accepted: Bool, at now: Timestamp) throws -> Referral {
+    if accepted, status == .connected { return self }
+    let next: ReferralStatus = accepted ? .connected : .pending
+    guard status == .introSent else { throw notAllowed(next, allowed: []) }
+    return moved(to: next, at: now)
   }
 
   private func notAllowed(_ next: ReferralStatus, allowed: [ReferralStatus]) -> Failure {
@@ -260,7 +284,7 @@ package struct ReferralUpdate: Equatable, Sendable {
     case .none:
       break
     case .some(.none):
-      if becomesIntroduced {
+      if referral.isIntroduced, becomesIntroduced {
         wrong("intro_sent_at", .notNull, "An introduced request keeps the time of it.")
       }
     case .some(.some(let time)):

@@ -1,3 +1,5 @@
+import Glibc
+
 /// What a text field allows.
 package struct TextRule: Sendable {
   /// How many Unicode scalars it may have after trimming.
@@ -47,9 +49,13 @@ package struct TextRule: Sendable {
   /// Deliberately no more (RFC 5321 allows almost anything); whether it exists only a mail can tell.
   package static let email = TextRule(limit: 255) { text in
     let parts = text.split(separator: "@", omittingEmptySubsequences: false)
+    // By scalars, since a mark that joins with a sign before it would hide the sign.
     let isAddress =
       parts.count == 2 && (1...64).contains(parts[0].unicodeScalars.count)
-      && !text.contains(where: { $0.isWhitespace || "<>()[],;:\\\"".contains($0) })
+      && text.unicodeScalars.count(where: { $0 == "@" }) == 1
+      && !text.unicodeScalars.contains(where: {
+        $0.properties.isWhitespace || "<>()[],;:\\\"".unicodeScalars.contains($0)
+      })
       && !parts[0].hasPrefix(".") && !parts[0].hasSuffix(".") && !parts[0].contains("..")
       && isHostName(parts[1], dotted: true)
     return isAddress ? nil : "An e-mail address is expected, such as name@example.com."
@@ -66,7 +72,8 @@ package struct TextRule: Sendable {
 
   /// An absolute `http` or `https` URL with a host and without a user name (RFC 3986).
   package static let website = TextRule(limit: 255) { text in
-    isWebsite(text) ? nil : "An absolute http or https URL is expected, such as https://example.com."
+    isWebsite(text)
+      ? nil : "An absolute http or https URL is expected, such as https://example.com."
   }
 
   private static func isWebsite(_ text: String) -> Bool {
@@ -75,15 +82,17 @@ package struct TextRule: Sendable {
       text[text.index(after: colon)...].hasPrefix("//")
     else { return false }
     let afterScheme = text[colon...].dropFirst(3)
-    guard !afterScheme.contains(where: { $0.isWhitespace || "<>\"\\^`{|}".contains($0) }) else {
-      return false
-    }
+    // By scalars, since a mark that joins with a sign before it would hide the sign.
+    let isPlain = !afterScheme.unicodeScalars.contains(where: {
+      $0.properties.isWhitespace || "<>\"\\^`{|}".unicodeScalars.contains($0)
+    })
+    guard isPlain else { return false }
     let authority = afterScheme.prefix { !"/?#".contains($0) }
     guard !authority.contains("@") else { return false }
     if authority.hasPrefix("[") {
       guard let end = authority.firstIndex(of: "]") else { return false }
-      let address = authority[..<end].dropFirst()
-      return address.contains(":") && address.allSatisfy { $0.isHexDigit || ":.".contains($0) }
+      var address = in6_addr()
+      return inet_pton(AF_INET6, String(authority[..<end].dropFirst()), &address) == 1
         && isPort(authority[end...].dropFirst())
     }
     let host = authority.prefix { $0 != ":" }

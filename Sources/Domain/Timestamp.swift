@@ -59,8 +59,9 @@ package struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertibl
     }
 
     let minutes = (Timestamp.daysSince1970(year, month, day) * 24 + hour) * 60 + minute - offset
-    self.init(milliseconds: (minutes * 60 + second) * 1000 + fraction)
+    let milliseconds = (minutes * 60 + second) * 1000 + fraction
     guard (Timestamp.first...Timestamp.last).contains(milliseconds) else { return nil }
+    self.init(milliseconds: milliseconds)
   }
 
   /// Takes the text of a time that this service wrote itself.

@@ -29,12 +29,13 @@ final class Connection: @unchecked Sendable {
     self.requestDeadline = requestDeadline
   }
 
-  /// Notes that a thread has it.
+  /// Notes that a thread has it, which from here on sees all that the last one did to it.
   func wake() {
-    rest.store(0, ordering: .sequentiallyConsistent)
+    _ = rest.exchange(0, ordering: .sequentiallyConsistent)
   }
 
-  /// Notes that it waits: for the rest of a request, if one is arriving, or else for the next.
+  /// Notes that it waits: for the rest of a request, if one is arriving, or else for the next. This
+  /// is the last that a thread does to it.
   func settle(idleUntil idleDeadline: Int) {
     rest.store(requestDeadline.map(-) ?? idleDeadline, ordering: .sequentiallyConsistent)
   }

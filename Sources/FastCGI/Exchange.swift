@@ -116,11 +116,14 @@ final class Exchange {
   /// Standard input to its end, or nil if it is not `size` bytes long.
   private func body(size: Int) -> [UInt8]? {
     let input = request.pointee.in
-    let body = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
-      let read = buffer.withMemoryRebound(to: CChar.self) {
-        FCGX_GetStr($0.baseAddress, Int32(size), input)
+    var body: [UInt8] = []
+    if size > 0 {
+      body = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+        let read = buffer.withMemoryRebound(to: CChar.self) {
+          FCGX_GetStr($0.baseAddress, Int32(size), input)
+        }
+        count = Int(read)
       }
-      count = Int(read)
     }
     guard body.count == size, FCGX_GetChar(input) == EOF, FCGX_GetError(input) == 0 else {
       return nil

@@ -314,12 +314,12 @@ final class Loop: Sendable {
 
   /// Gives the connection back to the epoll set. It must not be touched after that.
   private func settle(_ connection: Connection) {
+    let operation = connection.isRegistered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD
+    connection.isRegistered = true
     connection.settle(
       idleUntil: monotonicMilliseconds() + configuration.idleTimeout.milliseconds)
     let deadline = lastArrival.load(ordering: .sequentiallyConsistent)
     if deadline != .max { connection.hangUp(sparingRequestsUntil: deadline) }
-    let operation = connection.isRegistered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD
-    connection.isRegistered = true
     let armed = control(
       operation, connection.descriptor, EPOLLIN.rawValue | EPOLLONESHOT.rawValue,
       Self.address(of: connection))

@@ -41,7 +41,9 @@ extension JSON: Equatable {
     case (.object(let left), .object(let right)):
       left.count == right.count
         && left.allSatisfy { member in
-          right.contains { $0.name == member.name && $0.value == member.value }
+          right.contains {
+            $0.name.utf8.elementsEqual(member.name.utf8) && $0.value == member.value
+          }
         }
     default: false
     }

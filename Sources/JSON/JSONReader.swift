@@ -97,7 +97,8 @@ private struct Reader {
     try checkDepth(depth)
     position += 1
     var members: [JSON.Member] = []
-    var names: Set<String> = []
+    // By bytes: to Swift's strings, é is the same name as e with an accent behind it.
+    var names: Set<[UInt8]> = []
     skipWhitespace()
     if take(UInt8(ascii: "}")) { return .object(members) }
     while true {
@@ -105,7 +106,7 @@ private struct Reader {
       let start = position
       guard next == UInt8(ascii: "\"") else { throw unexpected("a name in quotes") }
       let name = try string()
-      guard names.insert(name).inserted else {
+      guard names.insert(Array(name.utf8)).inserted else {
         throw JSONError(description: "The name at byte \(start) stands in its object twice.")
       }
       skipWhitespace()

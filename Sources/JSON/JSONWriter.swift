@@ -67,7 +67,9 @@ package struct JSONWriter {
 
   package mutating func number(_ value: Double) {
     begin()
-    bytes.append(contentsOf: (value.isFinite ? "\(value)" : "null").utf8)
+    // Swift writes the fewest digits that give the value back, but "inf" is not JSON.
+    precondition(value.isFinite, "JSON has no such number")
+    bytes.append(contentsOf: "\(value)".utf8)
   }
 
   package mutating func bool(_ value: Bool) {
@@ -146,6 +148,11 @@ extension JSONWriter {
   package mutating func field(_ name: StaticString, _ value: Int?) {
     self.name(name)
     if let value { integer(value) } else { null() }
+  }
+
+  package mutating func field(_ name: StaticString, _ value: Double?) {
+    self.name(name)
+    if let value { number(value) } else { null() }
   }
 
   package mutating func field(_ name: StaticString, _ value: Bool) {

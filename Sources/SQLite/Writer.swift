@@ -202,6 +202,7 @@ final class Writer {
       do {
         let connection = try usableConnection()
         hasPagesToCopy = true
+        hasChangesToAnalyze = true
         job.run(connection)
         if !connection.isAutocommit {
           abandonTransaction(of: connection)

@@ -4,38 +4,48 @@ import SQLite
 /// A list that is walked by key: each page begins where an index finds the last item's key, so that it
 /// costs the same however deep it lies, and rows that are added meanwhile shift nothing.
 struct List {
-  /// What one item is read from, behind the sort key and the row's number.
-  var columns: String
-  /// The table that is listed. It has a column `number`, which breaks ties.
-  var table: String
-  /// The table's name in the conditions and columns.
-  var alias: String
-  /// Joins that give further columns, one row for each of the table's.
-  var joins = ""
-  /// The column that sorts, of the listed table; nil: the number alone.
-  var sort: String?
+  /// A table that is walked in the order of an index.
+  struct Table {
+    let name: String
+    /// Its name in conditions and columns.
+    let alias: String
+    /// The column that breaks ties: the item's number.
+    var number = "number"
+  }
+
+  /// What one item is read from.
+  let columns: String
+  /// The table of the items.
+  let items: Table
+  /// Joins that give further columns, one row for each item.
+  let joins: String
+  /// The table that is walked: the items' own, or one with a row for each reason to find an item.
+  let walked: Table
+  /// The column that sorts, of both tables; nil: the number alone.
+  let sort: String?
   /// The sort column's collation, if it is not the column's own.
-  var collation = ""
-  var descending: Bool
-  /// Conditions on the listed table, ANDed, with their arguments in order.
-  private(set) var conditions: [(sql: String, arguments: [any Bindable])] = []
-  /// A column whose values are walked one by one, each along an index of the column and the sort key,
-  /// and then merged. Its conditions stand in no other place.
-  var driver: (column: String, values: [String])?
+  let collation: String
+  let descending: Bool
+  /// Conditions on the walked table, ANDed, with their arguments in order.
+  private var conditions: [(sql: String, arguments: [any Bindable])] = []
+  /// The parts that are walked one by one, each along an index of its columns and the sort key, and then
+  /// merged; one part without a column is the whole table.
+  private var arms: [[(column: String, value: String)]] = [[]]
 
   init(
-    columns: String, table: String, alias: String, joins: String = "", sort: String? = nil,
-    collation: String = "", descending: Bool
+    columns: String, items: Table, joins: String = "", walked: Table? = nil,
+    sort: String? = nil, collation: String = "", descending: Bool
   ) {
     self.columns = columns
-    self.table = table
-    self.alias = alias
+    self.items = items
     self.joins = joins
+    self.walked = walked ?? items
     self.sort = sort
     self.collation = collation
     self.descending = descending
   }
 
+  /// Keeps the rows that fulfil a condition.
   mutating func filter(_ sql: String, _ arguments: (any Bindable)...) {
     conditions.append((sql, arguments))
   }
@@ -45,17 +55,63 @@ struct List {
   mutating func filter(column: String, in values: [String]) {
     guard !values.isEmpty else { return }
     let marks = values.map { _ in "?" }.joined(separator: ", ")
-    conditions.append(("+\(alias).\(column) IN (\(marks))", values))
+    conditions.append(("+\(walked.alias).\(column) IN (\(marks))", values))
+  }
+
+  /// Keeps the rows whose column has one of the values, along an index for each; all rows if there are
+  /// none. A further column multiplies the parts.
+  mutating func walk(_ column: String, in values: [String]) {
+    guard !values.isEmpty else { return }
+    arms = arms.flatMap { arm in values.map { arm + [(column, $0)] } }
   }
 
   /// The statement for a page and its arguments. It reads one row more than the page has, which tells
   /// whether the list goes on.
+  ///
+  /// - Throws: `Failure.invalidParameter` for a cursor of another shape.
   func statement(for page: PageRequest) throws -> (sql: String, arguments: [any Bindable]) {
-    let key = (sort.map { ["\(alias).\($0)\(collation)"] } ?? []) + ["\(alias).number"]
-    let keyColumns = (sort.map { "\(alias).\($0), " } ?? "") + "\(alias).number"
-    let order = key.map { "\($0) \(descending ? "DESC" : "ASC")" }.joined(separator: ", ")
-    var conditions = conditions
+    guard arms.count > 1 else {
+      let itemsJoin =
+        walked.name == items.name
+        ? ""
+        : "JOIN \(items.name) AS \(items.alias) "
+          + "ON \(items.alias).\(items.number) = \(walked.alias).\(walked.number) "
+      return try select(", " + columns, itemsJoin + joins, arm: arms[0], page)
+    }
+    let parts = try arms.map { try select("", "", arm: $0, page) }
+    // UNION, not UNION ALL: more than one part may find an item.
+    let merged = parts.map { "SELECT * FROM (\($0.sql))" }.joined(separator: " UNION ")
+    return (
+      """
+      SELECT \(keyColumns(items)), \(columns) FROM (\(merged)) AS found \
+      JOIN \(items.name) AS \(items.alias) \
+      ON \(items.alias).\(items.number) = found.\(walked.number) \(joins) \
+      ORDER BY \(order(items)) LIMIT ?
+      """, parts.flatMap(\.arguments) + [page.limit + 1]
+    )
+  }
+
+  private func key(_ table: Table) -> [String] {
+    (sort.map { ["\(table.alias).\($0)\(collation)"] } ?? []) + ["\(table.alias).\(table.number)"]
+  }
+
+  private func keyColumns(_ table: Table) -> String {
+    (sort.map { "\(table.alias).\($0), " } ?? "") + "\(table.alias).\(table.number)"
+  }
+
+  private func order(_ table: Table) -> String {
+    key(table).map { "\($0) \(descending ? "DESC" : "ASC")" }.joined(separator: ", ")
+  }
+
+  private func select(
+    _ columns: String, _ joins: String, arm: [(column: String, value: String)], _ page: PageRequest
+  ) throws -> (sql: String, arguments: [any Bindable]) {
+    var conditions: [(sql: String, arguments: [any Bindable])] = arm.map {
+      ("\(walked.alias).\($0.column) = ?", [$0.value])
+    }
+    conditions += self.conditions
     if let after = page.after {
+      let key = key(walked)
       guard after.count == key.count, let number = after.last.flatMap({ Int($0) }) else {
         throw Failure.invalidParameter([List.invalidCursor])
       }
@@ -66,39 +122,18 @@ struct List {
           after.dropLast() + [number]
         ))
     }
-    func select(_ columns: String, _ joins: String, driver: (String, String)?) -> (
-      String, [any Bindable]
-    ) {
-      var conditions = conditions
-      if let driver { conditions.insert(("\(alias).\(driver.0) = ?", [driver.1]), at: 0) }
-      let filter = conditions.map(\.sql).joined(separator: " AND ")
-      return (
-        """
-        SELECT \(keyColumns)\(columns) FROM \(table) AS \(alias)\(joins)\
-        \(filter.isEmpty ? "" : " WHERE " + filter) ORDER BY \(order) LIMIT ?
-        """, conditions.flatMap(\.arguments) + [page.limit + 1]
-      )
-    }
-
-    guard let driver, driver.values.count > 1 else {
-      return select(
-        ", " + columns, " " + joins,
-        driver: driver.flatMap { driver in driver.values.first.map { (driver.column, $0) } })
-    }
-    let arms = driver.values.map { select("", "", driver: (driver.column, $0)) }
-    let merged = arms.map { "SELECT * FROM (\($0.0))" }.joined(separator: " UNION ALL ")
+    let filter = conditions.map(\.sql).joined(separator: " AND ")
     return (
       """
-      SELECT \(keyColumns), \(columns) FROM (\(merged)) AS found \
-      JOIN \(table) AS \(alias) ON \(alias).number = found.number \(joins) \
-      ORDER BY \(order) LIMIT ?
-      """, arms.flatMap(\.1) + [page.limit + 1]
+      SELECT \(keyColumns(walked))\(columns) FROM \(walked.name) AS \(walked.alias) \(joins)\
+      \(filter.isEmpty ? "" : " WHERE " + filter) ORDER BY \(order(walked)) LIMIT ?
+      """, conditions.flatMap(\.arguments) + [page.limit + 1]
     )
   }
 
   /// Reads a page.
   ///
-  /// - Throws: `Failure.invalidParameter` for a cursor of another shape.
+  /// - Throws: As `statement(for:)`.
   func page<Item>(
     _ page: PageRequest, on connection: Connection, read: (inout Columns) throws -> Item
   ) throws -> Page<Item> {

@@ -42,17 +42,21 @@ package enum Migrator {
     path: String, dryRun: Bool = false, migrations: [Schema.Migration] = Schema.migrations
   ) throws -> [Schema.Migration] {
     try Store.translatingErrors {
-      if dryRun, !FileManager.default.fileExists(atPath: path) { return migrations }
-      var configuration = Database.Configuration()
-      configuration.createsFile = !dryRun
-      let database = try Database(path: path, configuration: configuration)
+      if FileManager.default.fileExists(atPath: path) {
+        // On a connection that only reads: opening for writing switches the file to WAL, another
+        // program's too, and leaves a lock file beside it.
+        let connection = try Connection(path: path, role: .backup)
+        let version = try version(of: connection, known: migrations.count)
+        if dryRun { return Array(migrations.dropFirst(version)) }
+      } else if dryRun {
+        return migrations
+      }
+      let database = try Database(path: path)
       defer { database.close() }
       return try database.maintain { connection in
         let version = try version(of: connection, known: migrations.count)
         let missing = Array(migrations.dropFirst(version))
-        if !dryRun {
-          for migration in missing { try apply(migration, on: connection) }
-        }
+        for migration in missing { try apply(migration, on: connection) }
         return missing
       }
     }

@@ -21,13 +21,15 @@ package struct PartnerFilter: Sendable {
 }
 
 extension Snapshot {
-  private static let partnerColumns = """
+  static let partnerColumns = """
     p.id, p.user_id, p.type, p.status, p.company_name, p.contact_name, p.email, p.phone, \
     p.website, p.service_areas, p.co_ownership_certified, p.agreement_signed_at, p.invited_by, \
     p.notes, p.created_at, p.updated_at
     """
 
-  private static func partner(_ columns: inout Columns) throws -> Partner {
+  static let partnerTable = List.Table(name: "partners", alias: "p")
+
+  static func partner(_ columns: inout Columns) throws -> Partner {
     Partner(
       id: columns.id(), userID: columns.idOrNil(), type: try columns.word(),
       status: try columns.word(), companyName: columns.text(), contactName: columns.textOrNil(),
@@ -66,28 +68,22 @@ extension Snapshot {
   /// The list behind `partners(_:_:)`; nil if the filter can find nothing.
   func partnerList(_ filter: PartnerFilter) -> List? {
     var list = List(
-      columns: Snapshot.partnerColumns, table: "partners", alias: "p", sort: filter.sort.rawValue,
+      columns: Snapshot.partnerColumns, items: Snapshot.partnerTable, sort: filter.sort.rawValue,
       collation: filter.sort == .companyName ? " COLLATE NOCASE" : "",
       descending: filter.descending)
     let statuses = Set(filter.statuses).map(\.rawValue).sorted()
     let types = Set(filter.types).map(\.rawValue).sorted()
     if filter.sort == .createdAt, !statuses.isEmpty {
-      list.driver = ("status", statuses)
+      list.walk("status", in: statuses)
       list.filter(column: "type", in: types)
-    } else if filter.sort == .createdAt, !types.isEmpty {
-      list.driver = ("type", types)
+    } else if filter.sort == .createdAt {
+      list.walk("type", in: types)
     } else {
       list.filter(column: "status", in: statuses)
       list.filter(column: "type", in: types)
     }
     if !filter.states.isEmpty {
-      // A vocabulary's words, so there is nothing to quote.
-      let codes = filter.states.map { "'\($0.rawValue)'" }.joined(separator: ", ")
-      list.filter(
-        """
-        EXISTS (SELECT 1 FROM partner_areas AS area WHERE area.partner_number = p.number \
-        AND area.state_code IN (\(codes)))
-        """)
+      list.filter(Snapshot.serves(filter.states))
     }
     if let words = filter.words {
       guard let query = Search.query(words) else { return nil }
@@ -95,6 +91,18 @@ extension Snapshot {
         "p.number IN (SELECT rowid FROM partners_search WHERE partners_search MATCH ?)", query)
     }
     return list
+  }
+}
+
+extension Snapshot {
+  /// The condition that a partner serves one of the states.
+  static func serves(_ states: [StateCode]) -> String {
+    // A vocabulary's words, so there is nothing to quote.
+    let codes = Set(states.map { "'\($0.rawValue)'" }).sorted().joined(separator: ", ")
+    return """
+      EXISTS (SELECT 1 FROM partner_areas AS area WHERE area.partner_number = p.number \
+      AND area.state_code IN (\(codes)))
+      """
   }
 }
 
@@ -174,8 +182,9 @@ enum Search {
   /// Every word must begin a word of the text. Each is quoted, so that none is read as the query
   /// language's syntax (https://www.sqlite.org/fts5.html, section 3.1).
   ///
+  /// - Parameter columns: The columns that are searched; all if none is named.
   /// - Returns: Nil if there is no word in it.
-  static func query(_ text: String) -> String? {
+  static func query(_ text: String, in columns: [String] = []) -> String? {
     // What the tokenizer takes for words: letters, digits and private use (fts5.html, section 4.3.1).
     let words = text.unicodeScalars.split { scalar in
       switch scalar.properties.generalCategory {
@@ -187,6 +196,8 @@ enum Search {
       }
     }
     guard !words.isEmpty else { return nil }
-    return words.map { "\"\(String(String.UnicodeScalarView($0)))\"*" }.joined(separator: " ")
+    let phrases = words.map { "\"\(String(String.UnicodeScalarView($0)))\"*" }
+    let filter = columns.isEmpty ? "" : "{\(columns.joined(separator: " "))} : "
+    return "\(filter)(\(phrases.joined(separator: " AND ")))"
   }
 }

@@ -16,6 +16,8 @@ package struct ReferralFilter: Sendable {
   package var requestedBy: ID?
   /// Only those made at this time or before.
   package var createdUntil: Timestamp?
+  /// Whether only those count whose partner was introduced.
+  package var introducedOnly = false
   package var sort = Sort.createdAt
   package var descending = true
 
@@ -82,7 +84,7 @@ extension Snapshot {
   private static let referralColumns = """
     r.id, r.group_id, r.requested_by, r.partner_type, r.status, r.context, r.partner_id, \
     r.intro_sent_at, r.outcome, r.outcome_notes, r.created_at, r.updated_at, \
-    p.type, p.company_name, p.contact_name, p.email, p.phone, p.website
+    r.status_changed_at, r.connected_at, p.type, p.company_name, p.contact_name, p.email, p.phone, p.website
     """
   private static let partnerJoin = "LEFT JOIN partners AS p ON p.id = r.partner_id"
   private static let staffColumns = referralColumns + ", g.name, u.name, u.email"
@@ -96,7 +98,8 @@ extension Snapshot {
       partnerType: try columns.word(), status: try columns.word(),
       context: try StoredContext.decode(columns.text()), partnerID: columns.idOrNil(),
       introSentAt: columns.timeOrNil(), outcome: try columns.wordOrNil(),
-      outcomeNotes: columns.textOrNil(), createdAt: columns.time(), updatedAt: columns.time())
+      outcomeNotes: columns.textOrNil(), createdAt: columns.time(), updatedAt: columns.time(),
+      statusChangedAt: columns.timeOrNil(), connectedAt: columns.timeOrNil())
     return ReferralRecord(
       referral: referral, partner: try PartnerContact(&columns, id: referral.partnerID))
   }
@@ -144,31 +147,37 @@ extension Snapshot {
 
   private func referralList(_ filter: ReferralFilter, columns: String, joins: String) -> List {
     var list = List(
-      columns: columns, table: "referral_requests", alias: "r", joins: joins,
+      columns: columns, items: List.Table(name: "referral_requests", alias: "r"), joins: joins,
       sort: filter.sort.rawValue, descending: filter.descending)
     let statuses = Set(filter.statuses).map(\.rawValue).sorted()
     let states = Set(filter.states).map(\.rawValue).sorted()
-    // What narrows most drives; a group, a partner or a person has few requests in any order.
-    if let id = filter.groupID {
-      list.driver = ("group_id", [id.text])
-    } else if let id = filter.partnerID {
-      list.driver = ("partner_id", [id.text])
-    } else if let id = filter.requestedBy {
-      list.driver = ("requested_by", [id.text])
-    } else if !statuses.isEmpty {
-      list.driver = ("status", statuses)
-    } else if !states.isEmpty, filter.sort == .createdAt {
-      list.driver = ("state", states)
+    // What narrows most is walked; a group, a partner or a person has few requests in any order.
+    var walked = false
+    for (column, id) in [
+      ("group_id", filter.groupID), ("partner_id", filter.partnerID),
+      ("requested_by", filter.requestedBy),
+    ] {
+      guard let id else { continue }
+      if walked {
+        list.filter(column: column, in: [id.text])
+      } else {
+        list.walk(column, in: [id.text])
+        walked = true
+      }
     }
-    if list.driver?.column != "partner_id", let id = filter.partnerID {
-      list.filter(column: "partner_id", in: [id.text])
+    if walked || statuses.isEmpty {
+      list.filter(column: "status", in: statuses)
+    } else {
+      list.walk("status", in: statuses)
+      walked = true
     }
-    if list.driver?.column != "requested_by", let id = filter.requestedBy {
-      list.filter(column: "requested_by", in: [id.text])
+    if walked || filter.sort != .createdAt {
+      list.filter(column: "state", in: states)
+    } else {
+      list.walk("state", in: states)
     }
-    if list.driver?.column != "status" { list.filter(column: "status", in: statuses) }
-    if list.driver?.column != "state" { list.filter(column: "state", in: states) }
     list.filter(column: "partner_type", in: Set(filter.types).map(\.rawValue).sorted())
+    if filter.introducedOnly { list.filter("r.intro_sent_at IS NOT NULL") }
     if let until = filter.createdUntil { list.filter("r.created_at <= ?", until.text) }
     return list
   }
@@ -202,7 +211,36 @@ extension Snapshot {
   /// if it has one. Left out: partners that the request was taken from or that gave it back, and those
   /// whose own user is in the group.
   package func rankingKeys(for referral: Referral) throws -> [Ranking.Key] {
-    let state = referral.context.state?.rawValue
+    try rankingKeys(
+      group: referral.groupID, type: referral.partnerType, state: referral.context.state,
+      past: "past.referral_number = (SELECT number FROM referral_requests WHERE id = ?4)",
+      referral.id)
+  }
+
+  /// The same for what a group might ask for. The partners that are left out for its open requests of
+  /// the type are left out here as well.
+  package func rankingKeys(
+    forGroup group: ID, type: PartnerType, state: StateCode
+  ) throws -> [Ranking.Key] {
+    try rankingKeys(
+      group: group, type: type, state: state,
+      past: """
+        past.referral_number IN (SELECT number FROM referral_requests
+          WHERE group_id = ?4 AND partner_type = ?2
+            AND status IN ('pending', 'matched', 'intro_sent'))
+        """, group)
+  }
+
+  private func rankingKeys(
+    group: ID, type: PartnerType, state: StateCode?, past: String, _ pastArgument: ID
+  ) throws -> [Ranking.Key] {
+    let fits =
+      state == nil
+      ? "p.status = 'active' AND p.type = ?2 AND ?1 IS NULL"
+      : """
+      p.number IN (SELECT partner_number FROM partner_areas
+        WHERE state_code = ?1 AND type = ?2 AND active = 1)
+      """
     return try connection.rows(
       """
       SELECT p.co_ownership_certified,
@@ -212,24 +250,32 @@ extension Snapshot {
          WHERE r.partner_id = p.id AND r.intro_sent_at IS NOT NULL),
         p.id
       FROM partners AS p
-      WHERE \(state == nil
-        ? "p.status = 'active' AND p.type = ?2 AND ?1 IS NULL"
-        : """
-        p.number IN (SELECT partner_number FROM partner_areas
-          WHERE state_code = ?1 AND type = ?2 AND active = 1)
-        """)
+      WHERE \(fits)
         AND NOT EXISTS (SELECT 1 FROM referral_past_partners AS past
-          WHERE past.partner_id = p.id AND past.referral_number =
-            (SELECT number FROM referral_requests WHERE id = ?3))
+          WHERE past.partner_id = p.id AND \(past))
         AND NOT EXISTS (SELECT 1 FROM group_members AS m
-          WHERE m.group_id = ?4 AND m.user_id = p.user_id)
-      """, state, referral.partnerType.rawValue, referral.id.text, referral.groupID.text
+          WHERE m.group_id = ?3 AND m.user_id = p.user_id)
+      """, state?.rawValue, type.rawValue, group.text, pastArgument.text
     ) { row in
       var columns = Columns(row)
       return Ranking.Key(
         certified: columns.bool(), openReferrals: columns.int(),
         lastIntroAt: columns.timeOrNil(), id: columns.id())
     }
+  }
+
+  /// The state of the group's newest request, else the group's own; nil if neither names one.
+  package func newestState(ofGroup group: ID) throws -> StateCode? {
+    let newest = try connection.row(
+      """
+      SELECT state FROM referral_requests WHERE group_id = ?
+      ORDER BY created_at DESC, number DESC LIMIT 1
+      """, group.text
+    ) { row in
+      var columns = Columns(row)
+      return try columns.wordOrNil(StateCode.self)
+    }
+    return try (newest ?? nil) ?? self.group(group)?.state
   }
 }
 
@@ -260,12 +306,13 @@ extension Change {
       """
       UPDATE referral_requests
       SET partner_type = ?, status = ?, context = ?, partner_id = ?, intro_sent_at = ?,
-        outcome = ?, outcome_notes = ?, updated_at = ?
+        outcome = ?, outcome_notes = ?, updated_at = ?, status_changed_at = ?, connected_at = ?
       WHERE id = ?
       """, referral.partnerType.rawValue, referral.status.rawValue,
       StoredContext.encode(referral.context), referral.partnerID?.text,
       referral.introSentAt?.text, referral.outcome?.rawValue, referral.outcomeNotes,
-      referral.updatedAt.text, referral.id.text)
+      referral.updatedAt.text, referral.statusChangedAt?.text, referral.connectedAt?.text,
+      referral.id.text)
   }
 
   private func checkOpenness(of referral: Referral) throws {

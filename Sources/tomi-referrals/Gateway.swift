@@ -23,7 +23,9 @@ enum Gateway {
       case "REQUEST_ID": http.id = parameter.value
       default:
         // nginx sends an empty CONTENT_TYPE where the request had none.
-        guard !parameter.value.isEmpty, let name = fields[parameter.name] else { continue }
+        guard let name = fields[parameter.name],
+          !(name == .contentType && parameter.value.isEmpty)
+        else { continue }
         http.headers.append(HTTPField(name: name, value: parameter.value))
       }
     }

@@ -14,7 +14,7 @@ struct TomiReferrals: ParsableCommand {
       """,
     subcommands: [
       Serve.self, Migrate.self, TokenCommand.self, Backup.self, Check.self, Health.self,
-      DemoCommand.self,
+      Import.self, Export.self, DemoCommand.self,
     ])
 
   static func main() {

@@ -57,7 +57,7 @@ struct ClientTests {
   func nonsense(bytes: [UInt8]) throws {
     let folder = Folder()
     let path = folder.path + "/s"
-    let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+    let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     defer { close(descriptor) }
     #expect(try bindPlainly(descriptor, path) && listen(descriptor, 5) == 0)
     let server = Background {

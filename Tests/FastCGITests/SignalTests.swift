@@ -8,6 +8,7 @@ struct SignalTests {
   @Test("signals sent to the very threads that serve do not cut an answer short")
   func duringRequests() async {
     await #expect(processExitsWith: .success) {
+      takeSignals()
       // A handler without SA_RESTART, as libfcgi itself installs them.
       var action = sigaction()
       action.__sigaction_handler.sa_handler = { _ in }
@@ -41,6 +42,7 @@ struct SignalTests {
     arguments: [SIGTERM, SIGINT, SIGHUP, SIGUSR1])
   func waiting(signal: Int32) async {
     await #expect(processExitsWith: .success) { [signal] in
+      takeSignals()
       Signals.block()
       let responder = try Responder(.init(threads: 2))
       let peer = try responder.peer()
@@ -58,6 +60,8 @@ struct SignalTests {
   @Test("a write past the file size limit fails, and does not kill")
   func fileSizeLimit() async {
     await #expect(processExitsWith: .success) {
+      signal(SIGXFSZ, SIG_DFL)
+      takeSignals()
       Signals.block()
       let folder = Folder()
       var limit = rlimit(rlim_cur: 10, rlim_max: 10)
@@ -86,4 +90,11 @@ struct SignalTests {
       }
     }
   }
+}
+
+/// Unblocks all signals in this thread; a test's thread begins with most of them blocked.
+func takeSignals() {
+  var all = sigset_t()
+  sigfillset(&all)
+  pthread_sigmask(SIG_UNBLOCK, &all, nil)
 }

@@ -102,7 +102,8 @@ final class Peer: @unchecked Sendable {
 
   /// Not connected yet. Each wait fails after `patience` seconds.
   init(patience: Int = 5, domain: Int32 = AF_UNIX) {
-    descriptor = socket(domain, Int32(SOCK_STREAM.rawValue), 0)
+    // Not for the processes that other tests start meanwhile: they would keep it open.
+    descriptor = socket(domain, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     var time = timeval(tv_sec: patience, tv_usec: 0)
     let size = socklen_t(MemoryLayout<timeval>.size)
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &time, size)

@@ -4,6 +4,7 @@ Tests/conformance names the role that is tested in TOMI_ROLE, its token in TOMI_
 TOMI_GROUP.
 """
 
+import itertools
 import os
 import uuid
 
@@ -44,8 +45,14 @@ RULES = {
 # What changes users, groups and tokens.
 CHANGERS = {"putUser", "putGroup", "revokeToken"}
 
-# The IDs of those that this run made.
-made = set()
+# The IDs of users, groups and tokens that this run made.
+made = {"users": [], "groups": [], "tokens": []}
+
+# The IDs of the partners that answers named, and of the referral requests with their groups'.
+partners = []
+referrals = []
+
+turns = itertools.count()
 
 # A page's next one, by operation: the query that it came with, and its cursor.
 next_pages = {}
@@ -76,34 +83,61 @@ def bears_the_token(response):
     return sent == (f"Bearer {TOKEN}" if TOKEN else None)
 
 
+def pick(known, given):
+    """One of the known things, in turn; each fourth time what was given, which nobody knows."""
+    turn = next(turns)
+    return known[turn % len(known)] if known and turn % 4 else given
+
+
 @schemathesis.hook
 def before_call(context, case, kwargs):
+    path = case.path_parameters
     # The test would saw off the branch that it sits on if it disabled its own user or revoked its own token: it changes
     # only the users, groups and tokens that it made itself, and makes new ones where it would have met another.
-    if operation_id(case) in CHANGERS:
-        given = case.path_parameters.get("id")
-        if is_id(given) and given not in made:
-            case.path_parameters["id"] = str(uuid.uuid4())
-    # A member has one group. What is asked of others answers 404, of which the run for staff has enough.
-    if ROLE == "member" and is_positive(case) and "groupId" in case.path_parameters:
-        case.path_parameters["groupId"] = OWN_GROUP
+    if operation_id(case) in CHANGERS and is_id(path.get("id")):
+        own = made[case.operation.path.split("/")[3]]
+        path["id"] = pick(own, str(uuid.uuid4())) if path["id"] not in own else path["id"]
+    if not is_positive(case) or is_probe(case):
+        return
+    # A made-up ID is a right one, but ends in 404: these lead on to things that exist. A member has one group.
+    if case.operation.path.startswith("/api/admin/partners/{id}"):
+        path["id"] = pick(partners, path["id"])
+    elif case.operation.path.startswith("/api/admin/referrals/{id}"):
+        path["id"] = pick(referrals, (None, path["id"]))[1]
+    elif case.operation.path.startswith("/api/groups/{groupId}/referrals/{id}"):
+        path["groupId"], path["id"] = pick(referrals, (path["groupId"], path["id"]))
+    elif "groupId" in path and (ROLE == "member" or not made["groups"]):
+        path["groupId"] = OWN_GROUP
+    elif "groupId" in path:
+        path["groupId"] = pick(made["groups"], path["groupId"])
+    if isinstance(case.body, dict):
+        for field, known in (("partner_id", partners), ("user_id", made["users"])):
+            if is_id(case.body.get(field)):
+                case.body[field] = pick(known, case.body[field])
     # A cursor is opaque: only one that the service gave, with the query that it came from, is a right one.
-    if is_positive(case) and "cursor" in (case.query or {}):
-        query, cursor = next_pages.get(operation_id(case), ({}, None))
-        case.query = {**query, "cursor": cursor} if cursor else {
-            name: value for name, value in case.query.items() if name != "cursor"
-        }
+    if "cursor" in (case.query or {}):
+        query, cursor = next_pages.get(operation_id(case), (case.query, None))
+        case.query = {name: value for name, value in query.items() if name != "cursor"}
+        if cursor:
+            case.query["cursor"] = cursor
 
 
 @schemathesis.hook
 def after_call(context, case, response):
-    if response.status_code == 200 and case.method == "GET" and not case.operation.path.endswith(".yaml"):
-        cursor = response.json().get("next_cursor")
-        # Paths with an ID are lists of their own: their cursors count for that ID alone.
-        if cursor and "{" not in case.operation.path:
-            next_pages[operation_id(case)] = (dict(case.query or {}), cursor)
-    if response.status_code in (200, 201) and operation_id(case) in ("putUser", "putGroup", "createToken"):
-        made.add(response.json()["id"])
+    if response.status_code not in (200, 201) or not response.headers["content-type"][0].startswith("application/json"):
+        return
+    answer = response.json()
+    for thing in answer.get("data", [answer]):
+        if "company_name" in thing and thing["id"] not in partners:
+            partners.append(thing["id"])
+        if "group_id" in thing and (thing["group_id"], thing["id"]) not in referrals:
+            referrals.append((thing["group_id"], thing["id"]))
+    kind = {"putUser": "users", "putGroup": "groups", "createToken": "tokens"}.get(operation_id(case))
+    if kind and answer["id"] not in made[kind]:
+        made[kind].append(answer["id"])
+    # Paths with an ID are lists of their own: their cursors count for that ID alone.
+    if answer.get("next_cursor") and "{" not in case.operation.path:
+        next_pages[operation_id(case)] = (dict(case.query or {}), answer["next_cursor"])
 
 
 # Unicode's White_Space, which the service trims.

@@ -18,23 +18,40 @@ import Store
 
 /// `POST /api/admin/partners`: creates a partner.
 @Sendable func createPartner(_ call: Call<Change>) throws -> Answer {
-  var partner = Partner(
-    id: call.records.newID(), invitedBy: try call.caller.userID, createdAt: call.now,
-    updatedAt: call.now)
-  var fields = try call.fields()
-  fields.require("type", "company_name", "email")
-  fields.setPartner(&partner, at: call.now)
-  fields.set("status", &partner.status, .word(of: PartnerStatus.initial))
-  fields.readOnly(StaffPartner.readOnly.filter { $0 != "status" }, stored: StaffPartner?.none)
-  try fields.checkUser(partner.userID, in: call.records)
-  try fields.finish()
-  try partner.checkReadiness()
-  try call.records.insert(partner)
-  let view = StaffPartner(partner)
-  try call.records.record(
-    "partner.created", .partner, partner.id.text,
-    changes: Changes.between(StaffPartner?.none, view, fields: StaffPartner.history))
-  return .created(view, at: "/api/admin/partners/\(partner.id)")
+  let partner = try Partners.create(
+    call.body ?? .null, invitedBy: call.caller.userID, in: call.records)
+  return .created(StaffPartner(partner), at: "/api/admin/partners/\(partner.id)")
+}
+
+/// The creation of partners, which the command line's import makes as well.
+package enum Partners {
+  /// Adds a partner, with its event.
+  ///
+  /// - Parameters:
+  ///   - body: The fields that staff may set.
+  ///   - user: The staff user who adds it; nil for an import.
+  /// - Throws: `Failure`: `.validation`, and `.conflict` with `.partnerNotReady`, `.partnerExists` or
+  ///   `.userAlreadyLinked`.
+  package static func create(
+    _ body: JSON, invitedBy user: ID?, in change: Change
+  ) throws -> Partner {
+    var partner = Partner(
+      id: change.newID(), invitedBy: user, createdAt: change.now, updatedAt: change.now)
+    var fields = try Fields(body)
+    fields.require("type", "company_name", "email")
+    fields.setPartner(&partner, at: change.now)
+    fields.set("status", &partner.status, .word(of: PartnerStatus.initial))
+    fields.readOnly(StaffPartner.readOnly.filter { $0 != "status" }, stored: StaffPartner?.none)
+    try fields.checkUser(partner.userID, in: change)
+    try fields.finish()
+    try partner.checkReadiness()
+    try change.insert(partner)
+    try change.record(
+      "partner.created", .partner, partner.id.text,
+      changes: Changes.between(
+        StaffPartner?.none, StaffPartner(partner), fields: StaffPartner.history))
+    return partner
+  }
 }
 
 /// `GET /api/admin/partners/:id`: one partner.
@@ -100,7 +117,9 @@ extension Call {
 }
 
 extension Call<Change> {
-  fileprivate func recordPartner(
+  /// Writes what happened to a partner into the history.
+  @discardableResult
+  func recordPartner(
     _ kind: String, from old: Partner, to new: Partner, note: String? = nil
   ) throws -> StaffPartner {
     let view = StaffPartner(new)
@@ -112,16 +131,21 @@ extension Call<Change> {
 }
 
 extension Fields {
-  /// Reads what staff may set of a partner.
-  fileprivate mutating func setPartner(_ partner: inout Partner, at now: Timestamp) {
-    set("user_id", &partner.userID, .id)
-    set("type", &partner.type, .word())
+  /// Reads what a partner may set of itself.
+  mutating func setProfile(_ partner: inout Partner) {
     set("company_name", &partner.companyName, .text(limit: 200))
     set("contact_name", &partner.contactName, .text(limit: 100))
     set("email", &partner.email, .text(.email))
     set("phone", &partner.phone, .text(.phone))
     set("website", &partner.website, .text(.website))
     set("service_areas", &partner.serviceAreas, list: .list(of: .state, limit: 51))
+  }
+
+  /// Reads what staff may set of a partner.
+  fileprivate mutating func setPartner(_ partner: inout Partner, at now: Timestamp) {
+    setProfile(&partner)
+    set("user_id", &partner.userID, .id)
+    set("type", &partner.type, .word())
     set("co_ownership_certified", &partner.coOwnershipCertified, .bool)
     set("agreement_signed_at", &partner.agreementSignedAt, .time(until: now))
     set("notes", &partner.notes, .text(limit: 10_000, multiline: true))

@@ -152,7 +152,7 @@ extension Call<Change> {
 
 extension ReferralStatus {
   /// What the history calls a request's change to this status.
-  fileprivate var eventKind: String {
+  var eventKind: String {
     switch self {
     case .pending: "referral.returned"
     case .matched: "referral.matched"

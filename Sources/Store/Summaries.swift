@@ -1,0 +1,178 @@
+import Domain
+import SQLite
+
+/// Staff's overview: how many requests are where, and for how long.
+package struct StaffSummary: Sendable {
+  /// How many requests there are of one status, type and state (nil: they name none).
+  package struct Count: Sendable {
+    package var status: ReferralStatus
+    package var type: PartnerType
+    package var state: StateCode?
+    package var count: Int
+  }
+
+  package var counts: [Count]
+  package var pendingOlderThan7Days: Int
+  package var pendingOlderThan14Days: Int
+  /// The pending requests that no active partner fits.
+  package var withoutCandidates: Int
+  /// For each step of the life cycle, the median of the days that requests took for it.
+  package var medianDays: [(from: ReferralStatus, to: ReferralStatus, days: Double?)]
+}
+
+/// A partner's overview of the introductions made to it.
+package struct PartnerSummary: Sendable {
+  package var byStatus: [ReferralStatus: Int]
+  package var byOutcome: [Outcome: Int]
+  /// The introductions of the last twelve months, such as `2026-11`, oldest first.
+  package var byMonth: [(month: String, introductions: Int, connections: Int)]
+  /// The median of the days from the introduction to the connection; nil without any.
+  package var medianDaysToConnection: Double?
+}
+
+extension Snapshot {
+  /// The numbers of staff's overview, all of this moment. They come from tables that triggers keep, and
+  /// from indexes of the pending requests alone.
+  package func staffSummary() throws -> StaffSummary {
+    let counts = try connection.rows(
+      "SELECT status, partner_type, state, count FROM referral_counts WHERE count > 0"
+    ) { row in
+      var columns = Columns(row)
+      return StaffSummary.Count(
+        status: try columns.word(), type: try columns.word(),
+        state: StateCode(rawValue: columns.text()), count: columns.int())
+    }
+    let steps: [(ReferralStatus, ReferralStatus)] = [
+      (.pending, .matched), (.matched, .introSent), (.introSent, .connected), (.connected, .closed),
+    ]
+    return StaffSummary(
+      counts: counts, pendingOlderThan7Days: try pending(olderThanDays: 7),
+      pendingOlderThan14Days: try pending(olderThanDays: 14),
+      withoutCandidates: try pendingWithoutCandidates(counts),
+      medianDays: try steps.map { ($0, $1, try medianDays(from: $0, to: $1)) })
+  }
+
+  private func pending(olderThanDays days: Int) throws -> Int {
+    try connection.row(
+      "SELECT count(*) FROM referral_requests WHERE status = 'pending' AND created_at <= ?",
+      now.adding(days: -days).text
+    ) { $0.int(0) } ?? 0
+  }
+
+  private func medianDays(from: ReferralStatus, to: ReferralStatus) throws -> Double? {
+    let rows = try connection.rows(
+      """
+      SELECT tenths_of_days, count FROM referral_steps
+      WHERE from_status = ? AND to_status = ? ORDER BY tenths_of_days
+      """, from.rawValue, to.rawValue
+    ) { (tenths: $0.int(0), count: $0.int(1)) }
+    return Median.of(rows).map { $0 / 10 }
+  }
+
+  /// Where there is no active partner at all, the counts tell. Elsewhere a request can only lack
+  /// candidates if it had some before, or if one is a member of its own group: only those are looked at.
+  private func pendingWithoutCandidates(_ counts: [StaffSummary.Count]) throws -> Int {
+    let partners = Dictionary(
+      uniqueKeysWithValues: try connection.rows(
+        """
+        SELECT type, '', count(*) FROM partners WHERE status = 'active' GROUP BY type
+        UNION ALL SELECT partner_type, state_code, partner_count FROM service_area_coverage
+        """
+      ) { ("\($0.text(0))/\($0.text(1))", $0.int(2)) })
+    let isServed = { (count: StaffSummary.Count) in
+      partners["\(count.type.rawValue)/\(count.state?.rawValue ?? "")", default: 0] > 0
+    }
+    let unserved = counts.filter { $0.status == .pending && !isServed($0) }
+      .reduce(0) { $0 + $1.count }
+
+    let suspects = try connection.rows(
+      """
+      SELECT r.id FROM referral_past_partners AS past
+      JOIN referral_requests AS r ON r.number = past.referral_number WHERE r.status = 'pending'
+      UNION
+      SELECT r.id FROM partners AS p
+      JOIN group_members AS m ON m.user_id = p.user_id
+      JOIN referral_requests AS r ON r.group_id = m.group_id
+      WHERE p.user_id IS NOT NULL AND p.status = 'active' AND r.status = 'pending'
+        AND r.partner_type = p.type
+      """
+    ) { ID(stored: $0.text(0)) }
+    var excluded = 0
+    for id in suspects {
+      guard let referral = try referral(id)?.referral else { continue }
+      let place = StaffSummary.Count(
+        status: .pending, type: referral.partnerType, state: referral.context.state, count: 1)
+      if isServed(place), try rankingKeys(for: referral).isEmpty { excluded += 1 }
+    }
+    return unserved + excluded
+  }
+
+  /// The numbers of a partner's overview.
+  package func summary(ofPartner partner: ID) throws -> PartnerSummary {
+    let months = Months.last(12, until: now)
+    var summary = PartnerSummary(
+      byStatus: [:], byOutcome: [:], byMonth: months.map { ($0, 0, 0) },
+      medianDaysToConnection: nil)
+    var days: [Double] = []
+    try connection.each(
+      """
+      SELECT status, outcome, substr(intro_sent_at, 1, 7), substr(connected_at, 1, 7),
+        round(10 * max(0, julianday(connected_at) - julianday(intro_sent_at))) / 10
+      FROM referral_requests WHERE partner_id = ? AND intro_sent_at IS NOT NULL
+      """, arguments: [partner.text]
+    ) { row in
+      var columns = Columns(row)
+      summary.byStatus[try columns.word(), default: 0] += 1
+      if let outcome: Outcome = try columns.wordOrNil() {
+        summary.byOutcome[outcome, default: 0] += 1
+      }
+      if let index = months.firstIndex(of: columns.text()) {
+        summary.byMonth[index].introductions += 1
+      }
+      if let month = columns.textOrNil() {
+        if let index = months.firstIndex(of: month) { summary.byMonth[index].connections += 1 }
+        days.append(row.double(4))
+      }
+    }
+    summary.medianDaysToConnection = Median.of(days.sorted().map { ($0, 1) })
+    return summary
+  }
+}
+
+/// The middle of numbers.
+enum Median {
+  /// The median of values that are sorted, each with how often it occurs: the middle one, or the mean of
+  /// the two in the middle. Nil if there are none.
+  static func of<Value: BinaryFloatingPoint>(_ values: [(Value, Int)]) -> Double? {
+    let total = values.reduce(0) { $0 + $1.1 }
+    guard total > 0 else { return nil }
+    func value(at index: Int) -> Double {
+      var seen = 0
+      for (value, count) in values {
+        seen += count
+        if index < seen { return Double(value) }
+      }
+      return 0
+    }
+    return (value(at: (total - 1) / 2) + value(at: total / 2)) / 2
+  }
+
+  static func of(_ values: [(tenths: Int, count: Int)]) -> Double? {
+    of(values.map { (Double($0.tenths), $0.count) })
+  }
+}
+
+/// Months of the calendar.
+enum Months {
+  /// The last `count` months up to that of `now`, such as `2026-11`, oldest first.
+  static func last(_ count: Int, until now: Timestamp) -> [String] {
+    let parts = now.text.split(separator: "-")
+    guard let year = Int(parts[0]), let month = Int(parts[1]) else { return [] }
+    let latest = year * 12 + month - 1
+    return (latest - count + 1...latest).map { index in
+      let (year, month) = (index / 12, index % 12 + 1)
+      return String(repeating: "0", count: max(0, 4 - String(year).count)) + "\(year)-"
+        + (month < 10 ? "0\(month)" : "\(month)")
+    }
+  }
+}

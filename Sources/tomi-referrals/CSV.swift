@@ -1,0 +1,136 @@
+/// Comma-separated values (RFC 4180), strictly: a file that could be read in two ways is refused.
+///
+/// SwiftCSV is not used: it does not say where in the file a row stands.
+enum CSV {
+  struct Row: Equatable {
+    /// The line that the row begins in, from 1; quoted line breaks count.
+    let line: Int
+    let fields: [String]
+  }
+
+  /// Why a text cannot be read.
+  struct SyntaxError: Error, Equatable {
+    let line: Int
+    let detail: String
+  }
+
+  /// Reads rows. A byte-order mark is skipped, lines end with CRLF or LF, empty lines are left out.
+  ///
+  /// - Throws: `SyntaxError`.
+  static func rows(_ bytes: [UInt8]) throws -> [Row] {
+    let start = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
+    var reader = Reader(bytes: bytes, position: start)
+    var rows: [Row] = []
+    while let row = try reader.row() {
+      if row.fields != [""] { rows.append(row) }
+    }
+    return rows
+  }
+
+  /// A row as text, ended by CRLF. Cells that a spreadsheet would run as a formula get an apostrophe
+  /// (https://owasp.org/www-community/attacks/CSV_Injection).
+  static func line(_ cells: [String?]) -> String {
+    cells.map { cell in
+      let text = harmless(cell ?? "")
+      guard text.contains(where: { ",\"\r\n\r\n".contains($0) || $0.isNewline }) else { return text }
+      return "\"\(text.replacing("\"", with: "\"\""))\""
+    }.joined(separator: ",") + "\r\n"
+  }
+
+  /// What a spreadsheet takes for the beginning of a formula.
+  private static let risky = "=+-@\t\r"
+
+  private static func harmless(_ text: String) -> String {
+    guard let first = text.unicodeScalars.first, risky.unicodeScalars.contains(first) else {
+      return text
+    }
+    return "'" + text
+  }
+
+  /// A cell without the apostrophe that an export put before it.
+  static func plain(_ cell: String) -> String {
+    let rest = cell.dropFirst()
+    guard cell.hasPrefix("'"), let first = rest.unicodeScalars.first,
+      risky.unicodeScalars.contains(first)
+    else { return cell }
+    return String(rest)
+  }
+
+  private struct Reader {
+    let bytes: [UInt8]
+    var position: Int
+    var line = 1
+
+    init(bytes: [UInt8], position: Int) {
+      self.bytes = bytes
+      self.position = position
+    }
+
+    private var next: UInt8? { position < bytes.count ? bytes[position] : nil }
+
+    mutating func row() throws -> Row? {
+      guard next != nil else { return nil }
+      let start = line
+      var fields: [String] = []
+      while true {
+        fields.append(try field())
+        switch next {
+        case UInt8(ascii: ","):
+          position += 1
+        case nil:
+          return Row(line: start, fields: fields)
+        default:
+          position += next == UInt8(ascii: "\r") ? 2 : 1
+          line += 1
+          return Row(line: start, fields: fields)
+        }
+      }
+    }
+
+    private mutating func field() throws -> String {
+      guard next == UInt8(ascii: "\"") else {
+        let start = position
+        while let byte = next, byte != UInt8(ascii: ","), byte != UInt8(ascii: "\n"), !isLineEnd {
+          guard byte != UInt8(ascii: "\"") else {
+            throw SyntaxError(
+              line: line, detail: "A quotation mark stands inside a field that is not quoted.")
+          }
+          position += 1
+        }
+        return try text(Array(bytes[start..<position]))
+      }
+      let start = line
+      position += 1
+      var content: [UInt8] = []
+      while let byte = next {
+        position += 1
+        if byte == UInt8(ascii: "\"") {
+          guard next == UInt8(ascii: "\"") else {
+            guard next == nil || next == UInt8(ascii: ",") || next == UInt8(ascii: "\n") || isLineEnd
+            else {
+              throw SyntaxError(line: line, detail: "Text follows a closing quotation mark.")
+            }
+            return try text(content)
+          }
+          position += 1
+        } else if byte == UInt8(ascii: "\n") {
+          line += 1
+        }
+        content.append(byte)
+      }
+      throw SyntaxError(line: start, detail: "A quoted field is not closed.")
+    }
+
+    private var isLineEnd: Bool {
+      next == UInt8(ascii: "\r") && position + 1 < bytes.count
+        && bytes[position + 1] == UInt8(ascii: "\n")
+    }
+
+    private func text(_ bytes: [UInt8]) throws -> String {
+      guard let text = String(validating: bytes, as: UTF8.self) else {
+        throw SyntaxError(line: line, detail: "The text is not UTF-8.")
+      }
+      return text
+    }
+  }
+}

@@ -1,0 +1,249 @@
+import API
+import ArgumentParser
+import Domain
+import Foundation
+import JSON
+import Store
+
+/// `import`: records from a spreadsheet.
+struct Import: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Add records from a CSV file, all or none.", subcommands: [Partners.self])
+
+  struct Partners: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Add partners from a CSV file, all or none.",
+      discussion: """
+        The first row names the columns, in any order: type, company_name and email, and perhaps
+        status (invited, pending_review or active), contact_name, phone, website, service_areas
+        (state codes separated by ;), co_ownership_certified (true or false),
+        agreement_signed_at (RFC 3339), notes and user_id. An empty cell is a field left out.
+
+        If any row is wrong nothing is added, and every mistake is printed with its line and column.
+        """)
+
+    @OptionGroup var database: DatabaseOption
+
+    @Argument(help: "The CSV file, in UTF-8.")
+    var file: String
+
+    private static let columns = [
+      "type", "status", "company_name", "contact_name", "email", "phone", "website",
+      "service_areas", "co_ownership_certified", "agreement_signed_at", "notes", "user_id",
+    ]
+
+    func run() throws {
+      let data: Data
+      do {
+        data = try Data(contentsOf: URL(fileURLWithPath: file))
+      } catch {
+        throw CommandError("\(file) cannot be read")
+      }
+      let rows: [CSV.Row]
+      do {
+        rows = try CSV.rows(Array(data))
+      } catch let error as CSV.SyntaxError {
+        throw Partners.refusal(["line \(error.line): \(error.detail)"])
+      }
+      guard let header = rows.first else { throw CommandError("\(file) is empty") }
+      let names = header.fields.map { $0.trimmingWhitespace() }
+      try Partners.check(names)
+      let store = try Store(path: database.path)
+      defer { store.close() }
+      let records = rows.dropFirst()
+      let count = records.count
+      do {
+        try Partners.add(records, names, to: store)
+      } catch let mistakes as Mistakes {
+        throw Partners.refusal(mistakes.lines)
+      }
+      Progress.end()
+      print("Imported \(count) partner\(count == 1 ? "" : "s").")
+    }
+
+    /// What is wrong with the rows.
+    private struct Mistakes: Error {
+      let lines: [String]
+    }
+
+    private static func add(
+      _ records: ArraySlice<CSV.Row>, _ names: [String], to store: Store
+    ) throws {
+      try store.write(now: .present, actor: nil) { change in
+        var mistakes: [String] = []
+        for (index, row) in records.enumerated() {
+          mistakes += try Partners.add(row, names, in: change)
+          if index % 200 == 199 { Progress.update("Importing: \(100 * index / records.count) %") }
+        }
+        guard mistakes.isEmpty else { throw Mistakes(lines: mistakes) }
+      }
+    }
+
+    /// The mistakes are printed, since standard error has one line.
+    private static func refusal(_ mistakes: [String]) -> CommandError {
+      Progress.end()
+      mistakes.forEach { print($0) }
+      return CommandError(
+        "nothing was imported: \(mistakes.count) mistake\(mistakes.count == 1 ? "" : "s")")
+    }
+
+    private static func check(_ names: [String]) throws {
+      var mistakes: [String] = []
+      for (index, name) in names.enumerated() {
+        if !columns.contains(name) {
+          mistakes.append("line 1, column \(index + 1): there is no field \"\(name)\" to import")
+        } else if names.firstIndex(of: name) != index {
+          mistakes.append("line 1, column \(index + 1): \(name) stands twice")
+        }
+      }
+      for name in ["type", "company_name", "email"] where !names.contains(name) {
+        mistakes.append("line 1: the column \(name) is missing")
+      }
+      guard mistakes.isEmpty else { throw Partners.refusal(mistakes) }
+    }
+
+    /// Adds one partner.
+    ///
+    /// - Returns: What is wrong with its row.
+    private static func add(_ row: CSV.Row, _ names: [String], in change: Change) throws -> [String] {
+      guard row.fields.count == names.count else {
+        return [
+          "line \(row.line): \(row.fields.count) cells, but the first row has \(names.count)"
+        ]
+      }
+      let members = zip(names, row.fields).compactMap { name, cell -> JSON.Member? in
+        let text = CSV.plain(cell).trimmingWhitespace()
+        return text.isEmpty ? nil : JSON.Member(name, value(of: name, text))
+      }
+      func line(_ column: String, _ detail: String) -> String {
+        "line \(row.line), column \(column): \(detail)"
+      }
+      do {
+        _ = try API.Partners.create(.object(members), invitedBy: nil, in: change)
+        return []
+      } catch Failure.validation(let errors) {
+        return errors.map { error in
+          guard case .pointer(let pointer) = error.place else { return error.problem.detail }
+          return line(String(pointer.split(separator: "/").first ?? ""), error.problem.detail)
+        }
+      } catch Failure.conflict(.partnerExists) {
+        return [line("email", "There is a partner of this type with this e-mail address.")]
+      } catch Failure.conflict(.userAlreadyLinked) {
+        return [line("user_id", "This user is linked to another partner record.")]
+      } catch Failure.conflict(.partnerNotReady(let missing)) {
+        return missing.map { line($0, "An active partner needs this.") }
+      }
+    }
+
+    private static func value(of name: String, _ text: String) -> JSON {
+      switch name {
+      case "service_areas":
+        return .array(text.split(separator: ";").map { .string(String($0)) })
+      case "co_ownership_certified":
+        switch text.lowercased() {
+        case "true", "yes", "1": return .bool(true)
+        case "false", "no", "0": return .bool(false)
+        default: return .string(text)
+        }
+      default:
+        return .string(text)
+      }
+    }
+  }
+
+}
+
+/// `export`: records for a spreadsheet.
+struct Export: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Write records as CSV to standard output.",
+    discussion: """
+      A cell that a spreadsheet would take for a formula, since it begins with = + - or @, gets an
+      apostrophe before it; import takes it off again.
+      """, subcommands: [Partners.self, Referrals.self])
+
+  /// Writes a header and a row for each item, from one snapshot.
+  private static func write<Item>(
+    _ database: DatabaseOption, columns: [String],
+    page: (Snapshot, PageRequest) throws -> Page<Item>, row: (Item) -> [String?]
+  ) throws {
+    let store = try Store(path: database.path)
+    defer { store.close() }
+    let output = FileHandle.standardOutput
+    try output.write(contentsOf: Data(CSV.line(columns).utf8))
+    try store.read(now: .present) { snapshot in
+      var request = PageRequest(limit: 500)
+      repeat {
+        let items = try page(snapshot, request)
+        let text = items.items.map { CSV.line(row($0)) }.joined()
+        try output.write(contentsOf: Data(text.utf8))
+        request.after = items.next
+      } while request.after != nil
+    }
+  }
+
+  struct Partners: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Write all partners as CSV, the oldest first.")
+
+    @OptionGroup var database: DatabaseOption
+
+    func run() throws {
+      var filter = PartnerFilter()
+      filter.descending = false
+      try Export.write(
+        database,
+        columns: [
+          "id", "user_id", "type", "status", "company_name", "contact_name", "email", "phone",
+          "website", "service_areas", "co_ownership_certified", "agreement_signed_at",
+          "invited_by", "notes", "created_at", "updated_at",
+        ], page: { try $0.partners(filter, $1) },
+        row: { partner in
+          [
+            partner.id.text, partner.userID?.text, partner.type.rawValue,
+            partner.status.rawValue, partner.companyName, partner.contactName, partner.email,
+            partner.phone, partner.website,
+            partner.serviceAreas.map(\.rawValue).joined(separator: ";"),
+            partner.coOwnershipCertified ? "true" : "false", partner.agreementSignedAt?.text,
+            partner.invitedBy?.text, partner.notes, partner.createdAt.text,
+            partner.updatedAt.text,
+          ]
+        })
+    }
+  }
+
+  struct Referrals: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Write all referral requests as CSV, the oldest first.")
+
+    @OptionGroup var database: DatabaseOption
+
+    func run() throws {
+      var filter = ReferralFilter()
+      filter.descending = false
+      try Export.write(
+        database,
+        columns: [
+          "id", "group_id", "group_name", "requested_by", "requester_name", "requester_email",
+          "partner_type", "status", "group_size", "home_price_min", "home_price_max", "timeline",
+          "state", "specific_need", "partner_id", "partner_company_name", "intro_sent_at",
+          "outcome", "outcome_notes", "created_at", "updated_at",
+        ], page: { try $0.staffReferrals(filter, $1) },
+        row: { record in
+          let referral = record.referral
+          let context = referral.context
+          return [
+            referral.id.text, referral.groupID.text, record.groupName, referral.requestedBy.text,
+            record.requesterName, record.requesterEmail, referral.partnerType.rawValue,
+            referral.status.rawValue, context.groupSize.map { String($0) },
+            context.homePriceRange?.min.map { String($0) },
+            context.homePriceRange?.max.map { String($0) }, context.timeline,
+            context.state?.rawValue, context.specificNeed, referral.partnerID?.text,
+            record.partner?.companyName, referral.introSentAt?.text,
+            referral.outcome?.rawValue, referral.outcomeNotes, referral.createdAt.text,
+            referral.updatedAt.text,
+          ]
+        })
+    }
+  }
+}

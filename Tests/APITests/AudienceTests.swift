@@ -1,0 +1,285 @@
+import Domain
+import HTTPTypes
+import JSON
+import Testing
+
+@testable import API
+
+/// Who may do what: each route with each kind of caller.
+@Suite struct AudienceTests {
+  /// A world in which each route has something to answer, with texts in it that only staff may see.
+  struct Furnished: Sendable {
+    let world: World
+    let partner: String
+    /// A matched request of Birch.
+    let referral: String
+    /// A request of Oak, introduced.
+    let foreign: String
+    let token: String
+
+    init() throws {
+      world = try World()
+      partner = world.partner(
+        .active, areas: ["MN", "CA"],
+        with: [
+          "notes": "CANARY partner's notes", "email": "canary@example.com",
+          "phone": "555-0100 x23", "contact_name": "CANARY contact",
+        ])
+      referral = world.referral(.matched, context: ["state": "MN"], partner: partner)
+      world.put(
+        "/api/admin/referrals/\(referral)", ["note": "CANARY of the history"])
+      foreign = world.referral(
+        .introSent, context: ["specific_need": "CANARY of another group"], partner: partner,
+        group: World.oak, as: .outsider)
+      world.put(
+        "/api/admin/referrals/\(foreign)/outcome",
+        ["outcome": "engaged", "outcome_notes": "CANARY outcome"])
+      let made = world.post(
+        "/api/admin/users/\(Person.petra)/tokens", ["name": "CANARY token"])
+      token = made["id"]?.text ?? ""
+    }
+
+    func expand(_ pattern: String) -> String {
+      pattern.replacing("PARTNER", with: partner).replacing("FOREIGN", with: foreign)
+        .replacing("REFERRAL", with: referral).replacing("TOKEN", with: token)
+        .replacing("BIRCH", with: World.birch.text).replacing("OAK", with: World.oak.text)
+        .replacing("ANN", with: Person.ann.text)
+    }
+  }
+
+  enum Rights: Sendable { case everybody, staff, birch }
+
+  /// A request that its audience may make, and what it then answers.
+  struct Scenario: Sendable, CustomTestStringConvertible {
+    let method: String
+    let path: String
+    let rights: Rights
+    let body: JSON?
+    let status: Int
+
+    init(_ method: String, _ path: String, _ rights: Rights, _ status: Int, _ body: JSON? = nil) {
+      self.method = method
+      self.path = path
+      self.rights = rights
+      self.body = body
+      self.status = status
+    }
+
+    var testDescription: String { "\(method) \(path)" }
+
+    /// What the role gets instead; nil where the role may.
+    func refusal(for role: Role) -> String? {
+      switch rights {
+      case .everybody: return nil
+      case _ where Role.unauthenticated.contains(role): return "401 unauthenticated"
+      case _ where role == .staff || role == .otherStaff: return nil
+      case .staff: return "403 forbidden"
+      case .birch where role == .member || role == .otherMember: return nil
+      case .birch: return "404 not_found"
+      }
+    }
+  }
+
+  static let newPartner: JSON = [
+    "type": "lender", "company_name": "New", "email": "new@example.com",
+  ]
+
+  static let scenarios: [Scenario] = [
+    Scenario("GET", "/api/admin/partners", .staff, 200),
+    Scenario("POST", "/api/admin/partners", .staff, 201, newPartner),
+    Scenario("GET", "/api/admin/partners/PARTNER", .staff, 200),
+    Scenario("PUT", "/api/admin/partners/PARTNER", .staff, 200, ["company_name": "Other"]),
+    Scenario("PUT", "/api/admin/partners/PARTNER/status", .staff, 200, ["status": "inactive"]),
+    Scenario("GET", "/api/admin/partners/PARTNER/history", .staff, 200),
+    Scenario("POST", "/api/groups/BIRCH/referrals", .birch, 201, ["partner_type": "cpa"]),
+    Scenario("GET", "/api/groups/BIRCH/referrals", .birch, 200),
+    Scenario("GET", "/api/groups/BIRCH/referrals/REFERRAL", .birch, 200),
+    Scenario("POST", "/api/groups/BIRCH/referrals/REFERRAL/cancel", .birch, 200),
+    Scenario("GET", "/api/admin/referrals", .staff, 200),
+    Scenario("GET", "/api/admin/referrals/REFERRAL", .staff, 200),
+    Scenario("PUT", "/api/admin/referrals/REFERRAL", .staff, 200, ["status": "intro_sent"]),
+    Scenario(
+      "PUT", "/api/admin/referrals/FOREIGN/outcome", .staff, 200, ["outcome": "deal_closed"]),
+    Scenario("GET", "/api/admin/referrals/REFERRAL/history", .staff, 200),
+    Scenario("GET", "/api/admin/referrals/REFERRAL/candidates", .staff, 200),
+    Scenario("GET", "/api/coverage", .everybody, 200),
+    Scenario("GET", "/api/coverage/MN", .everybody, 200),
+    Scenario("GET", "/api/coverage/MN/attorney", .everybody, 200),
+    Scenario("PUT", "/api/admin/coverage/MN/agent", .staff, 200, ["status": "unavailable"]),
+    Scenario("GET", "/api/admin/users/ANN", .staff, 200),
+    Scenario("PUT", "/api/admin/users/ANN", .staff, 200, ["name": "Anna"]),
+    Scenario("POST", "/api/admin/users/ANN/tokens", .staff, 201, [:]),
+    Scenario("DELETE", "/api/admin/tokens/TOKEN", .staff, 204),
+    Scenario("GET", "/api/admin/groups/BIRCH", .staff, 200),
+    Scenario("PUT", "/api/admin/groups/BIRCH", .staff, 200, ["name": "Beech"]),
+    Scenario("GET", "/api/admin/events", .staff, 200),
+    Scenario("GET", "/api/health", .everybody, 200),
+    Scenario("GET", "/api/openapi.yaml", .everybody, 200),
+  ]
+
+  @Test("Each route of the table stands among the scenarios, once") func complete() {
+    let tested = AudienceTests.scenarios.map { scenario in
+      let path = scenario.path
+        .replacing("/groups/BIRCH/referrals", with: "/groups/:groupId/referrals")
+        .replacing("coverage/MN/attorney", with: "coverage/:stateCode/:partnerType")
+        .replacing("coverage/MN/agent", with: "coverage/:stateCode/:partnerType")
+        .replacing("coverage/MN", with: "coverage/:stateCode")
+      let words = ["PARTNER", "REFERRAL", "FOREIGN", "TOKEN", "BIRCH", "ANN"]
+      return scenario.method + " "
+        + words.reduce(path) { $0.replacing($1, with: ":id") }
+    }
+    let routes = Route.all.map { "\($0.method.rawValue) \($0.pattern)" }
+    #expect(tested.sorted() == routes.sorted())
+  }
+
+  @Test("Those without the right are refused, and nothing changes", arguments: scenarios)
+  func refusals(_ scenario: Scenario) throws {
+    let furnished = try Furnished()
+    let world = furnished.world
+    let before = try world.contents()
+    for role in Role.allCases {
+      guard let refusal = scenario.refusal(for: role) else { continue }
+      let reply = world.send(
+        scenario.method, furnished.expand(scenario.path), as: role, body: scenario.body)
+      #expect(reply.verdict == refusal, "\(role)")
+      #expect(!reply.text.lowercased().contains("canary"), "\(role)")
+      guard reply.status == 401 else { continue }
+      let challenge = "Bearer realm=\"tomi\""
+      #expect(
+        reply.headers[.wwwAuthenticate]
+          == (role == .nobody ? challenge : challenge + ", error=\"invalid_token\""))
+    }
+    #expect(try world.contents() == before)
+  }
+
+  @Test("Those with the right are answered", arguments: scenarios)
+  func answers(_ scenario: Scenario) throws {
+    var furnished = try Furnished()
+    for role in Role.allCases where scenario.refusal(for: role) == nil {
+      // What a change leaves behind would refuse the next role.
+      if scenario.method != "GET" { furnished = try Furnished() }
+      let reply = furnished.world.send(
+        scenario.method, furnished.expand(scenario.path), as: role, body: scenario.body)
+      #expect(reply.status == scenario.status, "\(role): \(reply.text)")
+      // The description of the API names staff's fields as well.
+      guard role != .staff, role != .otherStaff, !scenario.path.hasSuffix(".yaml") else { continue }
+      for word in ["canary", "555-0100", Person.sam.text, "outcome_notes", "invited_by"] {
+        #expect(!reply.text.lowercased().contains(word), "\(role): \(reply.text)")
+      }
+    }
+  }
+
+  @Test("401 tells all bad tokens alike; no token apart only in the challenge")
+  func badTokensLookAlike() throws {
+    let world = try World()
+    let replies = [Role.unknownToken, .expired, .revoked, .disabled].map {
+      world.send("GET", "/api/admin/partners", as: $0, id: "same")
+    }
+    for reply in replies {
+      #expect(reply.body == replies[0].body)
+      #expect(reply.headers == replies[0].headers)
+    }
+  }
+
+  @Test(
+    "A token is read from the header Authorization alone, with the scheme Bearer in any case",
+    arguments: [
+      ("Bearer tomi_test_staff", "200"), ("bearer tomi_test_staff", "200"),
+      ("BEARER   tomi_test_staff", "200"), ("tomi_test_staff", "401 unauthenticated"),
+      ("Basic tomi_test_staff", "401 unauthenticated"), ("Bearer", "401 unauthenticated"),
+      ("Bearer tomi_test_staff tomi_test_staff", "401 unauthenticated"),
+      ("Bearer TOMI_TEST_STAFF", "401 unauthenticated"), ("", "401 unauthenticated"),
+    ])
+  func schemes(header: String, verdict: String) throws {
+    let reply = try World().get("/api/admin/events", headers: [.authorization: header])
+    #expect(reply.verdict == verdict)
+  }
+
+  @Test("Two tokens are one too many, but nobody looks at them on a public path")
+  func twoTokens() throws {
+    let world = try World()
+    let both: HTTPFields = [
+      .authorization: "Bearer tomi_test_staff", .authorization: "Bearer tomi_test_staff",
+    ]
+    #expect(
+      world.get("/api/admin/events", headers: both).verdict
+        == "400 invalid_parameter Authorization:repeated_parameter")
+    #expect(world.get("/api/coverage", headers: both).verdict == "200")
+  }
+
+  @Test("Another group's things answer like ones that do not exist, byte for byte")
+  func othersDoNotExist() throws {
+    let furnished = try Furnished()
+    let world = furnished.world
+    let birch = World.birch.text
+    // What exists, beside what does not; both paths have the same length.
+    let pairs: [(method: String, real: String, none: String, body: JSON?)] = [
+      ("GET", "/api/groups/\(birch)/referrals", "/api/groups/\(World.unknown)/referrals", nil),
+      (
+        "POST", "/api/groups/\(birch)/referrals", "/api/groups/\(World.unknown)/referrals",
+        ["partner_type": "cpa"]
+      ),
+      (
+        "POST", "/api/groups/\(birch)/referrals", "/api/groups/\(World.unknown)/referrals",
+        ["partner_type": "astrologer", "surplus": 1]
+      ),
+      (
+        "GET", "/api/groups/\(birch)/referrals/\(furnished.referral)",
+        "/api/groups/\(birch)/referrals/\(World.unknown)", nil
+      ),
+      (
+        "POST", "/api/groups/\(birch)/referrals/\(furnished.referral)/cancel",
+        "/api/groups/\(World.unknown)/referrals/\(World.unknown)/cancel", nil
+      ),
+    ]
+    for role in [Role.outsider, .stranger, .staffWithoutRights] {
+      for pair in pairs {
+        let real = world.send(pair.method, pair.real, as: role, body: pair.body, id: "same")
+        let none = world.send(pair.method, pair.none, as: role, body: pair.body, id: "same")
+        #expect(real.verdict == "404 not_found")
+        #expect(real.headers == none.headers)
+        #expect(real.text.replacing(pair.real, with: pair.none) == none.text)
+      }
+    }
+
+    // Through one's own group, another's request is not there either, for staff neither.
+    for role in [Role.member, .staff] {
+      for (method, suffix) in [("GET", ""), ("POST", "/cancel")] {
+        let real = "/api/groups/\(birch)/referrals/\(furnished.foreign)\(suffix)"
+        let none = "/api/groups/\(birch)/referrals/\(World.unknown)\(suffix)"
+        let one = world.send(method, real, as: role, id: "same")
+        let other = world.send(method, none, as: role, id: "same")
+        #expect(one.verdict == "404 not_found")
+        #expect(one.headers == other.headers)
+        #expect(one.text.replacing(real, with: none) == other.text)
+      }
+    }
+  }
+
+  @Test("A change of membership, of a user, of a token counts from the next request on")
+  func changesCountAtOnce() throws {
+    let world = try World()
+    let list = "/api/groups/\(World.birch)/referrals"
+    #expect(world.get(list, as: .stranger).status == 404)
+    world.put(
+      "/api/admin/groups/\(World.birch)",
+      ["members": [.string(Person.bob.text), .string(Person.petra.text)]])
+    #expect(world.get(list, as: .stranger).status == 200)
+    #expect(world.get(list, as: .member).status == 404)
+    world.put("/api/admin/users/\(Person.petra)", ["disabled": true])
+    #expect(world.get(list, as: .stranger).status == 401)
+    world.put("/api/admin/users/\(Person.petra)", ["disabled": false])
+    #expect(world.get(list, as: .stranger).status == 200)
+    // Staff's own rights end with the account as well.
+    world.put("/api/admin/users/\(Person.sam)", ["disabled": true], as: .otherStaff)
+    #expect(world.get("/api/admin/events").status == 401)
+  }
+
+  @Test("Members of a group share its requests") func membersShare() throws {
+    let world = try World()
+    let referral = world.referral()
+    let path = "/api/groups/\(World.birch)/referrals/\(referral)"
+    #expect(world.get(path, as: .member).body == world.get(path, as: .otherMember).body)
+    #expect(world.post(path + "/cancel", as: .otherMember).verdict == "200")
+  }
+}

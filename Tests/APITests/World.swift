@@ -1,0 +1,344 @@
+import Domain
+import Foundation
+import HTTPTypes
+import JSON
+import Logging
+import Synchronization
+import Testing
+
+@testable import API
+@testable import Store
+
+/// Who sends a request.
+enum Role: String, CaseIterable, Sendable {
+  /// No token at all.
+  case nobody
+  /// A token that nobody was ever given.
+  case unknownToken
+  /// Ann's token that has run out, at this very moment.
+  case expired
+  /// Ann's token that was taken back.
+  case revoked
+  /// Dora, whose account is disabled, though she is in Birch.
+  case disabled
+  /// Petra, who is in no group.
+  case stranger
+  /// Olga, who is in Oak alone.
+  case outsider
+  /// Ann, who is in Birch.
+  case member
+  /// Bob, who is in Birch as well.
+  case otherMember
+  /// Sam of Tomi's staff, but with the token of an ordinary user.
+  case staffWithoutRights
+  /// Sam of Tomi's staff.
+  case staff
+  /// Tess of Tomi's staff.
+  case otherStaff
+
+  /// The secret that the role shows; nil if none.
+  var token: String? { self == .nobody ? nil : "tomi_test_\(rawValue)" }
+
+  /// Whose token it is.
+  var user: ID {
+    switch self {
+    case .disabled: Person.dora
+    case .stranger: Person.petra
+    case .outsider: Person.olga
+    case .nobody, .unknownToken, .expired, .revoked, .member: Person.ann
+    case .otherMember: Person.bob
+    case .staffWithoutRights, .staff: Person.sam
+    case .otherStaff: Person.tess
+    }
+  }
+
+  static let unauthenticated: [Role] = [.nobody, .unknownToken, .expired, .revoked, .disabled]
+}
+
+/// Those who are known from the start.
+enum Person {
+  static let sam = id(1)
+  static let tess = id(2)
+  static let ann = id(3)
+  static let bob = id(4)
+  static let dora = id(5)
+  static let olga = id(6)
+  static let petra = id(7)
+
+  static let all: [(id: ID, name: String)] = [
+    (sam, "Sam"), (tess, "Tess"), (ann, "Ann"), (bob, "Bob"), (dora, "Dora"), (olga, "Olga"),
+    (petra, "Petra"),
+  ]
+
+  private static func id(_ number: Int) -> ID {
+    ID(stored: "00000000-0000-4000-8000-00000000000\(number)")
+  }
+}
+
+/// The time, which stands still until a test moves it.
+final class StoppedClock: Sendable {
+  private let time: Mutex<Timestamp>
+
+  init(_ time: Timestamp) { self.time = Mutex(time) }
+
+  var now: Timestamp { time.withLock { $0 } }
+
+  func pass(milliseconds: Int) {
+    time.withLock { $0 = Timestamp(milliseconds: $0.milliseconds + Int64(milliseconds)) }
+  }
+}
+
+/// The service with a database file of its own, the people in `Person`, and two groups.
+///
+/// Whatever a test sends, the answer is also held to what every answer must be: see `Reply.check`.
+final class World: Sendable {
+  /// When it is, at first.
+  static let start = "2026-11-22T14:30:28.123Z"
+  /// A group in Minnesota: Ann, Bob and Dora.
+  static let birch = ID(stored: "00000000-0000-4000-8000-0000000000b1")
+  /// A group in California: Olga.
+  static let oak = ID(stored: "00000000-0000-4000-8000-0000000000c1")
+  /// An ID that names nothing.
+  static let unknown = "00000000-0000-4000-8000-00000000dead"
+
+  let store: Store
+  let log: RecordedLog
+  let clock: StoppedClock
+  private let folder: String
+  private let router: Router
+  private let requests = Atomic<Int>(0)
+
+  init(origins: [String] = []) throws {
+    folder = FileManager.default.temporaryDirectory.path + "/api-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+    let path = folder + "/test.db"
+    try Migrator.migrate(path: path)
+    store = try Store(path: path)
+    let start = try #require(Timestamp(World.start))
+    let clock = StoppedClock(start)
+    let log = RecordedLog()
+    self.clock = clock
+    self.log = log
+    router = Router(
+      store: store, origins: origins, slowAfter: .seconds(3600),
+      logger: Logger(label: "test") { _ in log }, clock: { clock.now })
+    try store.write(now: start, actor: nil) { change in
+      for person in Person.all {
+        try change.put(
+          User(
+            id: person.id, email: "\(person.name.lowercased())@example.com", name: person.name,
+            disabled: person.id == Person.dora, createdAt: start, updatedAt: start))
+      }
+      try change.put(
+        Group(
+          id: World.birch, name: "Birch", state: .MN,
+          members: [Person.ann, Person.bob, Person.dora], createdAt: start, updatedAt: start))
+      try change.put(
+        Group(
+          id: World.oak, name: "Oak", state: .CA, members: [Person.olga], createdAt: start,
+          updatedAt: start))
+      for role in Role.allCases {
+        guard let secret = role.token, role != .unknownToken else { continue }
+        let token = Token(
+          id: change.newID(), userID: role.user,
+          admin: role == .staff || role == .otherStaff, name: role.rawValue, createdAt: start,
+          expiresAt: role == .expired ? start : nil)
+        try change.insert(token, sha256: AccessToken.sha256(of: secret))
+        if role == .revoked { try change.revoke(token.id) }
+      }
+    }
+  }
+
+  deinit {
+    store.close()
+    try? FileManager.default.removeItem(atPath: folder)
+  }
+
+  // MARK: Requests
+
+  /// Sends a request. A body is declared as JSON unless `headers` say otherwise.
+  @discardableResult
+  func send(
+    _ method: String, _ target: String, as role: Role = .staff, body: JSON? = nil,
+    bytes: [UInt8]? = nil, headers: HTTPFields = [:], id: String? = nil,
+    sourceLocation: SourceLocation = #_sourceLocation
+  ) -> Reply {
+    var headers = headers
+    if let token = role.token, headers[.authorization] == nil {
+      headers[.authorization] = "Bearer \(token)"
+    }
+    let bytes = bytes ?? body?.bytes ?? []
+    if !bytes.isEmpty, headers[.contentType] == nil { headers[.contentType] = "application/json" }
+    return send(
+      Request(method: method, target: target, headers: headers, body: bytes, id: id ?? newID()),
+      sourceLocation: sourceLocation)
+  }
+
+  /// Sends a request as it is.
+  @discardableResult
+  func send(_ request: Request, sourceLocation: SourceLocation = #_sourceLocation) -> Reply {
+    let reply = Reply(router.respond(to: request))
+    reply.check(request, log: log, sourceLocation: sourceLocation)
+    return reply
+  }
+
+  private func newID() -> String { "request-\(requests.add(1, ordering: .relaxed).newValue)" }
+
+  func get(
+    _ target: String, as role: Role = .staff, headers: HTTPFields = [:],
+    sourceLocation: SourceLocation = #_sourceLocation
+  ) -> Reply {
+    send("GET", target, as: role, headers: headers, sourceLocation: sourceLocation)
+  }
+
+  @discardableResult
+  func put(
+    _ target: String, _ body: JSON, as role: Role = .staff, headers: HTTPFields = [:],
+    sourceLocation: SourceLocation = #_sourceLocation
+  ) -> Reply {
+    send("PUT", target, as: role, body: body, headers: headers, sourceLocation: sourceLocation)
+  }
+
+  @discardableResult
+  func post(
+    _ target: String, _ body: JSON? = nil, as role: Role = .staff, headers: HTTPFields = [:],
+    sourceLocation: SourceLocation = #_sourceLocation
+  ) -> Reply {
+    send("POST", target, as: role, body: body, headers: headers, sourceLocation: sourceLocation)
+  }
+
+  // MARK: Things
+
+  private let partners = Atomic<Int>(0)
+
+  /// Makes a partner through the API, an attorney in Minnesota if nothing else is said.
+  ///
+  /// - Returns: Its ID.
+  func partner(
+    _ status: PartnerStatus = .active, type: String = "attorney", areas: JSON = ["MN"],
+    with fields: JSON = [:], sourceLocation: SourceLocation = #_sourceLocation
+  ) -> String {
+    let number = partners.add(1, ordering: .relaxed).newValue
+    let first: PartnerStatus = PartnerStatus.initial.contains(status) ? status : .active
+    let body: JSON = [
+      "type": .string(type), "status": .string(first.rawValue),
+      "company_name": .string("Company \(number)"),
+      "email": .string("company\(number)@example.com"), "service_areas": areas,
+      "agreement_signed_at": "2026-01-01T00:00:00Z",
+    ]
+    let created = post("/api/admin/partners", body.with(fields), sourceLocation: sourceLocation)
+    #expect(created.verdict == "201", sourceLocation: sourceLocation)
+    let id = created["id"]?.text ?? ""
+    if first != status { move(partner: id, to: status, sourceLocation: sourceLocation) }
+    return id
+  }
+
+  func move(
+    partner id: String, to status: PartnerStatus, sourceLocation: SourceLocation = #_sourceLocation
+  ) {
+    let moved = put(
+      "/api/admin/partners/\(id)/status", ["status": .string(status.rawValue)],
+      sourceLocation: sourceLocation)
+    #expect(moved.verdict == "200", sourceLocation: sourceLocation)
+  }
+
+  /// Makes a request of Birch, by Ann, through the API and brings it to a status.
+  ///
+  /// - Parameter partner: Who it is matched with; nil: a new partner, if the status needs one.
+  /// - Returns: Its ID.
+  func referral(
+    _ status: ReferralStatus = .pending, type: String = "attorney", context: JSON = [:],
+    partner: String? = nil, group: ID = World.birch, as role: Role = .member,
+    sourceLocation: SourceLocation = #_sourceLocation
+  ) -> String {
+    let created = post(
+      "/api/groups/\(group)/referrals", ["partner_type": .string(type), "context": context],
+      as: role, sourceLocation: sourceLocation)
+    #expect(created.verdict == "201", sourceLocation: sourceLocation)
+    let id = created["id"]?.text ?? ""
+    let steps: [ReferralStatus] =
+      switch status {
+      case .pending: []
+      case .matched: [.matched]
+      case .introSent: [.matched, .introSent]
+      case .connected: [.matched, .introSent, .connected]
+      case .closed: [.matched, .introSent, .connected, .closed]
+      case .cancelled: [.cancelled]
+      }
+    for step in steps {
+      var body: JSON = ["status": .string(step.rawValue)]
+      if step == .matched {
+        let areas: JSON = context["state"].map { [$0] } ?? ["MN"]
+        let id = partner ?? self.partner(type: type, areas: areas, sourceLocation: sourceLocation)
+        body = body.with(["partner_id": .string(id)])
+      }
+      let moved = put("/api/admin/referrals/\(id)", body, sourceLocation: sourceLocation)
+      #expect(moved.verdict == "200", sourceLocation: sourceLocation)
+    }
+    return id
+  }
+
+  /// What happened to a thing, oldest first.
+  func events(of subject: String) -> [JSON] {
+    events.filter { $0["subject"]?["id"]?.text == subject }
+  }
+
+  /// Everything that happened, oldest first.
+  var events: [JSON] {
+    var events: [JSON] = []
+    var next: String? = "/api/admin/events?limit=100"
+    while let target = next {
+      let page = get(target)
+      events += page["data"]?.elements ?? []
+      next = page["next_cursor"]?.text.map { "/api/admin/events?limit=100&cursor=\($0)" }
+    }
+    return events
+  }
+
+  /// All that is in the database, so that two of them tell whether anything was changed between.
+  func contents() throws -> [String] {
+    try store.read(now: clock.now) { snapshot in
+      let tables = [
+        "users", "groups", "group_members", "tokens", "partners", "partner_areas",
+        "partners_search", "service_area_coverage", "referral_requests",
+        "referral_past_partners", "events", "idempotency_keys",
+      ]
+      return try tables.flatMap { table in
+        let columns = try snapshot.connection.rows(
+          "SELECT name FROM pragma_table_info('\(table)')"
+        ) { "quote(\($0.text(0)))" }
+        return try snapshot.connection.rows(
+          "SELECT \(columns.joined(separator: "||','||")) FROM \(table) ORDER BY 1"
+        ) { "\(table): \($0.text(0))" }
+      }
+    }
+  }
+}
+
+/// What the router logged.
+final class RecordedLog: LogHandler, Sendable {
+  private let recorded = Mutex<[String]>([])
+
+  var lines: [String] { recorded.withLock { $0 } }
+
+  var metadata: Logger.Metadata {
+    get { [:] }
+    set {}
+  }
+  var logLevel: Logger.Level {
+    get { .trace }
+    set {}
+  }
+
+  subscript(metadataKey _: String) -> Logger.Metadata.Value? {
+    get { nil }
+    set {}
+  }
+
+  func log(event: LogEvent) {
+    let details = (event.metadata ?? [:]).map { "\($0.key)=\($0.value)" }.sorted()
+    recorded.withLock {
+      $0.append("\(event.level) \(event.message) \(details.joined(separator: " "))")
+    }
+  }
+}

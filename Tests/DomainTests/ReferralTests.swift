@@ -1,0 +1,190 @@
+import Domain
+import Testing
+
+/// Every move that the life of a request has; all others it has not.
+private let moves: [ReferralStatus: [ReferralStatus]] = [
+  .pending: [.matched, .cancelled],
+  .matched: [.matched, .pending, .introSent, .cancelled],
+  .introSent: [.connected, .pending, .closed, .cancelled],
+  .connected: [.closed, .cancelled],
+  .closed: [],
+  .cancelled: [],
+]
+
+@Suite("The life of a referral request")
+struct ReferralTests {
+  @Test("the statuses and outcomes are those of the product document, by name")
+  func vocabulary() {
+    #expect(
+      ReferralStatus.allCases.map(\.rawValue)
+        == ["pending", "matched", "intro_sent", "connected", "closed", "cancelled"])
+    #expect(
+      Outcome.allCases.map(\.rawValue) == ["engaged", "not_engaged", "deal_closed", "unknown"])
+  }
+
+  @Test("each status to each", arguments: ReferralStatus.allCases, ReferralStatus.allCases)
+  func move(from: ReferralStatus, to: ReferralStatus) throws {
+    let allowed = try #require(moves[from])
+    let expected: Failure? =
+      allowed.contains(to)
+      ? nil
+      : .conflict(
+        .transitionNotAllowed(
+          from: from.rawValue, to: to.rawValue, allowed: allowed.map(\.rawValue)))
+    #expect(refusal { try Referral.sample(from).checkTransition(to: to) } == expected)
+  }
+
+  @Test("pending, matched and intro_sent are open")
+  func open() {
+    #expect(ReferralStatus.allCases.filter(\.isOpen) == [.pending, .matched, .introSent])
+  }
+
+  @Test("what follows from each move")
+  func effects() {
+    for from in ReferralStatus.allCases {
+      for to in moves[from] ?? [] {
+        let referral = Referral.sample(from)
+        var expected = referral
+        expected.status = to
+        if to != from { expected.statusChangedAt = now }
+        switch to {
+        case .pending:
+          expected.partnerID = nil
+          expected.introSentAt = nil
+        case .introSent:
+          expected.introSentAt = now
+        case .connected:
+          expected.connectedAt = now
+        case .closed:
+          expected.outcome = .unknown
+        default:
+          break
+        }
+        #expect(referral.moved(to: to, at: now) == expected, "\(from) to \(to)")
+      }
+    }
+  }
+
+  @Test("an introduction that has its time keeps it, and a closed request its outcome")
+  func kept() {
+    var referral = Referral.sample(.matched)
+    referral.introSentAt = now.adding(days: -5)
+    #expect(referral.moved(to: .introSent, at: now).introSentAt == now.adding(days: -5))
+    referral = .sample(.connected)
+    referral.outcome = .engaged
+    #expect(referral.moved(to: .closed, at: now).outcome == .engaged)
+  }
+
+  @Test(
+    "a cancellation in each status",
+    arguments: [
+      (.pending, true, true), (.matched, true, true), (.introSent, true, true),
+      (.connected, false, true), (.closed, false, false),
+    ] as [(ReferralStatus, member: Bool, staff: Bool)])
+  func cancel(status: ReferralStatus, member: Bool, staff: Bool) throws {
+    let referral = Referral.sample(status)
+    var cancelled = referral
+    cancelled.status = .cancelled
+    cancelled.statusChangedAt = now
+    for (byStaff, may) in [(false, member), (true, staff)] {
+      if may {
+        #expect(try referral.cancelled(byStaff: byStaff, at: now) == cancelled)
+      } else {
+        #expect(
+          refusal { try referral.cancelled(byStaff: byStaff, at: now) }
+            == .conflict(
+              .transitionNotAllowed(from: status.rawValue, to: "cancelled", allowed: [])))
+      }
+    }
+  }
+
+  @Test("cancelled again changes nothing", arguments: [false, true])
+  func cancelledAgain(byStaff: Bool) throws {
+    let referral = Referral.sample(.cancelled)
+    #expect(try referral.cancelled(byStaff: byStaff, at: now) == referral)
+  }
+
+  @Test("each outcome in each status", arguments: ReferralStatus.allCases, Outcome.allCases)
+  func outcome(status: ReferralStatus, outcome: Outcome) throws {
+    let referral = Referral.sample(status)
+    var expected = referral
+    expected.outcome = outcome
+    switch status {
+    case .pending, .matched, .cancelled:
+      #expect(
+        refusal { try referral.recording(outcome, at: now) }
+          == .conflict(.outcomeNotPossible(status: status)))
+      return
+    case .introSent, .connected:
+      expected.status = outcome == .engaged ? .connected : .closed
+      if expected.status != status { expected.statusChangedAt = now }
+      if status == .introSent && outcome == .engaged { expected.connectedAt = now }
+    case .closed:
+      break
+    }
+    #expect(try referral.recording(outcome, at: now) == expected)
+  }
+
+  @Test("a request that was cancelled after its introduction takes no outcome")
+  func outcomeOfCancelled() throws {
+    let referral = try Referral.sample(.connected).cancelled(byStaff: true, at: now)
+    #expect(referral.isIntroduced)
+    #expect(
+      refusal { try referral.recording(.unknown, at: now) }
+        == .conflict(.outcomeNotPossible(status: .cancelled)))
+  }
+
+  @Test("a partner sees what was introduced, even if it was cancelled later")
+  func introduced() {
+    #expect(ReferralStatus.introduced == [.introSent, .connected, .closed, .cancelled])
+  }
+
+  @Test("the partner's answer in each status", arguments: ReferralStatus.allCases, [true, false])
+  func answer(status: ReferralStatus, accepted: Bool) throws {
+    let referral = Referral.sample(status)
+    var expected = referral
+    switch (status, accepted) {
+    case (.introSent, true):
+      expected.status = .connected
+      expected.statusChangedAt = now
+      expected.connectedAt = now
+    case (.introSent, false):
+      expected.status = .pending
+      expected.statusChangedAt = now
+      expected.partnerID = nil
+      expected.introSentAt = nil
+    case (.connected, true):
+      break
+    default:
+      #expect(
+        refusal { try referral.answered(accepted: accepted, at: now) }
+          == .conflict(
+            .transitionNotAllowed(
+              from: status.rawValue, to: accepted ? "connected" : "pending", allowed: [])))
+      return
+    }
+    #expect(try referral.answered(accepted: accepted, at: now) == expected)
+  }
+
+  @Test("why a partner does not fit, all reasons at once")
+  func ineligibility() {
+    let referral = Referral.sample(.pending)
+    #expect(Partner.sample(1).ineligibility(for: referral) == [])
+    for status in PartnerStatus.allCases where status != .active {
+      #expect(Partner.sample(1, status: status).ineligibility(for: referral) == [.notActive])
+    }
+    for type in PartnerType.allCases where type != .attorney {
+      var partner = Partner.sample(1)
+      partner.type = type
+      #expect(partner.ineligibility(for: referral) == [.otherType])
+    }
+    var partner = Partner.sample(1, status: .inactive)
+    partner.type = .cpa
+    partner.serviceAreas = [.CA, .WI]
+    #expect(
+      partner.ineligibility(for: referral) == [.notActive, .otherType, .doesNotServeState])
+    var anywhere = referral
+    anywhere.context.state = nil
+    #expect(partner.ineligibility(for: anywhere) == [.notActive, .otherType])
+  }
+}

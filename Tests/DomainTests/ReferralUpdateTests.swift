@@ -1,0 +1,355 @@
+import Domain
+import Testing
+
+/// Where a request stands before an update.
+private enum Start: String {
+  case pending, matched
+  case introSent = "intro_sent"
+  case connected, closed
+  case cancelledEarly = "cancelled while pending"
+  case cancelledMatched = "cancelled while matched"
+  case cancelledIntroduced = "cancelled once introduced"
+
+  var referral: Referral {
+    var referral = Referral.sample(ReferralStatus(rawValue: rawValue) ?? .cancelled)
+    if self == .cancelledMatched || self == .cancelledIntroduced {
+      referral.partnerID = Referral.partner
+    }
+    if self == .cancelledIntroduced { referral.introSentAt = Referral.introduction }
+    return referral
+  }
+}
+
+/// Another partner than the samples', who fits as well.
+private let other = Partner.sample(200)
+private let unknown = sampleID(999)
+
+/// What an update does, in a word: the new status; `=` where nothing at all changes; `+` behind the status for another partner;
+/// `x` for a move that the life cycle lacks, `409 …` for other conflicts; `!…` with the first field's code for 422.
+private func effect(of update: ReferralUpdate, on referral: Referral) -> String {
+  let named: ID? = if case .some(.some(let id)) = update.partnerID { id } else { nil }
+  let problems = update.problems(for: referral, partnerExists: named != unknown, at: now)
+  if let problem = problems.first { return "!" + problem.problem.code.rawValue }
+  do {
+    let partner = [Partner.sample(100), other].first { $0.id == named ?? referral.partnerID }
+    let updated = try update.applied(to: referral, partner: partner, at: now)
+    if updated == referral { return "=" }
+    let isOther = updated.partnerID != nil && updated.partnerID != referral.partnerID
+    return updated.status.rawValue + (isOther ? "+" : "")
+  } catch Failure.conflict(.transitionNotAllowed) {
+    return "x"
+  } catch Failure.conflict(let conflict) {
+    return "409 \(conflict)"
+  } catch {
+    return "\(error)"
+  }
+}
+
+/// The cells of a table's row, which stand apart by two spaces or more.
+private func cells(_ row: String) -> [String] {
+  row.split(separator: "  ").map { String($0.drop(while: { $0 == " " })) }
+}
+
+private struct Grid: CustomTestStringConvertible, Sendable {
+  let start: String
+  let rows: String
+  var testDescription: String { start }
+}
+
+@Suite("Staff's update of a referral request")
+struct ReferralUpdateTests {
+  private static let statuses: [ReferralStatus?] = [
+    nil, .pending, .matched, .introSent, .connected, .closed, .cancelled,
+  ]
+
+  /// For each start: what is said of the partner, against what is said of the status.
+  private static let grids = [
+    // partner_id     no status     pending    matched     intro_sent    connected    closed    cancelled
+    Grid(
+      start: "pending",
+      rows: """
+        left out      =             =          !required   x             x            x         cancelled
+        null          !not_null     =          !not_null   x             x            x         cancelled
+        other         matched+      !not_allowed_here  matched+  x       x  !not_allowed_here  !not_allowed_here
+        unknown       !unknown_partner  !unknown_partner  !unknown_partner  !unknown_partner  !unknown_partner  !unknown_partner  !unknown_partner
+        """),
+    Grid(
+      start: "matched",
+      rows: """
+        left out      =             pending    =           intro_sent    x            x         cancelled
+        null          !not_null     pending    !not_null   !not_null     !not_null    !not_null  !not_null
+        same          =      !not_allowed_here  =          intro_sent    x            x         cancelled
+        other         matched+      !not_allowed_here  matched+  intro_sent+  x  !not_allowed_here  !not_allowed_here
+        unknown       !unknown_partner  !unknown_partner  !unknown_partner  !unknown_partner  !unknown_partner  !unknown_partner  !unknown_partner
+        """),
+    Grid(
+      start: "intro_sent",
+      rows: """
+        left out      =             pending    x           =             connected    closed    cancelled
+        null          !not_null     pending    !not_null   !not_null     !not_null    !not_null  !not_null
+        same          =      !not_allowed_here  x          =             connected    closed    cancelled
+        other         introduced    !not_allowed_here  x   introduced    introduced   introduced  introduced
+        """),
+    Grid(
+      start: "connected",
+      rows: """
+        left out      =             x          x           x             =            closed    cancelled
+        null          !not_null     x          !not_null   !not_null     !not_null    !not_null  !not_null
+        same          =      !not_allowed_here  x          x             =            closed    cancelled
+        other         introduced    !not_allowed_here  x   x             introduced   introduced  introduced
+        """),
+    Grid(
+      start: "closed",
+      rows: """
+        left out      =             x          x           x             x            =         x
+        null          !not_null     x          !not_null   !not_null     !not_null    !not_null  !not_null
+        same          =      !not_allowed_here  x          x             x            =         x
+        other         introduced    !not_allowed_here  x   x             x            introduced  x
+        """),
+    Grid(
+      start: "cancelled while pending",
+      rows: """
+        left out      =             x          !required   x             x            x         =
+        null          !not_null     x          !not_null   x             x            x         =
+        other         x      !not_allowed_here  x          x             x   !not_allowed_here  !not_allowed_here
+        """),
+    Grid(
+      start: "cancelled while matched",
+      rows: """
+        left out      =             x          x           x             x            x         =
+        null          !not_null     x          !not_null   !not_null     !not_null    !not_null  !not_null
+        same          =      !not_allowed_here  x          x             x            x         =
+        other         x      !not_allowed_here  x          x             x   !not_allowed_here  !not_allowed_here
+        """),
+    Grid(
+      start: "cancelled once introduced",
+      rows: """
+        left out      =             x          x           x             x            x         =
+        null          !not_null     x          !not_null   !not_null     !not_null    !not_null  !not_null
+        same          =      !not_allowed_here  x          x             x            x         =
+        other         introduced    !not_allowed_here  x   x             x            x         introduced
+        """),
+  ]
+
+  @Test("partner_id and status together, from each start", arguments: grids)
+  private func partnerAndStatus(_ grid: Grid) throws {
+    let referral = try #require(Start(rawValue: grid.start)).referral
+    for row in grid.rows.split(separator: "\n") {
+      let cells = cells(String(row))
+      let name = try #require(cells.first)
+      try #require(cells.count == 1 + Self.statuses.count, "\(row)")
+      for (status, expected) in zip(Self.statuses, cells.dropFirst()) {
+        var update = ReferralUpdate(status: status)
+        switch name {
+        case "null": update.partnerID = .some(nil)
+        case "same": update.partnerID = Referral.partner
+        case "other": update.partnerID = other.id
+        case "unknown": update.partnerID = unknown
+        default: break
+        }
+        let wanted = expected == "introduced" ? "409 partnerAlreadyIntroduced" : expected
+        #expect(
+          effect(of: update, on: referral) == wanted,
+          "partner_id \(name), status \(status?.rawValue ?? "left out")")
+      }
+    }
+  }
+
+  @Test(
+    "intro_sent_at: null, past and future",
+    arguments: [
+      // The start, the status given, and what comes of each; a time stands for itself: "past" is kept, "now" is set.
+      (.pending, nil, "=", "!not_allowed_here", "!not_allowed_here"),
+      (.pending, .cancelled, "none", "!not_allowed_here", "!not_allowed_here"),
+      (.matched, nil, "=", "!not_allowed_here", "!not_allowed_here"),
+      (.matched, .pending, "none", "!not_allowed_here", "!not_allowed_here"),
+      (.matched, .cancelled, "none", "!not_allowed_here", "!not_allowed_here"),
+      (.matched, .introSent, "now", "past", "!in_future"),
+      (.introSent, nil, "!not_null", "past", "!in_future"),
+      (.introSent, .introSent, "!not_null", "past", "!in_future"),
+      (.introSent, .pending, "none", "!not_allowed_here", "!not_allowed_here"),
+      (.introSent, .connected, "!not_null", "past", "!in_future"),
+      (.introSent, .closed, "!not_null", "past", "!in_future"),
+      (.introSent, .cancelled, "!not_null", "past", "!in_future"),
+      (.connected, nil, "!not_null", "past", "!in_future"),
+      (.connected, .closed, "!not_null", "past", "!in_future"),
+      (.closed, nil, "!not_null", "past", "!in_future"),
+      (.cancelledEarly, nil, "=", "!not_allowed_here", "!not_allowed_here"),
+      (.cancelledMatched, nil, "=", "!not_allowed_here", "!not_allowed_here"),
+      (.cancelledIntroduced, nil, "!not_null", "past", "!in_future"),
+    ] as [(Start, ReferralStatus?, String, String, String)])
+  private func introduction(
+    start: Start, status: ReferralStatus?, null: String, past: String, future: String
+  ) throws {
+    let referral = start.referral
+    let given: [(Timestamp?, String)] = [
+      (nil, null), (now.adding(days: -7), past), (now.adding(days: 1), future),
+    ]
+    for (time, expected) in given {
+      let update = ReferralUpdate(status: status, introSentAt: .some(time))
+      let effect = effect(of: update, on: referral)
+      guard ["none", "now", "past"].contains(expected) else {
+        #expect(effect == expected, "\(String(describing: time))")
+        continue
+      }
+      #expect(effect == status?.rawValue ?? referral.status.rawValue)
+      let updated = try update.applied(to: referral, partner: .sample(100), at: now)
+      let times = ["now": now, "past": now.adding(days: -7)]
+      #expect(updated.introSentAt == times[expected])
+    }
+  }
+
+  @Test("an introduction made this very moment is not in the future")
+  func introducedNow() {
+    let update = ReferralUpdate(status: .introSent, introSentAt: now)
+    #expect(effect(of: update, on: .sample(.matched)) == "intro_sent")
+  }
+
+  @Test("every wrong field is named at once")
+  func problems() {
+    let update = ReferralUpdate(
+      status: .introSent, partnerID: unknown, introSentAt: now.adding(days: 1))
+    let problems = update.problems(for: .sample(.matched), partnerExists: false, at: now)
+    #expect(problems.map(\.place) == [.pointer("/partner_id"), .pointer("/intro_sent_at")])
+    #expect(problems.map(\.problem.code) == [.unknownPartner, .inFuture])
+  }
+
+  @Test("an update that says nothing changes nothing", arguments: ReferralStatus.allCases)
+  func empty(status: ReferralStatus) {
+    #expect(effect(of: ReferralUpdate(), on: .sample(status)) == "=")
+  }
+
+  @Test("the partner type changes while pending alone", arguments: ReferralStatus.allCases)
+  func partnerType(status: ReferralStatus) throws {
+    let referral = Referral.sample(status)
+    let update = ReferralUpdate(partnerType: .lender)
+    if status == .pending {
+      var expected = referral
+      expected.partnerType = .lender
+      #expect(try update.applied(to: referral, partner: nil, at: now) == expected)
+    } else {
+      #expect(
+        refusal { try update.applied(to: referral, partner: .sample(100), at: now) }
+          == .conflict(.referralNotPending))
+    }
+    #expect(effect(of: ReferralUpdate(partnerType: .attorney), on: referral) == "=")
+  }
+
+  @Test("the type and the partner may change at once, and then the partner must be of the new type")
+  func typeAndPartner() throws {
+    var lender = other
+    lender.type = .lender
+    let update = ReferralUpdate(partnerID: other.id, partnerType: .lender)
+    let referral = Referral.sample(.pending)
+    let updated = try update.applied(to: referral, partner: lender, at: now)
+    #expect(updated.status == .matched)
+    #expect(updated.partnerType == .lender)
+    #expect(
+      refusal { try update.applied(to: referral, partner: other, at: now) }
+        == .conflict(.partnerNotEligible([.otherType])))
+  }
+
+  @Test("context is replaced whole", arguments: ReferralStatus.allCases)
+  func context(status: ReferralStatus) throws {
+    var expected = Referral.sample(status)
+    expected.context = Context(timeline: "this spring", state: .MN)
+    let update = ReferralUpdate(context: expected.context)
+    #expect(
+      try update.applied(to: .sample(status), partner: .sample(100), at: now) == expected)
+  }
+
+  @Test(
+    "a partner that does not fit is refused, with all reasons",
+    arguments: [ReferralStatus.pending, .matched])
+  func eligibility(status: ReferralStatus) {
+    var partner = Partner.sample(200, status: .inactive)
+    partner.type = .agent
+    partner.serviceAreas = [.CA]
+    let update = ReferralUpdate(partnerID: partner.id)
+    #expect(
+      refusal { try update.applied(to: .sample(status), partner: partner, at: now) }
+        == .conflict(.partnerNotEligible([.notActive, .otherType, .doesNotServeState])))
+  }
+
+  @Test("a request without a state takes a partner of any")
+  func anyState() throws {
+    var referral = Referral.sample(.pending)
+    referral.context.state = nil
+    var partner = other
+    partner.serviceAreas = [.AK]
+    let update = ReferralUpdate(partnerID: partner.id)
+    #expect(try update.applied(to: referral, partner: partner, at: now).partnerID == partner.id)
+  }
+
+  @Test("the partner must serve the state that the same update gives")
+  func newState() throws {
+    var californian = other
+    californian.serviceAreas = [.CA]
+    let update = ReferralUpdate(partnerID: other.id, context: Context(state: .CA))
+    #expect(
+      try update.applied(to: .sample(.pending), partner: californian, at: now).status == .matched)
+    #expect(
+      refusal { try update.applied(to: .sample(.pending), partner: other, at: now) }
+        == .conflict(.partnerNotEligible([.doesNotServeState])))
+  }
+
+  @Test("a new state while matched must be one that the partner serves")
+  func stateWhileMatched() throws {
+    let partner = Partner.sample(100)
+    let matched = Referral.sample(.matched)
+    #expect(
+      refusal {
+        try ReferralUpdate(context: Context(state: .CA))
+          .applied(to: matched, partner: partner, at: now)
+      } == .conflict(.partnerNotEligible([.doesNotServeState])))
+    #expect(
+      refusal {
+        try ReferralUpdate(status: .introSent, context: Context(state: .CA))
+          .applied(to: matched, partner: partner, at: now)
+      } == .conflict(.partnerNotEligible([.doesNotServeState])))
+    let anywhere = ReferralUpdate(context: Context())
+    #expect(try anywhere.applied(to: matched, partner: partner, at: now).context == Context())
+    let back = ReferralUpdate(status: .pending, context: Context(state: .CA))
+    #expect(try back.applied(to: matched, partner: partner, at: now).status == .pending)
+  }
+
+  @Test(
+    "an introduction stands, whatever state is put in later",
+    arguments: [ReferralStatus.introSent, .connected])
+  func stateOnceIntroduced(status: ReferralStatus) throws {
+    let update = ReferralUpdate(context: Context(state: .CA))
+    let updated = try update.applied(to: .sample(status), partner: .sample(100), at: now)
+    #expect(updated.context.state == .CA)
+    #expect(updated.status == status)
+  }
+
+  @Test("a partner that stopped to fit may still be introduced, if nothing about it changes")
+  func unchangedPartner() throws {
+    var partner = Partner.sample(100)
+    partner.serviceAreas = [.CA]
+    let update = ReferralUpdate(status: .introSent)
+    let updated = try update.applied(to: .sample(.matched), partner: partner, at: now)
+    #expect(updated.status == .introSent)
+  }
+
+  @Test("the order of conflicts: transition, type, introduction, eligibility")
+  func order() {
+    let unfit = Partner.sample(200, status: .removed)
+    func conflict(_ update: ReferralUpdate, _ start: ReferralStatus) -> String {
+      effectOfConflict { try update.applied(to: .sample(start), partner: unfit, at: now) }
+    }
+    var update = ReferralUpdate(status: .matched, partnerID: unfit.id, partnerType: .cpa)
+    #expect(conflict(update, .introSent) == "transitionNotAllowed")
+    update.status = .connected
+    #expect(conflict(update, .introSent) == "referralNotPending")
+    update.partnerType = nil
+    #expect(conflict(update, .introSent) == "partnerAlreadyIntroduced")
+    update.status = nil
+    #expect(conflict(update, .matched) == "partnerNotEligible")
+  }
+
+  private func effectOfConflict(_ body: () throws -> Referral) -> String {
+    guard case .conflict(let conflict) = refusal(body) else { return "none" }
+    return String("\(conflict)".prefix { $0 != "(" })
+  }
+}
