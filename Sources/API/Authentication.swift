@@ -21,7 +21,8 @@ func authenticate(_ request: Request, for route: Route, in records: Snapshot) th
   // RFC 6750, section 2.1; a scheme's case does not count (RFC 9110, section 11.1).
   let parts = header.split(separator: " ", maxSplits: 1)
   guard parts.count == 2, parts[0].lowercased() == "bearer",
-    let caller = try records.caller(tokenSHA256: AccessToken.sha256(of: String(parts[1]).trimmingWhitespace()))
+    let caller = try records.caller(
+      tokenSHA256: AccessToken.sha256(of: String(parts[1]).trimmingWhitespace()))
   else { throw Failure.unauthenticated(tokenGiven: true) }
   let isAllowed =
     switch route.audience {

@@ -58,8 +58,6 @@ struct Answer: Sendable {
   var location: String?
   /// The next page's address, for the `Link` header.
   var next: String?
-  /// Whether the answer may be stored by anyone, its reader included.
-  var mayBeStored = true
   /// Whether this is the first answer to an earlier request with the same idempotency key.
   var isReplay = false
 

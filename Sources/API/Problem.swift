@@ -197,6 +197,7 @@ extension Problem {
   }
 
   private static func count(_ errors: [FieldError], _ one: String, _ many: String) -> String {
-    errors.count == 1 ? "1 \(one) needs another value." : "\(errors.count) \(many) need another value."
+    errors.count == 1
+      ? "1 \(one) needs another value." : "\(errors.count) \(many) need another value."
   }
 }

@@ -145,7 +145,9 @@ struct Query: Sendable {
       let name = PercentEncoding.decode(halves[0], plusIsSpace: true)
       let value = halves.count > 1 ? PercentEncoding.decode(halves[1], plusIsSpace: true) : ""
       guard let name, parameters.contains(where: { $0.name == name }) else {
-        wrong(name ?? String(halves[0]), FieldProblem(.unknownParameter, "There is no such parameter here."))
+        wrong(
+          name ?? String(halves[0]),
+          FieldProblem(.unknownParameter, "There is no such parameter here."))
         continue
       }
       guard seen.insert(name).inserted else {
@@ -201,7 +203,7 @@ struct Query: Sendable {
     var json = JSONWriter()
     json.array { json in
       json.string(fingerprint)
-      key.forEach { json.string($0) }
+      for text in key { json.string(text) }
     }
     return Data(json.bytes).base64EncodedString()
       .replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")

@@ -172,7 +172,7 @@ struct Call<Records: Snapshot> {
     var json = JSONWriter(capacity: 256 + 512 * page.items.count)
     json.object {
       $0.name("data")
-      $0.array { json in page.items.forEach { $0.write(to: &json) } }
+      $0.array(page.items)
       $0.field("has_more", cursor != nil)
       $0.field("next_cursor", cursor)
       if let order { $0.field("order", order) }

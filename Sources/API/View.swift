@@ -32,7 +32,9 @@ extension JSONWriter {
 
   mutating func field(_ name: StaticString, _ words: [String]) {
     self.name(name)
-    array { json in words.forEach { json.string($0) } }
+    array { json in
+      for word in words { json.string(word) }
+    }
   }
 
   mutating func field<Word: RawRepresentable<String>>(_ name: StaticString, _ word: Word?) {
@@ -42,6 +44,15 @@ extension JSONWriter {
   mutating func field(_ name: StaticString, _ view: (some View)?) {
     self.name(name)
     if let view { view.write(to: &self) } else { null() }
+  }
+}
+
+extension JSONWriter {
+  /// Writes an array of views.
+  mutating func array(_ views: [some View]) {
+    array { json in
+      for view in views { view.write(to: &json) }
+    }
   }
 }
 

@@ -1,6 +1,8 @@
 /// A state of the USA or the District of Columbia, by its two-letter code (USPS Publication 28,
 /// appendix B). Territories and military addresses are not served.
 package enum StateCode: String, CaseIterable, Sendable {
+  // swift-format-ignore: AlwaysUseLowerCamelCase
+  // The codes as everybody writes them.
   case AK, AL, AR, AZ, CA, CO, CT, DC, DE, FL, GA, HI, IA, ID, IL, IN, KS, KY, LA, MA, MD, ME,
     MI, MN, MO, MS, MT, NC, ND, NE, NH, NJ, NM, NV, NY, OH, OK, OR, PA, RI, SC, SD, TN, TX,
     UT, VA, VT, WA, WI, WV, WY

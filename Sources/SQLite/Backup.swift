@@ -12,12 +12,13 @@ extension Database {
 
   /// Copies the database into a file while others read and write it.
   ///
-  /// The copy is one snapshot. It is written under a temporary name beside its own, checked (`integrity_check` and `foreign_key_check`), synced, and
-  /// only then given its name, so that a file of that name is always a whole backup. The database itself is neither
-  /// written nor checkpointed, but its write-ahead log cannot begin anew meanwhile.
+  /// The copy is one snapshot. It is written under a temporary name beside its own, checked
+  /// (`integrity_check` and `foreign_key_check`), synced, and only then given its name, so that a
+  /// file of that name is always a whole backup. The database itself is neither written nor
+  /// checkpointed, but its write-ahead log cannot begin anew meanwhile.
   ///
-  /// The copy is made with `VACUUM INTO`, which numbers the rows of a table anew unless it has an INTEGER PRIMARY KEY
-  /// (<https://www.sqlite.org/lang_vacuum.html>).
+  /// The copy is made with `VACUUM INTO`, which numbers the rows of a table anew unless it has an
+  /// INTEGER PRIMARY KEY (<https://www.sqlite.org/lang_vacuum.html>).
   ///
   /// - Parameters:
   ///   - file: The copy's path. It gets the database's permissions.
@@ -114,7 +115,8 @@ private final class Watch {
 }
 
 extension Connection {
-  /// Runs `body`, and `watch` before it and every now and then meanwhile, which stops it by throwing.
+  /// Runs `body`, and `watch` before it and every now and then meanwhile, which stops it by
+  /// throwing.
   fileprivate func watching(_ watch: () throws -> Void, body: () throws -> Void) throws {
     try watch()
     try withoutActuallyEscaping(watch) { watch in

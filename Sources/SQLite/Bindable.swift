@@ -2,7 +2,8 @@ import CSQLite
 
 /// A value that can stand for a parameter of a statement. `nil` binds NULL.
 package protocol Bindable: Sendable {
-  /// Binds the value to parameter `index` (the first is 1) of a statement, which keeps its own copy.
+  /// Binds the value to parameter `index` (the first is 1) of a statement, which keeps its own
+  /// copy.
   ///
   /// - Returns: SQLite's result code.
   func bind(to statement: OpaquePointer, at index: Int32) -> Int32

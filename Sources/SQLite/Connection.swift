@@ -5,8 +5,9 @@ import CSQLite
 /// It is used by one thread at a time: SQLite opens it without a mutex of its own
 /// (<https://www.sqlite.org/threadsafe.html>, "multi-thread").
 ///
-/// Every connection is in WAL mode with `synchronous=FULL`, enforces foreign keys, protects its schema (DEFENSIVE), takes
-/// double quotes for identifiers only, and never checkpoints by itself, neither after a commit nor when it closes: Debian 12's SQLite 3.40.1 can corrupt a file when two
+/// Every connection is in WAL mode with `synchronous=FULL`, enforces foreign keys, protects its
+/// schema (DEFENSIVE), takes double quotes for identifiers only, and never checkpoints by itself,
+/// neither after a commit nor when it closes: Debian 12's SQLite 3.40.1 can corrupt a file when two
 /// connections write or checkpoint at the same instant, so ``Database`` decides who does.
 package final class Connection {
   /// What a connection may do.
@@ -24,8 +25,9 @@ package final class Connection {
 
   let handle: OpaquePointer
 
-  /// When set, statements run only within the transaction that ``Database`` opened, and cannot end it: a body that
-  /// goes on after its transaction was rolled back would otherwise commit each further statement on its own.
+  /// When set, statements run only within the transaction that ``Database`` opened, and cannot end
+  /// it: a body that goes on after its transaction was rolled back would otherwise commit each
+  /// further statement on its own.
   var isSupervised = false
 
   /// The pages in the write-ahead log after this connection's last commit.
@@ -39,7 +41,8 @@ package final class Connection {
   private var controls: [String: Statement] = [:]
   private var clock: UInt64 = 0
 
-  /// Whether the statement just prepared begins or ends transactions, or changes what ``Database`` relies on.
+  /// Whether the statement just prepared begins or ends transactions, or changes what ``Database``
+  /// relies on.
   private var isControlStatement = false
 
   /// Set while ``Database`` itself begins or ends a transaction.
@@ -52,7 +55,8 @@ package final class Connection {
   ///   - role: What it may do.
   ///   - cacheKiB: The most that its page cache may hold, in KiB.
   ///   - busyTimeout: How long it waits for another connection's lock, in milliseconds.
-  ///   - journalSizeLimit: What is left of the write-ahead log's file when it starts anew, in bytes.
+  ///   - journalSizeLimit: What is left of the write-ahead log's file when it starts anew, in
+  ///     bytes.
   /// - Throws: ``SQLiteError``; with code `SQLITE_MISUSE` when one of its settings did not take.
   package init(
     path: String, role: Role, cacheKiB: Int = 512, busyTimeout: Int = 5_000,
@@ -97,10 +101,11 @@ package final class Connection {
   /// - Parameters:
   ///   - sql: One statement, with a `?` for each argument.
   ///   - arguments: Its arguments, in order.
-  /// - Returns: How many rows it inserted, changed or deleted itself, triggers and foreign key actions aside.
-  /// - Throws: ``SQLiteError``; with code `SQLITE_RANGE` when the number of arguments is another than the
-  ///   statement's, `SQLITE_MISUSE` when `sql` is not exactly one statement, `SQLITE_AUTH` when it would begin or end a
-  ///   transaction of ``Database``'s.
+  /// - Returns: How many rows it inserted, changed or deleted itself, triggers and foreign key
+  ///   actions aside.
+  /// - Throws: ``SQLiteError``; with code `SQLITE_RANGE` when the number of arguments is another
+  ///   than the statement's, `SQLITE_MISUSE` when `sql` is not exactly one statement, `SQLITE_AUTH`
+  ///   when it would begin or end a transaction of ``Database``'s.
   @discardableResult
   package func run(_ sql: String, _ arguments: (any Bindable)?...) throws -> Int {
     try run(sql, arguments: arguments)
@@ -123,8 +128,8 @@ package final class Connection {
   ///   - sql: One statement, with a `?` for each argument.
   ///   - arguments: Its arguments, in order.
   ///   - read: Makes a value of a row. It may use the connection, with the same query too.
-  /// - Throws: What `read` throws, and ``SQLiteError`` as ``run(_:_:)`` does, also when `read` took a column
-  ///   for what it is not (``Row``).
+  /// - Throws: What `read` throws, and ``SQLiteError`` as ``run(_:_:)`` does, also when `read` took
+  ///   a column for what it is not (``Row``).
   package func rows<T>(
     _ sql: String, _ arguments: (any Bindable)?..., read: (Row) throws -> T
   ) throws -> [T] {
@@ -170,7 +175,8 @@ package final class Connection {
     }
   }
 
-  /// Runs any number of statements without arguments, one after another, up to the first that fails: for migrations.
+  /// Runs any number of statements without arguments, one after another, up to the first that
+  /// fails: for migrations.
   ///
   /// They are in no transaction but the one that is open, or that they begin themselves.
   ///
@@ -202,10 +208,12 @@ package final class Connection {
     return values
   }
 
-  /// Does `body`'s changes wholly or, if it throws, not at all, and leaves what was changed before alone.
+  /// Does `body`'s changes wholly or, if it throws, not at all, and leaves what was changed before
+  /// alone.
   ///
-  /// - Throws: What `body` throws, and ``SQLiteError``. When SQLite rolled back more than `body`'s changes (a full disk, no memory,
-  ///   `RAISE(ROLLBACK)`), the transaction is over, and statements fail with `SQLITE_ABORT_ROLLBACK` if ``Database`` began it.
+  /// - Throws: What `body` throws, and ``SQLiteError``. When SQLite rolled back more than `body`'s
+  ///   changes (a full disk, no memory, `RAISE(ROLLBACK)`), the transaction is over, and statements
+  ///   fail with `SQLITE_ABORT_ROLLBACK` if ``Database`` began it.
   @discardableResult
   package func savepoint<T>(_ body: () throws -> T) throws -> T {
     try control("SAVEPOINT nested")
@@ -231,9 +239,6 @@ package final class Connection {
   /// (<https://www.sqlite.org/lang_transaction.html>, "Response To Errors Within A Transaction").
   package var isAutocommit: Bool { sqlite3_get_autocommit(handle) != 0 }
 
-  /// Whether the file can only be read: its permissions, or its file system's.
-  package var isReadOnly: Bool { sqlite3_db_readonly(handle, "main") == 1 }
-
   /// How many prepared statements it keeps now.
   var cachedStatementCount: Int { statements.count }
 
@@ -246,7 +251,8 @@ package final class Connection {
     return current != 0
   }
 
-  /// Runs a statement that begins or ends a transaction or a savepoint, which a supervised body cannot.
+  /// Runs a statement that begins or ends a transaction or a savepoint, which a supervised body
+  /// cannot.
   func control(_ sql: String) throws {
     isControlling = true
     defer { isControlling = false }
@@ -272,7 +278,8 @@ package final class Connection {
   ///   - mode: `SQLITE_CHECKPOINT_PASSIVE`, `…_RESTART` or `…_TRUNCATE`.
   ///   - wait: How long the last two wait for readers, in milliseconds.
   /// - Returns: The pages in the log, and how many of them are in the database file by now.
-  /// - Throws: ``SQLiteError``; `SQLITE_BUSY` when a reader kept it from the end, the pages then unknown.
+  /// - Throws: ``SQLiteError``; `SQLITE_BUSY` when a reader kept it from the end, the pages then
+  ///   unknown.
   func checkpoint(_ mode: Int32, wait: Int) throws -> (inLog: Int, done: Int) {
     sqlite3_busy_timeout(handle, Int32(clamping: wait))
     defer { sqlite3_busy_timeout(handle, Int32(clamping: busyTimeout)) }
@@ -287,8 +294,9 @@ package final class Connection {
   // MARK: - Settings
 
   /// Without its statistics SQLite allocates memory without a mutex that all threads share
-  /// (<https://www.sqlite.org/c3ref/c_config_covering_index_scan.html>, MEMSTATUS). Must come before the library's first use; if
-  /// something else in the process was earlier, it stays as it is.
+  /// (<https://www.sqlite.org/c3ref/c_config_covering_index_scan.html>, MEMSTATUS). Must come
+  /// before the library's first use; if something else in the process was earlier, it stays as it
+  /// is.
   private static let isLibraryConfigured = csqlite_config_memstatus(0) == SQLITE_OK
 
   /// Makes every setting of the connection, and reads each back.
@@ -299,9 +307,9 @@ package final class Connection {
     for (option, value) in [
       (SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1), (SQLITE_DBCONFIG_DEFENSIVE, 1),
       (SQLITE_DBCONFIG_DQS_DML, 0), (SQLITE_DBCONFIG_DQS_DDL, 0),
-      // SQLite before 3.41 takes its own JSON functions and FTS5 for unsafe in a schema that is not trusted, so that neither
-      // json_valid() in a CHECK nor a trigger on a search index would work. We register no function that a
-      // schema could misuse.
+      // SQLite before 3.41 takes its own JSON functions and FTS5 for unsafe in a schema that is not
+      // trusted, so that neither json_valid() in a CHECK nor a trigger on a search index would
+      // work. We register no function that a schema could misuse.
       (SQLITE_DBCONFIG_TRUSTED_SCHEMA, 1), (SQLITE_DBCONFIG_ENABLE_FKEY, 1),
     ] as [(Int32, Int32)] {
       var now: Int32 = -1
@@ -341,7 +349,8 @@ package final class Connection {
 
   // MARK: - The statement cache
 
-  /// Lends the statement for `sql`, with its arguments bound, and resets it afterwards, whatever happens.
+  /// Lends the statement for `sql`, with its arguments bound, and resets it afterwards, whatever
+  /// happens.
   private func using<T>(
     _ sql: String, _ arguments: [(any Bindable)?], _ body: (Statement) throws -> T
   ) throws -> T {
@@ -379,7 +388,8 @@ package final class Connection {
     let statement = try prepareOne(sql, flags: UInt32(SQLITE_PREPARE_PERSISTENT))
     statement.inUse = true
     statement.lastUse = clock
-    // Keeping a control statement would hand it to a supervised body without asking the authorizer again.
+    // Keeping a control statement would hand it to a supervised body without asking the authorizer
+    // again.
     if kept == nil && !isControlStatement {
       evictIfFull()
       statements[sql] = statement
@@ -464,7 +474,8 @@ package final class Connection {
   fileprivate func noteWAL(pages: Int) { walPages = pages }
 }
 
-/// The authorizer (<https://www.sqlite.org/c3ref/set_authorizer.html>), called while a statement is prepared.
+/// The authorizer (<https://www.sqlite.org/c3ref/set_authorizer.html>), called while a statement is
+/// prepared.
 private func noteControl(
   context: UnsafeMutableRawPointer?, action: Int32, first: UnsafePointer<CChar>?,
   second: UnsafePointer<CChar>?, database: UnsafePointer<CChar>?, trigger: UnsafePointer<CChar>?

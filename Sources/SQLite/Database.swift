@@ -4,10 +4,11 @@ import Glibc
 /// A database file that any number of threads read, and one thread of its own writes.
 ///
 /// - A read is a snapshot on a connection of a pool, and waits for nobody.
-/// - A change is queued to the one writing thread. Changes that wait together are committed together, with one sync of the disk,
-///   and each is answered only once it is on the disk.
-/// - The lock file `PATH.lock` (beside the file itself, symbolic links resolved) is held for each batch and each checkpoint, so that two processes,
-///   or two openings in one process, never write at the same instant.
+/// - A change is queued to the one writing thread. Changes that wait together are committed
+///   together, with one sync of the disk, and each is answered only once it is on the disk.
+/// - The lock file `PATH.lock` (beside the file itself, symbolic links resolved) is held for each
+///   batch and each checkpoint, so that two processes, or two openings in one process, never write
+///   at the same instant.
 package final class Database: Sendable {
   /// How a database is opened.
   package struct Configuration: Sendable {
@@ -25,9 +26,11 @@ package final class Database: Sendable {
     package var maximumBatch = 256
     /// How long the first change of a batch waits for more to come.
     package var gatherDelay = Duration.zero
-    /// The pages in the write-ahead log at which the writer copies it into the database without waiting for anyone.
+    /// The pages in the write-ahead log at which the writer copies it into the database without
+    /// waiting for anyone.
     package var checkpointPages = 1_000
-    /// The bytes in the write-ahead log at which the writer waits for readers in order to begin it anew.
+    /// The bytes in the write-ahead log at which the writer waits for readers in order to begin it
+    /// anew.
     package var truncateBytes = 64 << 20
     /// How long the writer then waits for readers, and at closing.
     package var restartWait = Duration.milliseconds(100)
@@ -37,12 +40,13 @@ package final class Database: Sendable {
     package var idleDelay = Duration.seconds(1)
     /// How long between two runs of `PRAGMA optimize`.
     package var optimizeInterval = Duration.seconds(3_600)
-    /// Reads the greatest number that the database has committed, such as its last event's; 0 or more, and never less after a
-    /// commit than before. The writer keeps it in the lock file, so that the loss of a write-ahead log shows
-    /// (``Database/lostSince``).
+    /// Reads the greatest number that the database has committed, such as its last event's; 0 or
+    /// more, and never less after a commit than before. The writer keeps it in the lock file, so
+    /// that the loss of a write-ahead log shows (``Database/lostSince``).
     package var highWaterMark: (@Sendable (Connection) throws -> Int64)?
-    /// Told when a COMMIT ended with an error that leaves open whether it is on the disk, before its changes' callers get that error.
-    /// Nothing is written any more afterwards: the process should end and, at its next start, recover. Called on the writer's thread.
+    /// Told when a COMMIT ended with an error that leaves open whether it is on the disk, before
+    /// its changes' callers get that error. Nothing is written any more afterwards: the process
+    /// should end and, at its next start, recover. Called on the writer's thread.
     package var onFatal: @Sendable (SQLiteError) -> Void = { _ in }
 
     package init() {}
@@ -110,8 +114,9 @@ package final class Database: Sendable {
   let configuration: Configuration
   private let writer: WriterThread
   private let report: Monitor<Writer.Report>
-  /// Not under the standard library's `Mutex`: on Linux that is a futex with priority inheritance, which hands itself to the thread
-  /// that waits, so that under contention every use becomes a change of threads (8 threads on 2 cores read 20 times slower).
+  /// Not under the standard library's `Mutex`: on Linux that is a futex with priority inheritance,
+  /// which hands itself to the thread that waits, so that under contention every use becomes a
+  /// change of threads (with 8 threads on 2 cores, reads were ten times slower).
   private let pool = Monitor(Pool())
 
   static var closedError: SQLiteError {
@@ -120,8 +125,9 @@ package final class Database: Sendable {
 
   /// Opens the database.
   ///
-  /// - Throws: ``SQLiteError``: the file does not exist and shall not be created, is no database, is in use by someone who does not share it,
-  ///   or does not take a setting. A file that can only be read is no error.
+  /// - Throws: ``SQLiteError``: the file does not exist and shall not be created, is no database,
+  ///   is in use by someone who does not share it, or does not take a setting. A file that can only
+  ///   be read is no error.
   package init(path: String, configuration: Configuration = Configuration()) throws {
     self.configuration = configuration
     self.path = try realPath(path, creating: configuration.createsFile)
@@ -132,11 +138,13 @@ package final class Database: Sendable {
 
   deinit { close() }
 
-  /// Runs queries on one snapshot: `body` sees the database as it is at its first query, whatever is written meanwhile.
+  /// Runs queries on one snapshot: `body` sees the database as it is at its first query, whatever
+  /// is written meanwhile.
   ///
   /// Keep it short: as long as it runs, the write-ahead log cannot begin anew.
   ///
-  /// - Throws: What `body` throws, and ``SQLiteError``; `SQLITE_READONLY` when it tries to change something.
+  /// - Throws: What `body` throws, and ``SQLiteError``; `SQLITE_READONLY` when it tries to change
+  ///   something.
   package func read<T>(_ body: (Connection) throws -> T) throws -> T {
     let connection = try takeReader()
     var isClean = false
@@ -159,13 +167,15 @@ package final class Database: Sendable {
 
   /// Changes the database, and returns once the change is on the disk.
   ///
-  /// `body` runs on the writer's thread, together with other changes in one transaction, and sees what those before it did.
-  /// What it changed is undone if it throws. It may run more than once, after what it did was undone, so it must do
-  /// nothing but change the database and compute its result. It must not wait for another change, and cannot begin or
-  /// end a transaction; ``Connection/savepoint(_:)`` it can.
+  /// `body` runs on the writer's thread, together with other changes in one transaction, and sees
+  /// what those before it did. What it changed is undone if it throws. It may run more than once,
+  /// after what it did was undone, so it must do nothing but change the database and compute its
+  /// result. It must not wait for another change, and cannot begin or end a transaction;
+  /// ``Connection/savepoint(_:)`` it can.
   ///
-  /// - Throws: What `body` throws, and ``SQLiteError``. With `isUnavailable` the change was not made, but for the one case in which
-  ///   ``Configuration/onFatal`` is told: then it may have been.
+  /// - Throws: What `body` throws, and ``SQLiteError``. With `isUnavailable` the change was not
+  ///   made, but for the one case in which ``Configuration/onFatal`` is told: then it may have
+  ///   been.
   @discardableResult
   package func write<T: Sendable>(
     _ body: @escaping @Sendable (Connection) throws -> T
@@ -173,11 +183,14 @@ package final class Database: Sendable {
     try writer.perform(body)
   }
 
-  /// Gives `body` the writing connection by itself, outside of any transaction and under the lock file: for migrations.
+  /// Gives `body` the writing connection by itself, outside of any transaction and under the lock
+  /// file: for migrations.
   ///
-  /// It runs once, begins and ends its own transactions, and may change the connection's settings, which are put back afterwards.
+  /// It runs once, begins and ends its own transactions, and may change the connection's settings,
+  /// which are put back afterwards.
   ///
-  /// - Throws: What `body` throws, and ``SQLiteError``; `SQLITE_MISUSE` when it left a transaction open, which is then undone.
+  /// - Throws: What `body` throws, and ``SQLiteError``; `SQLITE_MISUSE` when it left a transaction
+  ///   open, which is then undone.
   @discardableResult
   package func maintain<T: Sendable>(
     _ body: @escaping @Sendable (Connection) throws -> T
@@ -185,7 +198,8 @@ package final class Database: Sendable {
     try writer.perform(isMaintenance: true, body)
   }
 
-  /// Copies the write-ahead log into the database file, waiting for readers as long as ``Configuration/busyTimeout`` says.
+  /// Copies the write-ahead log into the database file, waiting for readers as long as
+  /// ``Configuration/busyTimeout`` says.
   ///
   /// - Returns: Whether all of it was copied.
   @discardableResult
@@ -194,10 +208,11 @@ package final class Database: Sendable {
     return try writer.maintain { writer, _ in writer.checkpoint(mode, wait: wait) }
   }
 
-  /// What the database has lost: the number that it is known to have committed, and the lesser one that it holds.
+  /// What the database has lost: the number that it is known to have committed, and the lesser one
+  /// that it holds.
   ///
-  /// `nil` if nothing is missing, or nobody can tell. It means that a write-ahead log was deleted or cut, or that the file is
-  /// an older one, such as a backup; see ``acceptLoss()``.
+  /// `nil` if nothing is missing, or nobody can tell. It means that a write-ahead log was deleted
+  /// or cut, or that the file is an older one, such as a backup; see ``acceptLoss()``.
   package var lostSince: (expected: Int64, found: Int64)? { report.withLock { $0.lostSince } }
 
   /// Takes the database as it is for complete: after a backup was put in its place.
@@ -208,18 +223,16 @@ package final class Database: Sendable {
   /// What the writer has done so far.
   package var statistics: Statistics { writer.statistics }
 
-  /// Makes the changes that are queued, refuses further ones, copies the write-ahead log into the file, and closes all connections;
-  /// those of reads that still run when they end.
+  /// Makes the changes that are queued, refuses further ones, copies the write-ahead log into the
+  /// file, and closes all connections; those of reads that still run when they end.
   ///
   /// Everything after it fails with an error that `isUnavailable`. It may be called more than once.
   package func close() {
     writer.close()
-    let idle = pool.withLock { pool in
+    pool.withLock { pool in
       pool.isClosed = true
-      defer { pool.idle = [] }
-      return pool.idle
+      pool.idle = []
     }
-    _ = idle
   }
 
   private func takeReader() throws -> Connection {
@@ -243,8 +256,8 @@ package final class Database: Sendable {
 
 /// The real path of a database file, which it creates if it is to.
 ///
-/// It never opens an existing file: closing it again would drop the locks that the process holds on it through SQLite
-/// (<https://www.sqlite.org/howtocorrupt.html>, 2.2).
+/// It never opens an existing file: closing it again would drop the locks that the process holds on
+/// it through SQLite (<https://www.sqlite.org/howtocorrupt.html>, 2.2).
 private func realPath(_ path: String, creating: Bool) throws -> String {
   if creating && mknod(path, S_IFREG | 0o640, 0) == 0 {
     // Whatever the umask is. SQLite gives the files beside it the same permissions.

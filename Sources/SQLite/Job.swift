@@ -3,7 +3,8 @@ import Glibc
 
 /// Work for the writer's thread, and the answer that its caller waits for.
 ///
-/// The caller and the writer's thread take turns: the caller touches it before it is queued and after ``wait()``.
+/// The caller and the writer's thread take turns: the caller touches it before it is queued and
+/// after ``wait()``.
 class Job: @unchecked Sendable {
   /// Whether it runs outside of a batch and of any transaction.
   let isMaintenance: Bool

@@ -3,12 +3,14 @@ import Glibc
 
 /// The file `PATH.lock` beside a database: whoever holds its `flock` may write and checkpoint.
 ///
-/// SQLite's own locks keep two processes from writing at once, but not one from writing while another checkpoints, which
-/// is enough to corrupt the file with the SQLite of Debian 12 (fixed in 3.51.3, <https://www.sqlite.org/wal.html#walresetbug>).
+/// SQLite's own locks keep two processes from writing at once, but not one from writing while
+/// another checkpoints, which is enough to corrupt the file with the SQLite of Debian 12 (fixed in
+/// 3.51.3, <https://www.sqlite.org/wal.html#walresetbug>).
 ///
-/// The file also carries the high-water mark, 20 decimal digits and a line feed: the greatest number that the database is
-/// known to have committed. A write-ahead log that was deleted or cut leaves a database that is sound in itself and lacks the
-/// last changes; its own number is then less than the mark.
+/// The file also carries the high-water mark, 20 decimal digits and a line feed: the greatest
+/// number that the database is known to have committed. A write-ahead log that was deleted or cut
+/// leaves a database that is sound in itself and lacks the last changes; its own number is then
+/// less than the mark.
 ///
 /// The file is never removed: another process may be about to lock it.
 final class LockFile {
@@ -16,7 +18,8 @@ final class LockFile {
   private let databasePath: String
   private var descriptor: Int32 = -1
 
-  /// - Parameter databasePath: The database's real path, so that two names of one database share one lock.
+  /// - Parameter databasePath: The database's real path, so that two names of one database share
+  ///   one lock.
   init(besideDatabaseAt databasePath: String) {
     self.databasePath = databasePath
     path = databasePath + ".lock"
@@ -26,8 +29,8 @@ final class LockFile {
 
   /// Takes the lock, waiting at most `timeout`.
   ///
-  /// - Throws: ``SQLiteError``, always `isUnavailable`: `SQLITE_BUSY_TIMEOUT` when another holds it for too long, `SQLITE_READONLY` or
-  ///   `SQLITE_CANTOPEN` when the file cannot be made or opened.
+  /// - Throws: ``SQLiteError``, always `isUnavailable`: `SQLITE_BUSY_TIMEOUT` when another holds it
+  ///   for too long, `SQLITE_READONLY` or `SQLITE_CANTOPEN` when the file cannot be made or opened.
   func acquire(timeout: Duration) throws {
     let deadline = ContinuousTime.now + timeout
     var pause: UInt32 = 100
@@ -35,7 +38,8 @@ final class LockFile {
       try openFile()
       if flock(descriptor, LOCK_EX | LOCK_NB) == 0 {
         if isCurrent { return }
-        // Someone removed or replaced the file: its lock is another than the one that all others take.
+        // Someone removed or replaced the file: its lock is another than the one that all others
+        // take.
         closeFile()
         continue
       }
@@ -67,7 +71,8 @@ final class LockFile {
     return Int64(String(decoding: text.dropLast(), as: UTF8.self))
   }
 
-  /// Writes the high-water mark. It is not synced: losing power may take it back, which hides a loss but never invents one.
+  /// Writes the high-water mark. It is not synced: losing power may take it back, which hides a
+  /// loss but never invents one.
   func writeMark(_ mark: Int64) {
     let digits = String(max(0, mark))
     let text = String(repeating: "0", count: Self.markLength - 1 - digits.count) + digits + "\n"

@@ -1,7 +1,7 @@
 import Glibc
 
-/// State that threads share under a mutex, and may wait on to change: a `Mutex` of the standard library has no
-/// condition to wait for.
+/// State that threads share under a mutex, and may wait on to change: a `Mutex` of the standard
+/// library has no condition to wait for.
 final class Monitor<State>: @unchecked Sendable {
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)

@@ -2,9 +2,10 @@ import CSQLite
 
 /// One row of a result, valid only within the closure that it is given to.
 ///
-/// Columns are numbered from 0. A reader is strict: when the column holds another type than the reader's, or NULL for
-/// a reader without `OrNil`, or does not exist, the reader answers an empty value and the call that produced the row throws
-/// `SQLITE_MISMATCH` with the column's name as soon as the closure returns. So a wrong column never passes as 0 or "".
+/// Columns are numbered from 0. A reader is strict: when the column holds another type than the
+/// reader's, or NULL for a reader without `OrNil`, or does not exist, the reader answers an empty
+/// value and the call that produced the row throws `SQLITE_MISMATCH` with the column's name as soon
+/// as the closure returns. So a wrong column never passes as 0 or "".
 package struct Row {
   let statement: Statement
 
@@ -70,7 +71,8 @@ package struct Row {
   /// A BLOB or the bytes of a TEXT, or `nil` for NULL.
   package func bytesOrNil(_ index: Int) -> [UInt8]? { isNull(index) ? nil : bytes(index) }
 
-  /// Lends the bytes of a TEXT without a copy, for the time of `body`: what a JSON column needs on its way out.
+  /// Lends the bytes of a TEXT without a copy, for the time of `body`: what a JSON column needs on
+  /// its way out.
   package func withUTF8<T>(_ index: Int, _ body: (UnsafeBufferPointer<UInt8>) throws -> T) rethrows
     -> T
   {

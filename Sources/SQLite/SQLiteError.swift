@@ -3,16 +3,18 @@ import Glibc
 
 /// What SQLite, or this target on its behalf, refused to do.
 ///
-/// The description names the SQL text but never the values bound to it, so that a log does not fill with people's data.
+/// The description names the SQL text but never the values bound to it, so that a log does not fill
+/// with people's data.
 package struct SQLiteError: Error, CustomStringConvertible, Sendable {
   /// The primary result code, such as `SQLITE_CONSTRAINT`: the low eight bits of ``extendedCode``.
   package var code: Int32 { extendedCode & 0xff }
 
-  /// The extended result code, such as `SQLITE_CONSTRAINT_UNIQUE` (<https://www.sqlite.org/rescode.html>).
+  /// The extended result code, such as `SQLITE_CONSTRAINT_UNIQUE`
+  /// (<https://www.sqlite.org/rescode.html>).
   package let extendedCode: Int32
 
-  /// SQLite's own words: for a constraint, the table and column or the constraint's name; for a trigger's `RAISE`,
-  /// its text.
+  /// SQLite's own words: for a constraint, the table and column or the constraint's name; for a
+  /// trigger's `RAISE`, its text.
   package let message: String
 
   /// The statement that failed, without the values bound to it.
@@ -21,7 +23,8 @@ package struct SQLiteError: Error, CustomStringConvertible, Sendable {
   /// The system's own error number where SQLite met one; else whatever it was before.
   let systemError: Int32
 
-  /// An error with a result code of SQLite's. The message is SQLite's text for the code if left out.
+  /// An error with a result code of SQLite's. The message is SQLite's text for the code if left
+  /// out.
   package init(extendedCode: Int32, message: String? = nil, sql: String? = nil) {
     self.extendedCode = extendedCode
     self.message = message ?? String(cString: sqlite3_errstr(extendedCode))
@@ -29,7 +32,8 @@ package struct SQLiteError: Error, CustomStringConvertible, Sendable {
     systemError = 0
   }
 
-  /// The error that `database` holds for its most recent call. Must be taken before the next call on it.
+  /// The error that `database` holds for its most recent call. Must be taken before the next call
+  /// on it.
   init(last database: OpaquePointer, sql: String?, systemError: Int32 = 0) {
     extendedCode = sqlite3_extended_errcode(database)
     message = String(cString: sqlite3_errmsg(database))
@@ -41,7 +45,8 @@ package struct SQLiteError: Error, CustomStringConvertible, Sendable {
     "SQLite error \(extendedCode): \(message)" + (sql.map { " [\($0.prefix(300))]" } ?? "")
   }
 
-  /// A constraint of the schema said no: NOT NULL, CHECK, UNIQUE, a foreign key, or a trigger's `RAISE`.
+  /// A constraint of the schema said no: NOT NULL, CHECK, UNIQUE, a foreign key, or a trigger's
+  /// `RAISE`.
   package var isConstraint: Bool { code == SQLITE_CONSTRAINT }
 
   /// A UNIQUE or PRIMARY KEY constraint said no.
@@ -50,8 +55,9 @@ package struct SQLiteError: Error, CustomStringConvertible, Sendable {
       || extendedCode == Extended.constraintRowID
   }
 
-  /// The database cannot be read or written just now: the disk is full or fails, memory ran out, someone else holds
-  /// the lock, the file cannot be opened or written, or the database is being closed. The same call may succeed later.
+  /// The database cannot be read or written just now: the disk is full or fails, memory ran out,
+  /// someone else holds the lock, the file cannot be opened or written, or the database is being
+  /// closed. The same call may succeed later.
   package var isUnavailable: Bool {
     switch code {
     case SQLITE_FULL, SQLITE_IOERR, SQLITE_NOMEM, SQLITE_BUSY, SQLITE_LOCKED, SQLITE_READONLY,
@@ -62,8 +68,8 @@ package struct SQLiteError: Error, CustomStringConvertible, Sendable {
     }
   }
 
-  /// A write found no room, but not in the one way that SQLite reports as `SQLITE_FULL`: a quota or a limit on the size of
-  /// files stopped it.
+  /// A write found no room, but not in the one way that SQLite reports as `SQLITE_FULL`: a quota or
+  /// a limit on the size of files stopped it.
   var isOutOfSpace: Bool {
     extendedCode == Extended.ioErrorWrite && [ENOSPC, EDQUOT, EFBIG].contains(systemError)
   }
@@ -72,8 +78,8 @@ package struct SQLiteError: Error, CustomStringConvertible, Sendable {
   package var isCorrupt: Bool { code == SQLITE_CORRUPT || code == SQLITE_NOTADB }
 }
 
-/// Extended result codes, which are macros that Swift does not import: the primary code, and a number shifted by
-/// eight bits (<https://www.sqlite.org/rescode.html#extrc>).
+/// Extended result codes, which are macros that Swift does not import: the primary code, and a
+/// number shifted by eight bits (<https://www.sqlite.org/rescode.html#extrc>).
 enum Extended {
   static let abortRollback = SQLITE_ABORT | (2 << 8)
   static let constraintForeignKey = SQLITE_CONSTRAINT | (3 << 8)

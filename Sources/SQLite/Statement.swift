@@ -7,7 +7,8 @@ final class Statement {
   let sql: String
   let parameterCount: Int
 
-  /// Whether someone is stepping through it, so that the same SQL asked for meanwhile needs another statement.
+  /// Whether someone is stepping through it, so that the same SQL asked for meanwhile needs another
+  /// statement.
   var inUse = false
 
   /// When it was last used, on its connection's own clock: what the cache evicts by.
@@ -58,7 +59,8 @@ final class Statement {
     }
   }
 
-  /// Ends its use: no lock or snapshot stays held, and no argument stays in memory or for the next use.
+  /// Ends its use: no lock or snapshot stays held, and no argument stays in memory or for the next
+  /// use.
   func reset() {
     // Its result is the last step's, which was thrown already.
     sqlite3_reset(handle)

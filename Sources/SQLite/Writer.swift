@@ -1,13 +1,12 @@
 import CSQLite
 import Glibc
-import Synchronization
 
-/// Makes every change of a ``Database``, on the one connection that writes and checkpoints. It is used by one thread at a
-/// time: ``WriterThread``'s, once that runs.
+/// Makes every change of a ``Database``, on the one connection that writes and checkpoints. It is
+/// used by one thread at a time: ``WriterThread``'s, once that runs.
 ///
-/// A batch of changes is one transaction: each change runs in a savepoint, then comes one COMMIT, and only then the answers,
-/// refusals too, since they may rest on what another change of the batch did. A change that is undone together with
-/// others, through no fault of its own, runs again.
+/// A batch of changes is one transaction: each change runs in a savepoint, then comes one COMMIT,
+/// and only then the answers, refusals too, since they may rest on what another change of the batch
+/// did. A change that is undone together with others, through no fault of its own, runs again.
 final class Writer {
   /// What other threads may see.
   struct Report {
@@ -23,7 +22,8 @@ final class Writer {
     case answered
     /// Nothing of it was made and nothing answered, because this change took all others with it.
     case lost(Job)
-    /// Nothing of it was made and nothing answered, because the COMMIT was refused for the sake of one that it does not name.
+    /// Nothing of it was made and nothing answered, because the COMMIT was refused for the sake of
+    /// one that it does not name.
     case refused
   }
 
@@ -41,8 +41,9 @@ final class Writer {
   private var hasChangesToAnalyze = false
   private var lastOptimize = ContinuousTime.now
 
-  /// How often one batch starts over because a change took all others with it. After that each change has a transaction
-  /// of its own, so that a batch costs a bounded number of runs, whatever its changes do.
+  /// How often one batch starts over because a change took all others with it. After that each
+  /// change has a transaction of its own, so that a batch costs a bounded number of runs, whatever
+  /// its changes do.
   private static let restartLimit = 3
 
   /// Opens the writing connection and compares the high-water marks.
@@ -59,7 +60,8 @@ final class Writer {
     nextPassive = checkpointPages
     nextTruncate = configuration.truncateBytes / pageSize
     var report = Report()
-    // The mark first: a change that another process commits in between raises the number, never the mark alone.
+    // The mark first: a change that another process commits in between raises the number, never the
+    // mark alone.
     if let expected = lock.readMark(), let found = try Self.number(in: probe, by: configuration),
       found < expected
     {
@@ -89,7 +91,8 @@ final class Writer {
         case .answered:
           break attempts
         case .lost(let culprit):
-          // Its own answer may rest on a change that was undone with it: it gets it in a transaction of its own.
+          // Its own answer may rest on a change that was undone with it: it gets it in a
+          // transaction of its own.
           together.removeAll { $0 === culprit }
           alone.append(culprit)
           restarts += 1
@@ -164,8 +167,8 @@ final class Writer {
   private func refuse(_ jobs: [Job], _ error: SQLiteError, on connection: Connection) -> Outcome {
     let error = error.isOutOfSpace ? SQLiteError(extendedCode: SQLITE_FULL) : error
     if error.code == SQLITE_IOERR || error.code == SQLITE_NOMEM {
-      // The commit may be in the log or not, and a later sync that succeeds says nothing about this one: the kernel reports
-      // a failed write-back once, and may have dropped the pages.
+      // The commit may be in the log or not, and a later sync that succeeds says nothing about this
+      // one: the kernel reports a failed write-back once, and may have dropped the pages.
       report.withLock { $0.fatal = error }
       configuration.onFatal(error)
     }
@@ -196,7 +199,8 @@ final class Writer {
 
   // MARK: - Maintenance
 
-  /// Runs a job by itself, outside of any transaction, and puts the connection's settings back afterwards.
+  /// Runs a job by itself, outside of any transaction, and puts the connection's settings back
+  /// afterwards.
   func maintain(_ job: Job) {
     withLockFile(failing: [job]) {
       do {
@@ -234,7 +238,8 @@ final class Writer {
     return nil
   }
 
-  /// Does what can wait for a quiet moment. If another process is writing just now, it waits for the next one.
+  /// Does what can wait for a quiet moment. If another process is writing just now, it waits for
+  /// the next one.
   func idle() {
     withLockFile(failing: [], timeout: .zero) {
       optimizeIfDue()
@@ -242,7 +247,8 @@ final class Writer {
     }
   }
 
-  /// Leaves the database with an empty log if no reader keeps it from that, and closes the connection.
+  /// Leaves the database with an empty log if no reader keeps it from that, and closes the
+  /// connection.
   func close() {
     if hasPagesToCopy {
       withLockFile(failing: []) {
@@ -266,8 +272,9 @@ final class Writer {
     var failure: SQLiteError?
     repeat {
       do {
-        // Short waits, repeated: SQLite waits for the slot in which it saw an old reader even after that slot has passed on to
-        // new readers, who need not be waited for. Where reads overlap, one long wait may never end.
+        // Short waits, repeated: SQLite waits for the slot in which it saw an old reader even after
+        // that slot has passed on to new readers, who need not be waited for. Where reads overlap,
+        // one long wait may never end.
         let pages = try connection.checkpoint(
           mode.code, wait: min(wait, .milliseconds(10)).milliseconds)
         isComplete = pages.inLog == pages.done
@@ -298,8 +305,9 @@ final class Writer {
     }
     walPages = pages
     if pages >= nextTruncate {
-      // Readers that overlap keep the log from ever beginning anew by itself; this waits for those of the moment, and
-      // lets new ones read past the log. One that stays long, such as a backup, must not hold up every batch.
+      // Readers that overlap keep the log from ever beginning anew by itself; this waits for those
+      // of the moment, and lets new ones read past the log. One that stays long, such as a backup,
+      // must not hold up every batch.
       checkpoint(.truncate, wait: configuration.restartWait)
       nextTruncate = pages + pages / 4
       nextPassive = pages + checkpointPages
@@ -313,8 +321,8 @@ final class Writer {
     if hasChangesToAnalyze && .now >= lastOptimize + configuration.optimizeInterval { optimize() }
   }
 
-  /// Refreshes the planner's statistics where they are out of date (<https://www.sqlite.org/lang_analyze.html>), looking at a bounded
-  /// number of rows.
+  /// Refreshes the planner's statistics where they are out of date
+  /// (<https://www.sqlite.org/lang_analyze.html>), looking at a bounded number of rows.
   private func optimize() {
     do {
       let connection = try usableConnection()

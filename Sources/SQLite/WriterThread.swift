@@ -36,7 +36,8 @@ final class WriterThread: @unchecked Sendable {
 
   /// Queues a body and waits for its answer.
   ///
-  /// - Parameter isMaintenance: Whether it runs outside of a batch and of any transaction, and once only.
+  /// - Parameter isMaintenance: Whether it runs outside of a batch and of any transaction, and once
+  ///   only.
   func perform<T: Sendable>(
     isMaintenance: Bool = false, _ body: @escaping @Sendable (Connection) throws -> T
   ) throws -> T {
@@ -67,7 +68,8 @@ final class WriterThread: @unchecked Sendable {
     return statistics
   }
 
-  /// Runs what is queued, then ends the thread and closes the connection. A second call waits for the first.
+  /// Runs what is queued, then ends the thread and closes the connection. A second call waits for
+  /// the first.
   func close() {
     queue.change { $0.isClosing = true }
     let thread = thread.load(ordering: .acquiring)
@@ -84,7 +86,8 @@ final class WriterThread: @unchecked Sendable {
   }
 
   private func start() throws {
-    // Signals are the business of the thread that waits for them; no write of this one may be cut short.
+    // Signals are the business of the thread that waits for them; no write of this one may be cut
+    // short.
     var all = sigset_t()
     var before = sigset_t()
     sigfillset(&all)

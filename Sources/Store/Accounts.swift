@@ -50,7 +50,8 @@ extension Snapshot {
   /// Whether the caller may know of the group: staff of all that exist, others of their own.
   package func mayKnow(_ group: ID, _ caller: Caller) throws -> Bool {
     guard caller.isStaff else { return try isMember(caller.userID, of: group) }
-    return try connection.row("SELECT 1 FROM groups WHERE id = ?", group.text) { _ in true } ?? false
+    return try connection.row("SELECT 1 FROM groups WHERE id = ?", group.text) { _ in true }
+      ?? false
   }
 
   /// Who has the token with this SHA-256; nil if it is unknown, expired, revoked or of a disabled user.

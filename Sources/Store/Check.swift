@@ -85,7 +85,9 @@ extension Snapshot {
       WHERE status <> CASE WHEN pinned_status IS NOT NULL THEN pinned_status
         WHEN partner_count > 0 THEN 'available' ELSE status_without_partners END
       """
-    ) { "The coverage of \($0.text(0))/\($0.text(1)) is \($0.text(2)), which its count does not give." }
+    ) {
+      "The coverage of \($0.text(0))/\($0.text(1)) is \($0.text(2)), which its count does not give."
+    }
     let rows = try connection.row("SELECT count(*) FROM service_area_coverage") { $0.int(0) } ?? 0
     let expected = StateCode.allCases.count * PartnerType.allCases.count
     if rows != expected { findings.append("There are \(rows) rows of coverage, not \(expected).") }

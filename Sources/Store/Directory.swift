@@ -36,7 +36,9 @@ extension Snapshot {
   func directoryList(_ filter: DirectoryFilter) throws -> List? {
     var search: (sql: String, query: String)?
     if let words = filter.words {
-      guard let query = Search.query(words, in: ["company_name", "contact_name"]) else { return nil }
+      guard let query = Search.query(words, in: ["company_name", "contact_name"]) else {
+        return nil
+      }
       let matches =
         try connection.row(
           """

@@ -7,7 +7,8 @@ extension Snapshot {
       columns: """
         e.number, e.at, e.actor_id, u.name, e.subject_kind, e.subject_id, e.kind, e.changes, e.note
         """,
-      items: List.Table(name: "events", alias: "e"), joins: "LEFT JOIN users AS u ON u.id = e.actor_id",
+      items: List.Table(name: "events", alias: "e"),
+      joins: "LEFT JOIN users AS u ON u.id = e.actor_id",
       descending: descending)
   }
 

@@ -34,17 +34,6 @@ package struct PartnerContact: Equatable, Sendable {
   package var phone: String?
   package var website: String?
 
-  /// A partner's own contact.
-  package init(_ partner: Partner) {
-    id = partner.id
-    type = partner.type
-    companyName = partner.companyName
-    contactName = partner.contactName
-    email = partner.email
-    phone = partner.phone
-    website = partner.website
-  }
-
   fileprivate init?(_ columns: inout Columns, id: ID?) throws {
     let type: PartnerType? = try columns.wordOrNil()
     let companyName = columns.textOrNil()

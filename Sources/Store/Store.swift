@@ -24,7 +24,9 @@ package final class Store: Sendable {
   ) throws {
     var configuration = Database.Configuration()
     configuration.highWaterMark = { connection in
-      try connection.row("SELECT seq FROM sqlite_sequence WHERE name = 'events'") { Int64($0.int(0)) }
+      try connection.row("SELECT seq FROM sqlite_sequence WHERE name = 'events'") {
+        Int64($0.int(0))
+      }
         ?? 0
     }
     configuration.onFatal = { onFatal($0.description) }

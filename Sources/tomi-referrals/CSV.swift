@@ -32,7 +32,9 @@ enum CSV {
   static func line(_ cells: [String?]) -> String {
     cells.map { cell in
       let text = harmless(cell ?? "")
-      guard text.contains(where: { ",\"\r\n\r\n".contains($0) || $0.isNewline }) else { return text }
+      guard text.contains(where: { ",\"\r\n\r\n".contains($0) || $0.isNewline }) else {
+        return text
+      }
       return "\"\(text.replacing("\"", with: "\"\""))\""
     }.joined(separator: ",") + "\r\n"
   }
@@ -106,7 +108,8 @@ enum CSV {
         position += 1
         if byte == UInt8(ascii: "\"") {
           guard next == UInt8(ascii: "\"") else {
-            guard next == nil || next == UInt8(ascii: ",") || next == UInt8(ascii: "\n") || isLineEnd
+            guard
+              next == nil || next == UInt8(ascii: ",") || next == UInt8(ascii: "\n") || isLineEnd
             else {
               throw SyntaxError(line: line, detail: "Text follows a closing quotation mark.")
             }

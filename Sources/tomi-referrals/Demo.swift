@@ -25,7 +25,8 @@ struct DemoCommand: ParsableCommand {
   @Option(help: ArgumentHelp("How many groups of co-buyers.", valueName: "n"))
   var groups = 40
 
-  @Option(help: ArgumentHelp("How many referral requests, as far as the rules allow.", valueName: "n"))
+  @Option(
+    help: ArgumentHelp("How many referral requests, as far as the rules allow.", valueName: "n"))
   var referrals = 120
 
   @Option(help: ArgumentHelp("What the data depend on.", valueName: "number"))
@@ -50,7 +51,8 @@ struct DemoCommand: ParsableCommand {
     let demo = Demo(store: store, seed: seed)
     try demo.run(partners: partners, groups: groups, referrals: referrals)
     Progress.end()
-    print("Made \(partners) partners, \(groups) groups and \(demo.referralCount) referral requests.")
+    print(
+      "Made \(partners) partners, \(groups) groups and \(demo.referralCount) referral requests.")
   }
 }
 
@@ -167,7 +169,8 @@ private final class Demo {
           .init("type", .string(type.rawValue)), .init("company_name", .string(company)),
           .init("contact_name", .string(contact)),
           .init("email", .string("office\(index + 1)@\(domain).example")),
-          .init("phone", .string(phone)), .init("website", .string("https://www.\(domain).example")),
+          .init("phone", .string(phone)),
+          .init("website", .string("https://www.\(domain).example")),
           .init("service_areas", .array(areas.map { .string($0.rawValue) })),
           .init("co_ownership_certified", .bool(certified)),
           .init("notes", .string("Met through \(pick(Demo.sources)).")),
@@ -208,7 +211,8 @@ private final class Demo {
         email: "member\(index + 1).\(member + 1)@mail.example"
       )
     }
-    let name = "\(pick(Demo.streets)) \(pick(["House", "Collective", "Co-op", "Neighbours", "Home"]))"
+    let name =
+      "\(pick(Demo.streets)) \(pick(["House", "Collective", "Co-op", "Neighbours", "Home"]))"
     let founded = Demo.start + Int64(between(20, 280)) * Demo.day
     let caller = pick(staff)
     plan(founded) { [self] in
@@ -225,7 +229,9 @@ private final class Demo {
         ]))
     }
     for _ in 0..<referrals {
-      let time = founded + Demo.day + Int64(between(0, Int((Demo.end - founded) / Demo.hour) - 24)) * Demo.hour
+      let time =
+        founded + Demo.day + Int64(between(0, Int((Demo.end - founded) / Demo.hour) - 24))
+        * Demo.hour
       let member = Caller(userID: pick(members).id, isStaff: false)
       let type = weighted(Demo.types)
       let lowest = between(5, 16) * 50_000
@@ -386,7 +392,9 @@ private final class Demo {
     "Maple Street", "Lake Avenue", "Summit", "Cedar Lane", "Mill Creek", "Orchard", "Bay View",
     "Prairie Road", "Sunset", "Elm Court",
   ]
-  private static let sources = ["a bar association", "a member's tip", "a conference", "their website"]
+  private static let sources = [
+    "a bar association", "a member's tip", "a conference", "their website",
+  ]
   private static let needs: [PartnerType: [String]] = [
     .attorney: ["Review of our TIC agreement", "A closing for three owners"],
     .lender: ["A TIC mortgage with fractional loans", "One loan for four of us"],

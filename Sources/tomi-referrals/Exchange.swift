@@ -82,7 +82,7 @@ struct Import: ParsableCommand {
     /// The mistakes are printed, since standard error has one line.
     private static func refusal(_ mistakes: [String]) -> CommandError {
       Progress.end()
-      mistakes.forEach { print($0) }
+      for mistake in mistakes { print(mistake) }
       return CommandError(
         "nothing was imported: \(mistakes.count) mistake\(mistakes.count == 1 ? "" : "s")")
     }
@@ -105,7 +105,8 @@ struct Import: ParsableCommand {
     /// Adds one partner.
     ///
     /// - Returns: What is wrong with its row.
-    private static func add(_ row: CSV.Row, _ names: [String], in change: Change) throws -> [String] {
+    private static func add(_ row: CSV.Row, _ names: [String], in change: Change) throws -> [String]
+    {
       guard row.fields.count == names.count else {
         return [
           "line \(row.line): \(row.fields.count) cells, but the first row has \(names.count)"

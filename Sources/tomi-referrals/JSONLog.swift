@@ -35,7 +35,10 @@ struct JSONLog: LogHandler {
     case .stringConvertible(let value as Int): json.integer(value)
     case .stringConvertible(let value as Double): json.number(value)
     case .stringConvertible(let value): json.string(value.description)
-    case .array(let values): json.array { json in values.forEach { write($0, to: &json) } }
+    case .array(let values):
+      json.array { json in
+        for value in values { write(value, to: &json) }
+      }
     case .dictionary(let members):
       json.object { json in
         for (key, value) in members.sorted(by: { $0.key < $1.key }) {

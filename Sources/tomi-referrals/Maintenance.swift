@@ -19,7 +19,8 @@ struct Migrate: ParsableCommand {
     let migrations = try Migrator.migrate(path: database.path, dryRun: dryRun)
     if migrations.isEmpty { print("The schema is up to date.") }
     for migration in migrations {
-      print("\(dryRun ? "Would apply" : "Applied") migration \(migration.number), \(migration.name).")
+      print(
+        "\(dryRun ? "Would apply" : "Applied") migration \(migration.number), \(migration.name).")
     }
   }
 }
@@ -66,9 +67,10 @@ struct Check: ParsableCommand {
     defer { store.close() }
     let findings = try store.check(now: .present) { Progress.update("Checking: \($0)") }
     Progress.end()
-    findings.forEach { print($0) }
+    for finding in findings { print(finding) }
     guard findings.isEmpty else {
-      throw CommandError(findings.count == 1 ? "1 thing is wrong" : "\(findings.count) things are wrong")
+      throw CommandError(
+        findings.count == 1 ? "1 thing is wrong" : "\(findings.count) things are wrong")
     }
     print("Nothing is wrong.")
   }

@@ -6,8 +6,6 @@ import Foundation
 import Logging
 import Store
 
-extension Logger.Level: @retroactive ExpressibleByArgument {}
-
 /// `serve`: the responder.
 struct Serve: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -49,8 +47,16 @@ struct Serve: ParsableCommand {
     name: .customLong("log-level"),
     help: ArgumentHelp(
       "The least level that is logged: \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")) (else TOMI_LOG_LEVEL; info).",
-      valueName: "level"))
+      valueName: "level"),
+    transform: Serve.level)
   var logLevel: Logger.Level?
+
+  private static func level(_ text: String) throws -> Logger.Level {
+    guard let level = Logger.Level(rawValue: text) else {
+      throw ValidationError("There is no log level \(text).")
+    }
+    return level
+  }
 
   private struct Settings {
     var socket: String?
@@ -80,18 +86,17 @@ struct Serve: ParsableCommand {
       throw ValidationError("The number of threads is 1 to 1024, not \(number).")
     }
     if logLevel == nil, let text = variable("TOMI_LOG_LEVEL") {
-      guard let level = Logger.Level(rawValue: text) else {
-        throw ValidationError("TOMI_LOG_LEVEL is no level: \(text)")
-      }
-      settings.logLevel = level
+      settings.logLevel = try Serve.level(text)
     }
     for origin in settings.origins {
       guard
-        origin.wholeMatch(of: /https?:\/\/[A-Za-z0-9.\-]+(:[0-9]+)?|https?:\/\/\[[0-9A-Fa-f:.]+\](:[0-9]+)?/)
+        origin.wholeMatch(
+          of: /https?:\/\/[A-Za-z0-9.\-]+(:[0-9]+)?|https?:\/\/\[[0-9A-Fa-f:.]+\](:[0-9]+)?/)
           != nil
       else {
         throw ValidationError(
-          "An origin is a scheme, a host and perhaps a port, such as https://app.example: \(origin)")
+          "An origin is a scheme, a host and perhaps a port, such as https://app.example: \(origin)"
+        )
       }
     }
     return settings
@@ -127,10 +132,13 @@ struct Serve: ParsableCommand {
           "migration": .stringConvertible(migration.number), "name": "\(migration.name)",
         ])
     }
-    let store = try Store(path: database.path, onFatal: { cause in
-      logger.critical("a change is in doubt, so the service ends", metadata: ["cause": "\(cause)"])
-      _exit(Serve.inDoubt)
-    })
+    let store = try Store(
+      path: database.path,
+      onFatal: { cause in
+        logger.critical(
+          "a change is in doubt, so the service ends", metadata: ["cause": "\(cause)"])
+        _exit(Serve.inDoubt)
+      })
     defer { store.close() }
     if let lost = store.lostEvents {
       logger.critical(

@@ -98,7 +98,8 @@ struct TokenCommand: ParsableCommand {
       let holder = try holder()
       let name = try checkedName()
       let now = Timestamp.present
-      let expiry: Timestamp? = if case .days(let days) = lifetime { now.adding(days: days) } else { nil }
+      let expiry: Timestamp? =
+        if case .days(let days) = lifetime { now.adding(days: days) } else { nil }
       let secret = AccessToken.new()
       let store = try Store(path: database.path)
       defer { store.close() }

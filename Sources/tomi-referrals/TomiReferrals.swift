@@ -25,7 +25,7 @@ struct TomiReferrals: ParsableCommand {
       exit(complaining: error.message)
     } catch let failure as Failure {
       exit(complaining: CommandError(failure).message)
-    } catch where exitCode(for: error) == .failure && !(error is ExitCode) {
+    } catch  where exitCode(for: error) == .failure && !(error is ExitCode) {
       exit(complaining: "\(error)")
     } catch {
       exit(withError: error)

@@ -87,7 +87,7 @@ struct Recommendations: View {
       $0.field("state_code", state)
       $0.field("order", Ranking.order)
       $0.name("data")
-      $0.array { json in recommendations.forEach { $0.write(to: &json) } }
+      $0.array(recommendations)
     }
   }
 }
@@ -105,7 +105,7 @@ struct Recommendation: View {
       $0.field("message", coverage.status.message)
       $0.field("partner_count", coverage.partnerCount)
       $0.name("partners")
-      $0.array { json in partners.forEach { $0.write(to: &json) } }
+      $0.array(partners)
     }
   }
 }

@@ -166,7 +166,9 @@ extension ReferralStatus {
 
 extension ReferralUpdate {
   /// The fields that staff may send.
-  fileprivate static let fields = ["status", "partner_id", "partner_type", "context", "intro_sent_at"]
+  fileprivate static let fields = [
+    "status", "partner_id", "partner_type", "context", "intro_sent_at",
+  ]
 }
 
 extension Ranking.Key {
