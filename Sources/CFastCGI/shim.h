@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 
-// The C library declares these two for _GNU_SOURCE alone, which Swift's Glibc module is built without, and two modules that see the same headers differently do not compile together. The declarations are those of accept(2) and memfd_create(2).
+// The C library declares these two for _GNU_SOURCE alone, which Swift's Glibc module is built
+// without, and two modules that see the same headers differently do not compile together. The
+// declarations are those of accept(2) and memfd_create(2).
 extern int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
 extern int memfd_create(const char *name, unsigned int flags);

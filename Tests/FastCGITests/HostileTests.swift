@@ -26,19 +26,20 @@ struct HostileTests {
     }
   }
 
-  @Test("a thousand connections at once, each damaged, and the next request is answered")
+  @Test("hundreds of connections at once, each damaged, and the next request is answered")
   func atOnce() throws {
     let responder = try Responder(.init(threads: 3))
     var dice = Dice(12)
-    let peers = try (0..<300).map { _ in
+    let damaged = try (0..<300).map { _ in
       let peer = try responder.peer()
       peer.send(Damage.stream(&dice))
       return peer
     }
-    let peer = try responder.peer()
-    peer.send(Wire.request([("A", "b")]))
-    #expect(try peer.answer().text.hasPrefix("A=b\n"))
-    #expect(peers.count == 300)
+    try withExtendedLifetime(damaged) {
+      let peer = try responder.peer()
+      peer.send(Wire.request([("A", "b")]))
+      #expect(try peer.answer().text.hasPrefix("A=b\n"))
+    }
   }
 }
 
