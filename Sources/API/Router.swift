@@ -201,12 +201,14 @@ struct Target {
   }
 
   /// The path's segments, split first and then decoded, so that an encoded slash parts nothing. Nil for
-  /// a path that none of ours can be: with an empty segment, a slash at its end, or a broken escape.
+  /// a path that none of ours can be: with an empty segment, a slash at its end, a dot segment, or a
+  /// broken escape.
   var segments: [String]? {
     guard path.hasPrefix("/") else { return nil }
     var segments: [String] = []
     for segment in path.dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
-      guard !segment.isEmpty, let text = PercentEncoding.decode(segment), !text.contains("/")
+      guard !segment.isEmpty, let text = PercentEncoding.decode(segment), !text.contains("/"),
+        text != ".", text != ".."
       else { return nil }
       segments.append(text)
     }

@@ -26,7 +26,7 @@ extension Snapshot {
   /// A page of everything that happened after the event `number`, oldest first.
   package func events(after number: Int, _ page: PageRequest) throws -> Page<Event> {
     var list = eventList(descending: false)
-    list.filter("e.number > ?", number)
+    list.start("e.number > ?", number)
     return try list.page(page, on: connection, read: Snapshot.event)
   }
 

@@ -11,6 +11,9 @@ struct List {
     let alias: String
     /// The column that breaks ties: the item's number.
     var number = "number"
+    /// The index that is walked, where SQLite, as long as it has no statistics, would take another and
+    /// sort.
+    var index: String?
   }
 
   /// What one item is read from.
@@ -28,6 +31,8 @@ struct List {
   let descending: Bool
   /// Conditions on the walked table, ANDed, with their arguments in order.
   private var conditions: [(sql: String, arguments: [any Bindable])] = []
+  /// Conditions on the sort column that the list begins with.
+  private var starts: [(sql: String, arguments: [any Bindable])] = []
   /// The parts that are walked one by one, each along an index of its columns and the sort key, and then
   /// merged; one part without a column is the whole table.
   private var arms: [[(column: String, value: String)]] = [[]]
@@ -48,6 +53,12 @@ struct List {
   /// Keeps the rows that fulfil a condition.
   mutating func filter(_ sql: String, _ arguments: (any Bindable)...) {
     conditions.append((sql, arguments))
+  }
+
+  /// Keeps the rows from a bound of the sort column on, where the list begins. A cursor lies behind it;
+  /// there the unary plus makes SQLite begin at the cursor, since it looks for one of the two only.
+  mutating func start(_ sql: String, _ arguments: (any Bindable)...) {
+    starts.append((sql, arguments))
   }
 
   /// Keeps the rows whose column has one of the values; all rows if there are none. The unary plus
@@ -110,10 +121,15 @@ struct List {
       ("\(walked.alias).\($0.column) = ?", [$0.value])
     }
     conditions += self.conditions
+    conditions += starts.map { ((page.after == nil ? "" : "+") + $0.sql, $0.arguments) }
     if let after = page.after {
       let key = key(walked)
       guard after.count == key.count, let number = after.last.flatMap({ Int($0) }) else {
         throw Failure.invalidParameter([List.invalidCursor])
+      }
+      if !collation.isEmpty {
+        // A column with a collation of its own, in a row value, is not looked for in an index.
+        conditions.append(("\(key[0]) \(descending ? "<=" : ">=") ?", [after[0]]))
       }
       let marks = key.map { _ in "?" }.joined(separator: ", ")
       conditions.append(
@@ -125,7 +141,8 @@ struct List {
     let filter = conditions.map(\.sql).joined(separator: " AND ")
     return (
       """
-      SELECT \(keyColumns(walked))\(columns) FROM \(walked.name) AS \(walked.alias) \(joins)\
+      SELECT \(keyColumns(walked))\(columns) FROM \(walked.name) AS \(walked.alias)\
+      \(walked.index.map { " INDEXED BY \($0)" } ?? "") \(joins)\
       \(filter.isEmpty ? "" : " WHERE " + filter) ORDER BY \(order(walked)) LIMIT ?
       """, conditions.flatMap(\.arguments) + [page.limit + 1]
     )

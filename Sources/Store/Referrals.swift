@@ -167,7 +167,14 @@ extension Snapshot {
     }
     list.filter(column: "partner_type", in: Set(filter.types).map(\.rawValue).sorted())
     if filter.introducedOnly { list.filter("r.intro_sent_at IS NOT NULL") }
-    if let until = filter.createdUntil { list.filter("r.created_at <= ?", until.text) }
+    if let until = filter.createdUntil {
+      switch (filter.sort, filter.descending) {
+      case (.createdAt, true): list.start("r.created_at <= ?", until.text)
+      case (.createdAt, false): list.filter("r.created_at <= ?", until.text)
+      // With the plus, as SQLite would walk this column, and sort all that it finds.
+      case (.updatedAt, _): list.filter("+r.created_at <= ?", until.text)
+      }
+    }
     return list
   }
 

@@ -89,7 +89,8 @@ package final class Store: Sendable {
 
   /// Copies the database to `file`, consistent and checked, while others read and write it.
   ///
-  /// - Throws: `Failure.unavailable` if the file exists or cannot be written.
+  /// - Throws: `Failure.unavailable` if the file cannot be written; if there is one already, an error
+  ///   that says so.
   ///
   /// - Parameter progress: Told now and then how much is copied, 0 to 1; nil once the copy is being
   ///   checked.

@@ -7,14 +7,17 @@ import Testing
 
 /// Who may do what: each route with each kind of caller.
 @Suite struct AudienceTests {
-  /// A world in which each route has something to answer, with texts in it that only staff may see.
+  /// A world in which each route has something to answer, with texts in it that not everybody may see.
   struct Furnished: Sendable {
     let world: World
+    /// Pablo's record, active.
     let partner: String
-    /// A matched request of Birch.
+    /// A request of Birch, matched with Pablo's.
     let referral: String
-    /// A request of Oak, introduced.
+    /// A request of Oak, connected with Pablo's.
     let foreign: String
+    /// A request of Oak, introduced to Pablo's.
+    let introduced: String
     let token: String
 
     init() throws {
@@ -22,32 +25,43 @@ import Testing
       partner = world.partner(
         .active, areas: ["MN", "CA"],
         with: [
-          "notes": "CANARY partner's notes", "email": "canary@example.com",
-          "phone": "555-0100 x23", "contact_name": "CANARY contact",
+          "user_id": .string(Person.pablo.text), "notes": "SECRET notes",
+          "email": "hidden@example.com", "phone": "555-0100 x23",
         ])
+      _ = world.partner(.invited, with: ["user_id": .string(Person.paula.text)])
       referral = world.referral(.matched, context: ["state": "MN"], partner: partner)
-      world.put(
-        "/api/admin/referrals/\(referral)", ["note": "CANARY of the history"])
+      world.put("/api/admin/referrals/\(referral)", ["note": "SECRET of the history"])
       foreign = world.referral(
-        .introSent, context: ["specific_need": "CANARY of another group"], partner: partner,
+        .introSent, context: ["specific_need": "Need of Oak"], partner: partner,
         group: World.oak, as: .outsider)
       world.put(
         "/api/admin/referrals/\(foreign)/outcome",
-        ["outcome": "engaged", "outcome_notes": "CANARY outcome"])
+        ["outcome": "engaged", "outcome_notes": "SECRET outcome"])
+      introduced = world.referral(
+        .introSent, context: ["state": "CA", "specific_need": "Need of Oak"], partner: partner,
+        group: World.oak, as: .outsider)
       let made = world.post(
-        "/api/admin/users/\(Person.petra)/tokens", ["name": "CANARY token"])
+        "/api/admin/users/\(Person.petra)/tokens", ["name": "SECRET token"])
       token = made["id"]?.text ?? ""
     }
 
     func expand(_ pattern: String) -> String {
       pattern.replacing("PARTNER", with: partner).replacing("FOREIGN", with: foreign)
-        .replacing("REFERRAL", with: referral).replacing("TOKEN", with: token)
-        .replacing("BIRCH", with: World.birch.text).replacing("OAK", with: World.oak.text)
+        .replacing("INTRODUCED", with: introduced).replacing("REFERRAL", with: referral)
+        .replacing("TOKEN", with: token).replacing("BIRCH", with: World.birch.text)
         .replacing("ANN", with: Person.ann.text)
     }
   }
 
-  enum Rights: Sendable { case everybody, staff, birch }
+  enum Rights: Sendable {
+    case everybody, staff
+    /// Birch's members, and staff on their behalf.
+    case birch
+    /// Users with a partner record.
+    case partners
+    /// Pablo alone; other partners may not know of it.
+    case pablo
+  }
 
   /// A request that its audience may make, and what it then answers.
   struct Scenario: Sendable, CustomTestStringConvertible {
@@ -69,13 +83,16 @@ import Testing
 
     /// What the role gets instead; nil where the role may.
     func refusal(for role: Role) -> String? {
-      switch rights {
-      case .everybody: return nil
-      case _ where Role.unauthenticated.contains(role): return "401 unauthenticated"
-      case _ where role == .staff || role == .otherStaff: return nil
-      case .staff: return "403 forbidden"
-      case .birch where role == .member || role == .otherMember: return nil
-      case .birch: return "404 not_found"
+      if rights == .everybody { return nil }
+      if Role.unauthenticated.contains(role) { return "401 unauthenticated" }
+      let isStaff = role == .staff || role == .otherStaff
+      return switch rights {
+      case .everybody: nil
+      case .staff: isStaff ? nil : "403 forbidden"
+      case .birch: isStaff || role == .member || role == .otherMember ? nil : "404 not_found"
+      case .partners: role == .partner || role == .otherPartner ? nil : "403 forbidden"
+      case .pablo:
+        role == .partner ? nil : role == .otherPartner ? "404 not_found" : "403 forbidden"
       }
     }
   }
@@ -106,6 +123,17 @@ import Testing
     Scenario("GET", "/api/coverage/MN", .everybody, 200),
     Scenario("GET", "/api/coverage/MN/attorney", .everybody, 200),
     Scenario("PUT", "/api/admin/coverage/MN/agent", .staff, 200, ["status": "unavailable"]),
+    Scenario("GET", "/api/groups/BIRCH/recommendations", .birch, 200),
+    Scenario("GET", "/api/admin/summary", .staff, 200),
+    Scenario("GET", "/api/partners", .everybody, 200),
+    Scenario("GET", "/api/partners/PARTNER", .everybody, 200),
+    Scenario("GET", "/api/partners/me", .partners, 200),
+    Scenario("PUT", "/api/partners/me", .partners, 200, ["company_name": "Other"]),
+    Scenario("GET", "/api/partners/me/referrals", .partners, 200),
+    Scenario(
+      "PUT", "/api/partners/me/referrals/INTRODUCED/response", .pablo, 200,
+      ["response": "accepted"]),
+    Scenario("GET", "/api/partners/me/summary", .partners, 200),
     Scenario("GET", "/api/admin/users/ANN", .staff, 200),
     Scenario("PUT", "/api/admin/users/ANN", .staff, 200, ["name": "Anna"]),
     Scenario("POST", "/api/admin/users/ANN/tokens", .staff, 201, [:]),
@@ -120,11 +148,11 @@ import Testing
   @Test("Each route of the table stands among the scenarios, once") func complete() {
     let tested = AudienceTests.scenarios.map { scenario in
       let path = scenario.path
-        .replacing("/groups/BIRCH/referrals", with: "/groups/:groupId/referrals")
+        .replacing("/groups/BIRCH/", with: "/groups/:groupId/")
         .replacing("coverage/MN/attorney", with: "coverage/:stateCode/:partnerType")
         .replacing("coverage/MN/agent", with: "coverage/:stateCode/:partnerType")
         .replacing("coverage/MN", with: "coverage/:stateCode")
-      let words = ["PARTNER", "REFERRAL", "FOREIGN", "TOKEN", "BIRCH", "ANN"]
+      let words = ["PARTNER", "REFERRAL", "INTRODUCED", "FOREIGN", "TOKEN", "BIRCH", "ANN"]
       return scenario.method + " "
         + words.reduce(path) { $0.replacing($1, with: ":id") }
     }
@@ -142,7 +170,9 @@ import Testing
       let reply = world.send(
         scenario.method, furnished.expand(scenario.path), as: role, body: scenario.body)
       #expect(reply.verdict == refusal, "\(role)")
-      #expect(!reply.text.lowercased().contains("canary"), "\(role)")
+      for word in ["SECRET", "Need of Oak", "hidden@", "555-0100"] {
+        #expect(!reply.text.contains(word), "\(role)")
+      }
       guard reply.status == 401 else { continue }
       let challenge = "Bearer realm=\"tomi\""
       #expect(
@@ -163,8 +193,11 @@ import Testing
       #expect(reply.status == scenario.status, "\(role): \(reply.text)")
       // The description of the API names staff's fields as well.
       guard role != .staff, role != .otherStaff, !scenario.path.hasSuffix(".yaml") else { continue }
-      for word in ["canary", "555-0100", Person.sam.text, "outcome_notes", "invited_by"] {
-        #expect(!reply.text.lowercased().contains(word), "\(role): \(reply.text)")
+      var secrets = ["SECRET", Person.sam.text, "outcome_notes", "invited_by", "\"notes\""]
+      // A partner sees its own contact and what the groups say that it was introduced to.
+      if role != .partner { secrets += ["hidden@", "555-0100", "Need of Oak"] }
+      for word in secrets {
+        #expect(!reply.text.contains(word), "\(role): \(reply.text)")
       }
     }
   }
@@ -181,18 +214,19 @@ import Testing
     }
   }
 
-  @Test(
-    "A token is read from the header Authorization alone, with the scheme Bearer in any case",
-    arguments: [
+  @Test("A token is read from the header Authorization alone, after the scheme Bearer in any case")
+  func schemes() throws {
+    let world = try World()
+    for (header, verdict) in [
       ("Bearer tomi_test_staff", "200"), ("bearer tomi_test_staff", "200"),
       ("BEARER   tomi_test_staff", "200"), ("tomi_test_staff", "401 unauthenticated"),
       ("Basic tomi_test_staff", "401 unauthenticated"), ("Bearer", "401 unauthenticated"),
       ("Bearer tomi_test_staff tomi_test_staff", "401 unauthenticated"),
       ("Bearer TOMI_TEST_STAFF", "401 unauthenticated"), ("", "401 unauthenticated"),
-    ])
-  func schemes(header: String, verdict: String) throws {
-    let reply = try World().get("/api/admin/events", headers: [.authorization: header])
-    #expect(reply.verdict == verdict)
+    ] {
+      let reply = world.get("/api/admin/events", headers: [.authorization: header])
+      #expect(reply.verdict == verdict, "\(header)")
+    }
   }
 
   @Test("Two tokens are one too many, but nobody looks at them on a public path")

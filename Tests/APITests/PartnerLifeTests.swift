@@ -293,7 +293,7 @@ import Testing
           "coverage.pinned Sam", "coverage.unpinned Sam",
         ])
     #expect(
-      world.events(of: "MN/lender")[3]["changes"] == [
+      world.events(of: "MN/lender").at(3)["changes"] == [
         "status": ["from": "available", "to": "coming_soon"],
         "pinned_status": ["from": "available", "to": .null],
       ])
@@ -315,9 +315,9 @@ import Testing
       ], as: .otherStaff)
     let events = world.get(path + "/history").items
     #expect(events.compactMap { $0["kind"]?.text } == ["partner.updated", "partner.created"])
-    #expect(events[0]["actor"] == ["id": .string(Person.tess.text), "name": "Tess"])
+    #expect(events.at(0)["actor"] == ["id": .string(Person.tess.text), "name": "Tess"])
     #expect(
-      events[0]["changes"] == [
+      events.at(0)["changes"] == [
         "notes": ["from": "old", "to": "new"],
         "service_areas": ["from": ["MN"], "to": ["MN", "CA"]],
         "agreement_signed_at": ["from": "2026-01-01T00:00:00.000Z", "to": .null],
@@ -370,12 +370,12 @@ import Testing
     let events = world.events(of: token)
     #expect(events.compactMap { $0["kind"]?.text } == ["token.created", "token.revoked"])
     #expect(
-      events[0]["changes"] == [
+      events.at(0)["changes"] == [
         "user_id": ["from": .null, "to": .string(Person.ann.text)],
         "admin": ["from": .null, "to": false], "name": ["from": .null, "to": "T"],
         "expires_at": ["from": .null, "to": "2027-02-20T14:30:28.123Z"],
       ])
-    #expect(events[1]["changes"] == ["revoked_at": ["from": .null, "to": .string(World.start)]])
+    #expect(events.at(1)["changes"] == ["revoked_at": ["from": .null, "to": .string(World.start)]])
   }
 
   @Test("A token ends at its time") func tokenExpiry() throws {

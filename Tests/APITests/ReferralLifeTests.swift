@@ -426,7 +426,7 @@ import Testing
         "referral.matched: Second", "referral.noted: First call:\n\tno answer",
         "referral.requested: -",
       ])
-    #expect(history[1]["changes"] == [:])
+    #expect(history.at(1)["changes"] == [:])
     #expect(!world.get(path(referral)).text.contains("First call"))
     #expect(!world.get("/api/admin/referrals").text.contains("First call"))
     for suffix in ["", "/history", "/candidates"] {
@@ -458,8 +458,8 @@ import Testing
       let candidates = world.get(path(referral) + "/candidates").items
       #expect(candidates.compactMap { $0["id"]?.text } == [best, busy, fresh, early, late])
       #expect(
-        candidates[4]["why"] == ["No open referrals", "Last introduced on 2026-11-21"])
-      #expect(candidates[4]["last_intro_at"] == "2026-11-21T00:00:00.000Z")
+        candidates.at(4)["why"] == ["No open referrals", "Last introduced on 2026-11-21"])
+      #expect(candidates.at(4)["last_intro_at"] == "2026-11-21T00:00:00.000Z")
     }
   }
 }

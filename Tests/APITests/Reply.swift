@@ -175,3 +175,8 @@ extension JSON {
     .object(members.filter { !names.contains($0.name) })
   }
 }
+
+extension [JSON] {
+  /// The element at an index; null if there is none, so that a test fails instead of ending the run.
+  func at(_ index: Int) -> JSON { indices.contains(index) ? self[index] : .null }
+}

@@ -369,7 +369,7 @@ import Testing
     #expect(numbers == [1, 2, 3])
     let sam: JSON = ["id": .string(Person.sam.text), "name": "Sam"]
     #expect(
-      events[0] == [
+      events.at(0) == [
         "number": 1, "at": .string(World.start), "actor": sam,
         "subject": ["kind": "user", "id": .string(World.unknown)], "kind": "user.created",
         "changes": [
@@ -378,7 +378,7 @@ import Testing
         ], "note": .null,
       ])
     #expect(
-      events[0].keys == ["number", "at", "actor", "subject", "kind", "changes", "note"])
+      events.at(0).keys == ["number", "at", "actor", "subject", "kind", "changes", "note"])
     let byPartner = try #require(world.events(of: partner).first)
     #expect(
       byPartner.without("number") == [

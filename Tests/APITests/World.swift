@@ -29,6 +29,10 @@ enum Role: String, CaseIterable, Sendable {
   case member
   /// Bob, who is in Birch as well.
   case otherMember
+  /// Pablo, who has a partner record of his own in some worlds.
+  case partner
+  /// Paula, likewise.
+  case otherPartner
   /// Sam of Tomi's staff, but with the token of an ordinary user.
   case staffWithoutRights
   /// Sam of Tomi's staff.
@@ -44,6 +48,8 @@ enum Role: String, CaseIterable, Sendable {
     switch self {
     case .disabled: Person.dora
     case .stranger: Person.petra
+    case .partner: Person.pablo
+    case .otherPartner: Person.paula
     case .outsider: Person.olga
     case .nobody, .unknownToken, .expired, .revoked, .member: Person.ann
     case .otherMember: Person.bob
@@ -64,10 +70,12 @@ enum Person {
   static let dora = id(5)
   static let olga = id(6)
   static let petra = id(7)
+  static let pablo = id(8)
+  static let paula = id(9)
 
   static let all: [(id: ID, name: String)] = [
     (sam, "Sam"), (tess, "Tess"), (ann, "Ann"), (bob, "Bob"), (dora, "Dora"), (olga, "Olga"),
-    (petra, "Petra"),
+    (petra, "Petra"), (pablo, "Pablo"), (paula, "Paula"),
   ]
 
   private static func id(_ number: Int) -> ID {
@@ -109,43 +117,68 @@ final class World: Sendable {
   private let requests = Atomic<Int>(0)
 
   init(origins: [String] = []) throws {
-    folder = FileManager.default.temporaryDirectory.path + "/api-\(UUID().uuidString)"
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
-    let path = folder + "/test.db"
-    try Migrator.migrate(path: path)
-    store = try Store(path: path)
-    let start = try #require(Timestamp(World.start))
-    let clock = StoppedClock(start)
+    folder = try World.newFolder()
+    for (name, content) in try World.furnished.get() {
+      try content.write(to: URL(fileURLWithPath: "\(folder)/\(name)"))
+    }
+    store = try Store(path: folder + "/test.db")
+    let clock = StoppedClock(try #require(Timestamp(World.start)))
     let log = RecordedLog()
     self.clock = clock
     self.log = log
     router = Router(
       store: store, origins: origins, slowAfter: .seconds(3600),
       logger: Logger(label: "test") { _ in log }, clock: { clock.now })
-    try store.write(now: start, actor: nil) { change in
-      for person in Person.all {
-        try change.put(
-          User(
-            id: person.id, email: "\(person.name.lowercased())@example.com", name: person.name,
-            disabled: person.id == Person.dora, createdAt: start, updatedAt: start))
+  }
+
+  private static func newFolder() throws -> String {
+    let folder = FileManager.default.temporaryDirectory.path + "/api-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+    return folder
+  }
+
+  /// A database with the people, their tokens and the groups, by file name, which each world begins
+  /// with: made once, since that takes longer than most tests.
+  private static let furnished = Result { () throws -> [String: Data] in
+    let folder = try newFolder()
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let path = folder + "/test.db"
+    try Migrator.migrate(path: path)
+    let store = try Store(path: path)
+    try store.write(now: try #require(Timestamp(start)), actor: nil) { try furnish($0) }
+    store.close()
+    // The database and its write-ahead log; its shared memory is made anew.
+    let names = ["test.db", "test.db-wal"]
+    return try Dictionary(
+      uniqueKeysWithValues: names.filter {
+        FileManager.default.fileExists(atPath: "\(folder)/\($0)")
       }
+      .map { ($0, try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\($0)"))) })
+  }
+
+  private static func furnish(_ change: Change) throws {
+    let start = change.now
+    for person in Person.all {
       try change.put(
-        Group(
-          id: World.birch, name: "Birch", state: .MN,
-          members: [Person.ann, Person.bob, Person.dora], createdAt: start, updatedAt: start))
-      try change.put(
-        Group(
-          id: World.oak, name: "Oak", state: .CA, members: [Person.olga], createdAt: start,
-          updatedAt: start))
-      for role in Role.allCases {
-        guard let secret = role.token, role != .unknownToken else { continue }
-        let token = Token(
-          id: change.newID(), userID: role.user,
-          admin: role == .staff || role == .otherStaff, name: role.rawValue, createdAt: start,
-          expiresAt: role == .expired ? start : nil)
-        try change.insert(token, sha256: AccessToken.sha256(of: secret))
-        if role == .revoked { try change.revoke(token.id) }
-      }
+        User(
+          id: person.id, email: "\(person.name.lowercased())@example.com", name: person.name,
+          disabled: person.id == Person.dora, createdAt: start, updatedAt: start))
+    }
+    try change.put(
+      Group(
+        id: birch, name: "Birch", state: .MN, members: [Person.ann, Person.bob, Person.dora],
+        createdAt: start, updatedAt: start))
+    try change.put(
+      Group(
+        id: oak, name: "Oak", state: .CA, members: [Person.olga], createdAt: start,
+        updatedAt: start))
+    for role in Role.allCases {
+      guard let secret = role.token, role != .unknownToken else { continue }
+      let token = Token(
+        id: change.newID(), userID: role.user, admin: role == .staff || role == .otherStaff,
+        name: role.rawValue, createdAt: start, expiresAt: role == .expired ? start : nil)
+      try change.insert(token, sha256: AccessToken.sha256(of: secret))
+      if role == .revoked { try change.revoke(token.id) }
     }
   }
 
