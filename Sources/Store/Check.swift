@@ -18,7 +18,7 @@ extension Store {
         "A row of \(row.text(0)) names one of \(row.text(2)) that is not there."
       }
     }
-    progress("Service areas and coverage")
+    progress("Service areas, coverage and counts")
     findings += try read(now: now) { try $0.checkDerived() }
     progress("The search index")
     findings += try checkSearch(now: now)
@@ -87,6 +87,20 @@ extension Snapshot {
       """
     ) {
       "The coverage of \($0.text(0))/\($0.text(1)) is \($0.text(2)), which its count does not give."
+    }
+    findings += try connection.rows(
+      """
+      SELECT status, partner_type, state, sum(kept), sum(there) FROM (
+        SELECT status, partner_type, state, count AS kept, 0 AS there FROM referral_counts
+        UNION ALL SELECT status, partner_type, ifnull(state, ''), 0, count(*)
+          FROM referral_requests GROUP BY 1, 2, 3)
+      GROUP BY 1, 2, 3 HAVING sum(kept) <> sum(there)
+      """
+    ) { row in
+      """
+      The overview counts \(row.int(3)) requests of \(row.text(0))/\(row.text(1))/\(row.text(2)), but \
+      there are \(row.int(4)).
+      """
     }
     let rows = try connection.row("SELECT count(*) FROM service_area_coverage") { $0.int(0) } ?? 0
     let expected = StateCode.allCases.count * PartnerType.allCases.count

@@ -63,10 +63,16 @@ extension Snapshot {
     let allTypes = types.isEmpty ? PartnerType.allCases.map(\.rawValue) : types
     let byArea =
       search == nil && !states.isEmpty && states.count * allTypes.count <= Snapshot.partLimit
+    var walked = Snapshot.partnerTable
+    if byArea {
+      walked = List.Table(name: "partner_areas", alias: "a", number: "partner_number")
+    } else if search == nil {
+      walked.index =
+        "partners_active_by" + (types.isEmpty ? "" : "_type")
+        + (filter.sort == .companyName ? "_company" : "_creation")
+    }
     var list = List(
-      columns: Snapshot.partnerColumns, items: Snapshot.partnerTable,
-      walked: byArea
-        ? List.Table(name: "partner_areas", alias: "a", number: "partner_number") : nil,
+      columns: Snapshot.partnerColumns, items: Snapshot.partnerTable, walked: walked,
       sort: filter.sort.rawValue,
       collation: filter.sort == .companyName ? " COLLATE NOCASE" : "",
       descending: filter.descending)

@@ -62,79 +62,93 @@ struct ReferralUpdateTests {
     nil, .pending, .matched, .introSent, .connected, .closed, .cancelled,
   ]
 
-  /// For each start: what is said of the partner, against what is said of the status.
+  /// For each start: what is said of the partner, down, against what is said of the status, across. The
+  /// short words: `!here` not_allowed_here, `!null` not_null, `!unknown` unknown_partner, `taken`
+  /// partner_already_introduced.
   private static let grids = [
-    // partner_id     no status     pending    matched     intro_sent    connected    closed    cancelled
     Grid(
       start: "pending",
       rows: """
-        left out      =             =          !required   x             x            x         cancelled
-        null          !not_null     =          !not_null   x             x            x         cancelled
-        other         matched+      !not_allowed_here  matched+  x       x  !not_allowed_here  !not_allowed_here
-        unknown       !unknown_partner  !unknown_partner  !unknown_partner  !unknown_partner  !unknown_partner  !unknown_partner  !unknown_partner
+        partner_id  (none)    pending   matched    intro_sent  connected  closed    cancelled
+        left out    =         =         !required  x           x          x         cancelled
+        null        !null     =         !null      x           x          x         cancelled
+        other       matched+  !here     matched+   x           x          !here     !here
+        unknown     !unknown  !unknown  !unknown   !unknown    !unknown   !unknown  !unknown
         """),
     Grid(
       start: "matched",
       rows: """
-        left out      =             pending    =           intro_sent    x            x         cancelled
-        null          !not_null     pending    !not_null   !not_null     !not_null    !not_null  !not_null
-        same          =      !not_allowed_here  =          intro_sent    x            x         cancelled
-        other         matched+      !not_allowed_here  matched+  intro_sent+  x  !not_allowed_here  !not_allowed_here
-        unknown       !unknown_partner  !unknown_partner  !unknown_partner  !unknown_partner  !unknown_partner  !unknown_partner  !unknown_partner
+        partner_id  (none)    pending   matched   intro_sent   connected  closed    cancelled
+        left out    =         pending   =         intro_sent   x          x         cancelled
+        null        !null     pending   !null     !null        !null      !null     !null
+        same        =         !here     =         intro_sent   x          x         cancelled
+        other       matched+  !here     matched+  intro_sent+  x          !here     !here
+        unknown     !unknown  !unknown  !unknown  !unknown     !unknown   !unknown  !unknown
         """),
     Grid(
       start: "intro_sent",
       rows: """
-        left out      =             pending    x           =             connected    closed    cancelled
-        null          !not_null     pending    !not_null   !not_null     !not_null    !not_null  !not_null
-        same          =      !not_allowed_here  x          =             connected    closed    cancelled
-        other         introduced    !not_allowed_here  x   introduced    introduced   introduced  introduced
+        partner_id  (none)  pending  matched  intro_sent  connected  closed  cancelled
+        left out    =       pending  x        =           connected  closed  cancelled
+        null        !null   pending  !null    !null       !null      !null   !null
+        same        =       !here    x        =           connected  closed  cancelled
+        other       taken   !here    x        taken       taken      taken   taken
         """),
     Grid(
       start: "connected",
       rows: """
-        left out      =             x          x           x             =            closed    cancelled
-        null          !not_null     x          !not_null   !not_null     !not_null    !not_null  !not_null
-        same          =      !not_allowed_here  x          x             =            closed    cancelled
-        other         introduced    !not_allowed_here  x   x             introduced   introduced  introduced
+        partner_id  (none)  pending  matched  intro_sent  connected  closed  cancelled
+        left out    =       x        x        x           =          closed  cancelled
+        null        !null   x        !null    !null       !null      !null   !null
+        same        =       !here    x        x           =          closed  cancelled
+        other       taken   !here    x        x           taken      taken   taken
         """),
     Grid(
       start: "closed",
       rows: """
-        left out      =             x          x           x             x            =         x
-        null          !not_null     x          !not_null   !not_null     !not_null    !not_null  !not_null
-        same          =      !not_allowed_here  x          x             x            =         x
-        other         introduced    !not_allowed_here  x   x             x            introduced  x
+        partner_id  (none)  pending  matched  intro_sent  connected  closed  cancelled
+        left out    =       x        x        x           x          =       x
+        null        !null   x        !null    !null       !null      !null   !null
+        same        =       !here    x        x           x          =       x
+        other       taken   !here    x        x           x          taken   x
         """),
     Grid(
       start: "cancelled while pending",
       rows: """
-        left out      =             x          !required   x             x            x         =
-        null          !not_null     x          !not_null   x             x            x         =
-        other         x      !not_allowed_here  x          x             x   !not_allowed_here  !not_allowed_here
+        partner_id  (none)  pending  matched    intro_sent  connected  closed  cancelled
+        left out    =       x        !required  x           x          x       =
+        null        !null   x        !null      x           x          x       =
+        other       x       !here    x          x           x          !here   !here
         """),
     Grid(
       start: "cancelled while matched",
       rows: """
-        left out      =             x          x           x             x            x         =
-        null          !not_null     x          !not_null   !not_null     !not_null    !not_null  !not_null
-        same          =      !not_allowed_here  x          x             x            x         =
-        other         x      !not_allowed_here  x          x             x   !not_allowed_here  !not_allowed_here
+        partner_id  (none)  pending  matched  intro_sent  connected  closed  cancelled
+        left out    =       x        x        x           x          x       =
+        null        !null   x        !null    !null       !null      !null   !null
+        same        =       !here    x        x           x          x       =
+        other       x       !here    x        x           x          !here   !here
         """),
     Grid(
       start: "cancelled once introduced",
       rows: """
-        left out      =             x          x           x             x            x         =
-        null          !not_null     x          !not_null   !not_null     !not_null    !not_null  !not_null
-        same          =      !not_allowed_here  x          x             x            x         =
-        other         introduced    !not_allowed_here  x   x             x            x         introduced
+        partner_id  (none)  pending  matched  intro_sent  connected  closed  cancelled
+        left out    =       x        x        x           x          x       =
+        null        !null   x        !null    !null       !null      !null   !null
+        same        =       !here    x        x           x          x       =
+        other       taken   !here    x        x           x          x       taken
         """),
+  ]
+
+  private static let words = [
+    "!here": "!not_allowed_here", "!null": "!not_null", "!unknown": "!unknown_partner",
+    "taken": "409 partnerAlreadyIntroduced",
   ]
 
   @Test("partner_id and status together, from each start", arguments: grids)
   private func partnerAndStatus(_ grid: Grid) throws {
     let referral = try #require(Start(rawValue: grid.start)).referral
-    for row in grid.rows.split(separator: "\n") {
+    for row in grid.rows.split(separator: "\n").dropFirst() {
       let cells = cells(String(row))
       let name = try #require(cells.first)
       try #require(cells.count == 1 + Self.statuses.count, "\(row)")
@@ -147,9 +161,8 @@ struct ReferralUpdateTests {
         case "unknown": update.partnerID = unknown
         default: break
         }
-        let wanted = expected == "introduced" ? "409 partnerAlreadyIntroduced" : expected
         #expect(
-          effect(of: update, on: referral) == wanted,
+          effect(of: update, on: referral) == Self.words[expected] ?? expected,
           "partner_id \(name), status \(status?.rawValue ?? "left out")")
       }
     }

@@ -27,7 +27,7 @@ extension EndToEnd {
           ]
         ).expect(201)
         let path = try #require(partner["location"])
-        let (userID, token) = try service.makeUser("maya@mail.example", name: "Maya")
+        let (userID, token, _) = try service.makeUser("maya@mail.example", name: "Maya")
         let groupID = UUID().uuidString.lowercased()
         let group = "/api/admin/groups/\(groupID)"
         try staff.put(group, ["name": "Group", "members": ["\(userID)"]]).expect(201)

@@ -250,6 +250,17 @@ def AnsweredByRight(ctx, response, case):
 
 
 @schemathesis.check
+def DaysToATenth(ctx, response, case):
+    """Medians are told to a tenth of a day. (`multipleOf: 0.1` would be wrong in most validators' binary numbers.)"""
+    if response.status_code != 200 or not operation_id(case).endswith("Summary"):
+        return
+    answer = response.json()
+    for days in answer.get("median_days", {None: answer.get("median_days_to_connection")}).values():
+        if days is not None and round(days, 1) != days:
+            raise AssertionError(f"{days} days are not to a tenth")
+
+
+@schemathesis.check
 class AcceptedAtLeastOnce:
     """Each operation that the role has the right to has succeeded at least once, in each way that openapi.yaml names: a
     run in which all is refused tests little, and would look fine."""

@@ -187,7 +187,8 @@ struct PartnerSummaryView: View {
           }
         }
       }
-      json.field("median_days_to_connection", summary.medianDaysToConnection)
+      json.name("median_days_to_connection")
+      json.days(summary.medianDaysToConnection)
     }
   }
 }

@@ -45,7 +45,7 @@ struct StaffSummaryView: View {
       json.object { json in
         for step in summary.medianDays {
           json.name("\(step.from.rawValue)_to_\(step.to.rawValue)")
-          if let days = step.days { json.number(days) } else { json.null() }
+          json.days(step.days)
         }
       }
     }
@@ -64,5 +64,12 @@ struct StaffSummaryView: View {
         json.integer(counts.reduce(0) { $0 + ($1.status == status ? $1.count : 0) })
       }
     }
+  }
+}
+
+extension JSONWriter {
+  /// Writes a median of days to a tenth, or null: the mean of the two in the middle may have more digits.
+  mutating func days(_ days: Double?) {
+    if let days { number((days * 10).rounded() / 10) } else { null() }
   }
 }

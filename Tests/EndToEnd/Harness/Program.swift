@@ -239,6 +239,21 @@ func inFolder<Value>(_ body: (_ path: String) throws -> Value) throws -> Value {
   return try body(path)
 }
 
+/// The text of a file under /proc, which comes in pieces and has no size beforehand.
+func kernelFile(_ path: String) throws -> String {
+  let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+  guard descriptor >= 0 else { throw Trouble.system("open \(path)") }
+  defer { close(descriptor) }
+  var bytes: [UInt8] = []
+  var piece = [UInt8](repeating: 0, count: 65_536)
+  while true {
+    let count = read(descriptor, &piece, piece.count)
+    guard count >= 0 else { throw Trouble.system("read \(path)") }
+    guard count > 0 else { return String(decoding: bytes, as: UTF8.self) }
+    bytes += piece[..<count]
+  }
+}
+
 /// Waits until something is so, and says whether it came to be.
 func eventually(within seconds: Double = 30, _ condition: () throws -> Bool) rethrows -> Bool {
   let end = ContinuousClock.now + .seconds(seconds)

@@ -99,7 +99,7 @@ final class Service: Sendable {
     let migration = try Service.command(["migrate"], database: database)
     guard migration.status == 0 else { throw Trouble("migrate failed: \(migration.errors)") }
     let creation = try Service.command(
-      ["token", "create", "--admin", "--email", "staff@tomi.example", "--name", "Sam Staff"],
+      ["token", "create", "--admin", "--email", "sam@tomi.example"],
       database: database)
     guard creation.status == 0 else { throw Trouble("token create failed: \(creation.errors)") }
     token = creation.lines[0]
@@ -271,14 +271,16 @@ final class Service: Sendable {
     try staff.all("/api/admin/events?limit=100").last?["number"].int ?? 0
   }
 
-  /// A user and a token for it.
-  func makeUser(_ email: String, name: String) throws -> (id: String, token: String) {
+  /// Makes a user, and a token for it.
+  func makeUser(
+    _ email: String, name: String
+  ) throws -> (id: String, token: String, tokenID: String) {
     let id = UUID().uuidString.lowercased()
     let staff = staff
     try staff.put("/api/admin/users/\(id)", ["email": .string(email), "name": .string(name)])
       .expect(201)
-    let token = try staff.post("/api/admin/users/\(id)/tokens", [:]).expect(201).json["token"]
-    return (id, token.text)
+    let token = try staff.post("/api/admin/users/\(id)/tokens", [:]).expect(201).json
+    return (id, token["token"].text, token["id"].text)
   }
 }
 
@@ -319,4 +321,50 @@ func listen(at path: String) throws -> Int32 {
     throw Trouble.system("listen")
   }
   return descriptor
+}
+
+extension Service {
+  /// Has staff make a partner.
+  ///
+  /// - Parameters:
+  ///   - email: One that no other partner has.
+  ///   - expecting: The status that the answer must have; nil for any.
+  @discardableResult
+  func makePartner(
+    _ email: String = "\(UUID().uuidString)@firm.example", by staff: Client? = nil,
+    expecting status: Int? = 201, sourceLocation: SourceLocation = #_sourceLocation
+  ) throws -> Answer {
+    let answer = try (staff ?? self.staff).post(
+      "/api/admin/partners", ["type": "agent", "company_name": "Firm", "email": .string(email)])
+    return try status.map { try answer.expect($0, sourceLocation: sourceLocation) } ?? answer
+  }
+}
+
+/// A value that several threads use.
+final class Shared<Value: Sendable>: Sendable {
+  private let value: Mutex<Value>
+
+  init(_ value: Value) { self.value = Mutex(value) }
+
+  func withLock<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
+    var result: Result?
+    try value.withLock { result = try body(&$0) }
+    return result!
+  }
+}
+
+/// A generator of the same numbers each time (SplitMix64: Steele, Lea, Flood, Fast splittable
+/// pseudorandom number generators, 2014).
+struct Dice: RandomNumberGenerator {
+  private var state: UInt64
+
+  init(_ seed: UInt64) { state = seed }
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var value = state
+    value = (value ^ value >> 30) &* 0xBF58_476D_1CE4_E5B9
+    value = (value ^ value >> 27) &* 0x94D0_49BB_1331_11EB
+    return value ^ value >> 31
+  }
 }

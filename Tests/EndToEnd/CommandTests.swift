@@ -1,0 +1,334 @@
+import Foundation
+import Testing
+
+extension EndToEnd {
+  @Suite("Commands") struct CommandTests {
+    private static let all = [
+      ["serve"], ["migrate"], ["token"], ["token", "create"], ["token", "list"],
+      ["token", "revoke"], ["backup"], ["check"], ["import", "partners"], ["export", "partners"],
+      ["export", "referrals"], ["health"], ["demo"],
+    ]
+
+    /// Checks that a command ended with 1 and one line on standard error.
+    private static func expectFailure(
+      _ result: Program.Result, _ text: String, sourceLocation: SourceLocation = #_sourceLocation
+    ) {
+      #expect(result.status == 1, "\(result)", sourceLocation: sourceLocation)
+      #expect(result.errorLines.count == 1, "\(result)", sourceLocation: sourceLocation)
+      #expect(result.errors.hasSuffix("\n"), "\(result)", sourceLocation: sourceLocation)
+      #expect(
+        result.errors.lowercased().contains(text), "\(result)", sourceLocation: sourceLocation)
+    }
+
+    @Test("no command prints the help; each command has its own")
+    func help() throws {
+      let none = try Service.command([])
+      #expect(none.status == 0 && none.errors.isEmpty)
+      for name in Set(Self.all.map { $0[0] }) {
+        #expect(none.output.contains("  \(name) "), "\(name)")
+      }
+      #expect(try Service.command(["--help"]).output == none.output)
+      var texts: Set<String> = []
+      for command in Self.all {
+        let help = try Service.command(command + ["--help"])
+        #expect(help.status == 0 && help.errors.isEmpty, "\(command)")
+        let usage = "USAGE: tomi-referrals \(command.joined(separator: " "))"
+        #expect(help.output.contains(usage), "\(command): \(help.output)")
+        texts.insert(help.output)
+      }
+      #expect(texts.count == Self.all.count)
+    }
+
+    @Test("wrong usage ends with 64, and makes nothing")
+    func wrongUsage() throws {
+      try inFolder { folder in
+        let database = ["--database", "\(folder)/referrals.db"]
+        let id = UUID().uuidString
+        let admin = ["token", "create", "--admin", "--email", "a@b.example"]
+        for arguments in [
+          // No database.
+          ["migrate"], ["check"], ["token", "list"], ["backup", "\(folder)/copy"], ["demo"], admin,
+          ["serve", "--socket", "\(folder)/s"],
+          // No socket.
+          ["health"],
+          // Malformed IDs and values.
+          ["token", "revoke", "1"] + database, ["token", "create", "--user", "1"] + database,
+          ["token", "create", "--user", id, "--admin"] + database,
+          ["token", "create"] + database, ["token", "create", "--admin"] + database,
+          ["token", "create", "--admin", "--email", "nobody"] + database,
+          admin + ["--expires-in", "soon"] + database, admin + ["--expires-in", "0d"] + database,
+          admin + ["--expires-in", "-1d"] + database, admin + ["--expires-in", "30"] + database,
+          admin + ["--name", String(repeating: "n", count: 101)] + database,
+          ["serve", "--socket", "\(folder)/s", "--threads", "0"] + database,
+          ["serve", "--socket", "\(folder)/s", "--threads", "many"] + database,
+          ["serve", "--socket", "\(folder)/s", "--allow-origin", "*"] + database,
+          ["serve", "--socket", "\(folder)/s", "--log-level", "loud"] + database,
+          ["demo", "--partners", "-1"] + database, ["demo", "--seed", "x"] + database,
+          ["backup"] + database, ["serve"] + database,
+          // Unknown ones.
+          ["dance"], ["migrate", "--quickly"] + database, ["migrate", "now"] + database,
+        ] {
+          let result = try Service.command(arguments)
+          #expect(result.status == 64, "\(arguments): \(result)")
+          #expect(!result.errors.isEmpty && result.output.isEmpty, "\(arguments): \(result)")
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == [])
+      }
+    }
+
+    @Test("migrate says what it does, --dry-run what it would do")
+    func migrate() throws {
+      try inFolder { folder in
+        let database = "\(folder)/referrals.db"
+        let plan = try Service.command(["migrate", "--dry-run"], database: database)
+        #expect(plan.status == 0 && plan.lines.count == 1, "\(plan)")
+        #expect(plan.output.contains("1"))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == [])
+        let first = try Service.command(["migrate"], environment: ["TOMI_DATABASE": database])
+        #expect(first.status == 0 && first.lines.count == 1, "\(first)")
+        #expect(first.output != plan.output)
+        let second = try Service.command(["migrate"], database: database)
+        let third = try Service.command(["migrate", "--dry-run"], database: database)
+        #expect(second.status == 0 && second.output == third.output)
+        #expect(second.output != first.output)
+        #expect(try Service.command(["check"], database: database).status == 0)
+        // It may hold personal data.
+        var status = stat()
+        #expect(stat(database, &status) == 0 && status.st_mode & 0o007 == 0)
+      }
+    }
+
+    @Test("what cannot be done ends with 1 and one line that says why")
+    func failures() throws {
+      try inFolder { folder in
+        let missing = "\(folder)/none/referrals.db"
+        for arguments in [
+          ["migrate"], ["check"], ["token", "list"], ["demo"], ["backup", "\(folder)/copy"],
+          ["serve", "--socket", "\(folder)/s"],
+        ] {
+          Self.expectFailure(try Service.command(arguments, database: missing), "database")
+        }
+        let unmade = "\(folder)/unmade.db"
+        for arguments in [["check"], ["token", "list"], ["backup", "\(folder)/copy"]] {
+          Self.expectFailure(try Service.command(arguments, database: unmade), "database")
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == [])
+
+        let text = "\(folder)/text.db"
+        try Data(String(repeating: "This is not a database. ", count: 100).utf8)
+          .write(to: URL(filePath: text))
+        for arguments in [["migrate"], ["check"], ["serve", "--socket", "\(folder)/s"]] {
+          Self.expectFailure(try Service.command(arguments, database: text), "not a database")
+        }
+        #expect(try String(contentsOfFile: text, encoding: .utf8).hasPrefix("This is not"))
+
+        let newer = "\(folder)/newer.db"
+        #expect(try Service.command(["migrate"], database: newer).status == 0)
+        try sqlite(newer, "PRAGMA user_version = 999")
+        for arguments in [["migrate"], ["check"], ["serve", "--socket", "\(folder)/s"]] {
+          Self.expectFailure(try Service.command(arguments, database: newer), "newer")
+        }
+      }
+    }
+
+    @Test("a token is printed alone and once, is never listed, and ends with its revocation")
+    func tokens() throws {
+      try Service.run { service in
+        let created = try service.command(
+          "token", "create", "--admin", "--email", "second@tomi.example", "--name", "Two",
+          "--expires-in", "never")
+        #expect(created.status == 0 && created.errors.isEmpty)
+        let token = try #require(created.lines.first)
+        #expect(created.output == token + "\n")
+        // 256 bits in base64url.
+        #expect(token.wholeMatch(of: /tomi_[A-Za-z0-9_-]{43}/) != nil, "\(token)")
+        let second = Client(port: service.port, token: token)
+        try second.get("/api/admin/partners").expect(200)
+
+        let (userID, _, _) = try service.makeUser("maya@mail.example", name: "Maya")
+        let user = try service.command("token", "create", "--user", userID, "--expires-in", "1d")
+        #expect(user.status == 0 && user.lines.count == 1)
+        try Client(port: service.port, token: user.lines[0]).get("/api/admin/partners")
+          .expectProblem(403, "forbidden")
+
+        let list = try service.command("token", "list")
+        #expect(list.status == 0 && list.lines.count == 4, "\(list)")
+        for secret in [token, user.lines[0], service.token] {
+          #expect(!list.output.contains(secret.dropFirst(5)))
+        }
+        let line = try #require(list.lines.first { $0.contains("second@tomi.example") })
+        #expect(line.contains("admin") && line.contains("Two") && line.contains("never"))
+        let id = try #require(line.firstMatch(of: /[0-9a-f-]{36}/)).output
+        for _ in 0..<2 {
+          let revoked = try service.command("token", "revoke", String(id))
+          #expect(revoked.status == 0, "\(revoked)")
+          try second.get("/api/admin/partners").expectProblem(401, "unauthenticated")
+        }
+        #expect(try service.command("token", "list").output.contains("revoked"))
+        try service.staff.get("/api/admin/partners").expect(200)
+
+        let unknown = UUID().uuidString.lowercased()
+        Self.expectFailure(try service.command("token", "revoke", unknown), unknown)
+        Self.expectFailure(try service.command("token", "create", "--user", unknown), unknown)
+        try service.staff.put("/api/admin/users/\(userID)", ["disabled": true]).expect(200)
+        Self.expectFailure(try service.command("token", "create", "--user", userID), "disabled")
+        #expect(!service.log.contains(token))
+      }
+    }
+
+    @Test("backup copies a moment while the service writes, and never replaces a file")
+    func backup() throws {
+      try Service.run { service in
+        let acknowledged = Shared<[String]>([])
+        let isOver = Shared(false)
+        let clients = Crowd(4) { client in
+          for number in 0... {
+            if isOver.withLock({ $0 }) { return }
+            let email = "\(client)-\(number)@copy.example"
+            try service.makePartner(email)
+            acknowledged.withLock { $0.append(email) }
+          }
+        }
+        defer { isOver.withLock { $0 = true } }
+        func copy(_ name: String) throws -> Set<String> {
+          let wanted = acknowledged.withLock { $0.count } + 40
+          try #require(eventually { acknowledged.withLock { $0.count } >= wanted })
+          let before = acknowledged.withLock { $0 }
+          let file = "\(service.folder)/\(name)"
+          let backup = try service.command("backup", file)
+          try #require(backup.status == 0, "\(backup)")
+          let check = try Service.command(["check"], database: file)
+          #expect(check.status == 0, "\(check)")
+          let emails = Set(try sqlite(file, "SELECT email FROM partners"))
+          #expect(emails.isSuperset(of: before), "acknowledged before, and not in the copy")
+          return emails
+        }
+        let first = try copy("first.db")
+        let second = try copy("second.db")
+        #expect(first.isStrictSubset(of: second))
+        isOver.withLock { $0 = true }
+        _ = try clients.values()
+
+        let file = "\(service.folder)/first.db"
+        let bytes = FileManager.default.contents(atPath: file)
+        Self.expectFailure(try service.command("backup", file), "first.db")
+        #expect(FileManager.default.contents(atPath: file) == bytes)
+        Self.expectFailure(try service.command("backup", "\(service.folder)/no/copy"), "/no/")
+        let names = try FileManager.default.contentsOfDirectory(atPath: service.folder)
+        #expect(
+          Set(names.filter { $0.contains(".db") }.filter { !$0.hasSuffix(".lock") })
+            .isSubset(of: [
+              "first.db", "second.db", "first.db-wal", "first.db-shm", "second.db-wal",
+              "second.db-shm",
+            ]),
+          "\(names)")
+
+        // The copy serves.
+        #expect(service.stopResponder() == .exit(0))
+        for suffix in ["", "-wal", "-shm", ".lock"] {
+          try? FileManager.default.removeItem(atPath: service.database + suffix)
+        }
+        try FileManager.default.copyItem(atPath: file, toPath: service.database)
+        try service.startResponder()
+        let emails = try service.staff.all("/api/admin/partners?limit=100").map(\.["email"].text)
+        #expect(Set(emails) == first)
+      }
+    }
+
+    @Test("check finds what is wrong, and says it")
+    func check() throws {
+      try Service.run { service in
+        try service.makePartner()
+        let sound = try service.command("check")
+        #expect(sound.status == 0 && sound.lines.count == 1 && sound.errors.isEmpty, "\(sound)")
+        #expect(service.stopResponder() == .exit(0))
+        try sqlite(
+          service.database,
+          """
+          UPDATE service_area_coverage SET partner_count = 7
+          WHERE state_code = 'MN' AND partner_type = 'cpa'
+          """)
+        let unsound = try service.command("check")
+        Self.expectFailure(unsound, "wrong")
+        #expect(unsound.lines.count == 1 && unsound.output.contains("MN/cpa"), "\(unsound)")
+        try service.startResponder()
+      }
+    }
+
+    @Test("health asks the responder, and says whether it answers")
+    func health() throws {
+      try Service.run { service in
+        let well = try Service.command(["health", "--socket", service.socket])
+        #expect(well.status == 0 && well.errors.isEmpty && !well.output.isEmpty, "\(well)")
+        let other = try Service.command(["health"], environment: ["TOMI_SOCKET": service.socket])
+        #expect(other.status == 0, "\(other)")
+        #expect(service.stopResponder() == .exit(0))
+        Self.expectFailure(
+          try Service.command(["health", "--socket", service.socket]), "referrals.sock")
+        try service.startResponder()
+        try service.responder.kill()
+        Self.expectFailure(
+          try Service.command(["health", "--socket", service.socket]), "referrals.sock")
+        try service.startResponder()
+      }
+    }
+
+    @Test("demo gives the same seed the same data, and leaves a database with data alone")
+    func demo() throws {
+      func fill(_ folder: String, seed: Int) throws -> (result: Program.Result, database: String) {
+        let database = "\(folder)/\(UUID().uuidString).db"
+        let arguments = [
+          "--partners", "30", "--groups", "8", "--referrals", "24", "--seed", "\(seed)",
+        ]
+        return (try Service.command(["demo"] + arguments, database: database), database)
+      }
+      try Service.run { service in
+        let (first, firstDatabase) = try fill(service.folder, seed: 7)
+        let (second, secondDatabase) = try fill(service.folder, seed: 7)
+        let (_, thirdDatabase) = try fill(service.folder, seed: 8)
+        #expect(first.status == 0 && first.errors.isEmpty && first.lines.count == 1, "\(first)")
+        #expect(second.output == first.output)
+        var all: [[[JSON]]] = []
+        for database in [firstDatabase, secondDatabase, thirdDatabase] {
+          #expect(service.stopResponder() == .exit(0))
+          for suffix in ["", "-wal", "-shm", ".lock"] {
+            try? FileManager.default.removeItem(atPath: service.database + suffix)
+          }
+          try FileManager.default.copyItem(atPath: database, toPath: service.database)
+          let wal = "\(database)-wal"
+          if FileManager.default.fileExists(atPath: wal) {
+            try FileManager.default.copyItem(atPath: wal, toPath: "\(service.database)-wal")
+          }
+          let token = try service.command(
+            "token", "create", "--admin", "--email", "late@tomi.example")
+          try #require(token.status == 0, "\(token)")
+          try service.startResponder()
+          let staff = Client(port: service.port, token: token.lines[0])
+          let events = try staff.all("/api/admin/events?limit=100")
+          all.append([
+            try staff.all("/api/admin/partners?limit=100"),
+            try staff.all("/api/admin/referrals?limit=100"),
+            // The last two are the token's.
+            Array(events.dropLast(2)),
+            try staff.all("/api/coverage"),
+          ])
+          try service.expectSound()
+        }
+        #expect(all[0] == all[1])
+        #expect(all[0][0] != all[2][0] && all[0][1] != all[2][1])
+        #expect(all[0][0].count == 30)
+        #expect(all[0][1].count > 5 && all[0][1].count <= 24)
+        // It is a lived-in service: several statuses of each, some coverage.
+        #expect(Set(all[0][0].map(\.["status"].text)).count >= 3)
+        #expect(Set(all[0][1].map(\.["status"].text)).count >= 3)
+        #expect(all[0][3].contains { $0["status"] == "available" })
+
+        let before = try Service.command(["check"], database: firstDatabase)
+        #expect(before.status == 0)
+        Self.expectFailure(try Service.command(["demo"], database: firstDatabase), "empty")
+        // A database in use, with a user and a token, is not empty either.
+        Self.expectFailure(try service.command("demo"), "empty")
+      }
+    }
+  }
+}

@@ -1,0 +1,202 @@
+import Domain
+import Foundation
+import Testing
+
+@testable import SQLite
+@testable import Store
+
+/// A damage that SQL can do, and what a check must say of it.
+private struct Damage: Sendable, CustomTestStringConvertible {
+  let testDescription: String
+  let sql: String
+  let findings: [String]
+
+  init(_ name: String, _ sql: String, _ findings: String...) {
+    testDescription = name
+    self.sql = sql
+    self.findings = findings
+  }
+}
+
+@Suite("Checking")
+struct CheckTests {
+  /// A closed database with an active partner 21 of MN and WI, and its matched request 31.
+  private static func folder() throws -> TemporaryFolder {
+    let test = try TestStore()
+    try test.addGroups()
+    try test.change { change in
+      try change.insert(Partner.sample(21, in: [.MN, .WI], name: "Needle"))
+      for (time, status) in [(0, "pending"), (1, "matched")] {
+        try change.record(
+          "referral.updated", .referral, sampleID(31).text,
+          changes: #"{"status":{"from":null,"to":"\#(status)"},"n":{"from":0,"to":\#(time)}}"#)
+      }
+      try change.insert(Referral.sample(31, .matched, partner: 21))
+    }
+    #expect(try test.findings() == [])
+    test.store.close()
+    return test.folder
+  }
+
+  private static func findings(in folder: TemporaryFolder) throws -> [String] {
+    let store = try Store(path: folder.database)
+    defer { store.close() }
+    return try store.check(now: now)
+  }
+
+  private static let areas =
+    "The areas kept for the search of partner \(sampleID(21)) are not its service areas."
+  private static let search = "The search index does not agree with the partners."
+
+  private static let damages = [
+    Damage(
+      "a count that is too high",
+      """
+      UPDATE service_area_coverage SET partner_count = 2
+      WHERE state_code = 'MN' AND partner_type = 'attorney'
+      """,
+      "The coverage of MN/attorney counts 2 partners, but there are 1."),
+    Damage(
+      "a count of nobody",
+      """
+      UPDATE service_area_coverage SET partner_count = 1
+      WHERE state_code = 'TX' AND partner_type = 'cpa'
+      """,
+      "The coverage of TX/cpa counts 1 partners, but there are 0."),
+    Damage(
+      "a status that does not follow",
+      """
+      UPDATE service_area_coverage SET status = 'unavailable'
+      WHERE state_code = 'WI' AND partner_type = 'attorney'
+      """,
+      "The coverage of WI/attorney is unavailable, which its count does not give."),
+    Damage(
+      "a pin that does not show",
+      """
+      DROP TRIGGER coverage_status_follows;
+      UPDATE service_area_coverage SET pinned_status = 'unavailable'
+      WHERE state_code = 'MN' AND partner_type = 'attorney'
+      """,
+      "The coverage of MN/attorney is available, which its count does not give."),
+    Damage(
+      "a row of coverage that is missing",
+      "DELETE FROM service_area_coverage WHERE state_code = 'AK' AND partner_type = 'agent'",
+      "There are 305 rows of coverage, not 306."),
+    Damage(
+      "a count of requests", "UPDATE referral_counts SET count = 3",
+      "The overview counts 3 requests of matched/attorney/MN, but there are 1."),
+    Damage(
+      "requests that are counted nowhere", "DELETE FROM referral_counts",
+      "The overview counts 0 requests of matched/attorney/MN, but there are 1."),
+    Damage("an area that is missing", "DELETE FROM partner_areas WHERE state_code = 'WI'", areas),
+    Damage(
+      "an area too many",
+      """
+      INSERT INTO partner_areas (partner_number, state_code, type, active, company_name, created_at)
+      SELECT partner_number, 'TX', type, active, company_name, created_at FROM partner_areas LIMIT 1
+      """, areas),
+    Damage("an area of another name", "UPDATE partner_areas SET company_name = 'Other'", areas),
+    Damage(
+      "an area of another type", "UPDATE partner_areas SET type = 'cpa' WHERE state_code = 'WI'",
+      areas),
+    Damage(
+      "an area that is not active",
+      "UPDATE partner_areas SET active = 0 WHERE state_code = 'MN'", areas),
+    Damage(
+      "a partner that changed past the triggers",
+      """
+      DROP TRIGGER partner_areas_updated;
+      UPDATE partners SET status = 'inactive'
+      """, areas),
+    Damage(
+      "words that the search index lacks",
+      """
+      INSERT INTO partners_search (partners_search, rowid, company_name, contact_name, email, notes)
+      SELECT 'delete', number, company_name, contact_name, email, notes FROM partners
+      """, search),
+    Damage(
+      "words that the search index has of an earlier name",
+      """
+      DROP TRIGGER partners_search_updated;
+      UPDATE partners SET contact_name = 'Somebody'
+      """, search),
+    Damage(
+      "a row that names one that is not there",
+      """
+      PRAGMA foreign_keys = OFF;
+      DELETE FROM users WHERE email = 'user9@example.com'
+      """,
+      "A row of group_members names one of users that is not there."),
+    Damage(
+      "a value that the schema does not allow",
+      """
+      PRAGMA ignore_check_constraints = ON;
+      UPDATE users SET name = '' WHERE email = 'user9@example.com'
+      """,
+      "CHECK constraint failed in users"),
+    Damage(
+      "a request whose history says otherwise",
+      "UPDATE referral_requests SET status = 'cancelled'",
+      "Referral \(sampleID(31)) is cancelled, which is not the last status in its history."),
+    Damage(
+      "a request without a history",
+      """
+      INSERT INTO referral_requests (id, group_id, requested_by, partner_type, status, context,
+        created_at, updated_at)
+      VALUES ('\(sampleID(32))', '\(sampleID(12))', '\(sampleID(2))', 'cpa', 'pending', '{}',
+        '\(now)', '\(now)')
+      """,
+      "Referral \(sampleID(32)) is pending, which is not the last status in its history."),
+  ]
+
+  @Test("finds each damage, and nothing else", arguments: damages)
+  private func damage(_ damage: Damage) throws {
+    let folder = try Self.folder()
+    try Connection(path: folder.database, role: .writer).script(damage.sql)
+    #expect(try Self.findings(in: folder) == damage.findings)
+  }
+
+  @Test("finds several at once")
+  func several() throws {
+    let folder = try Self.folder()
+    try Connection(path: folder.database, role: .writer).script(
+      """
+      DELETE FROM service_area_coverage WHERE state_code = 'AK';
+      UPDATE referral_requests SET status = 'cancelled';
+      DELETE FROM partner_areas WHERE state_code = 'WI'
+      """)
+    #expect(try Self.findings(in: folder).count == 3)
+  }
+
+  @Test("finds a page that was overwritten")
+  func overwritten() throws {
+    let folder = try Self.folder()
+    let page: Int
+    do {
+      let connection = try Connection(path: folder.database, role: .writer)
+      let root = try connection.row(
+        "SELECT rootpage FROM sqlite_schema WHERE name = 'partners_one_per_email'"
+      ) { $0.int(0) }
+      page = try #require(root)
+      #expect(try connection.checkpoint(1, wait: 1000).inLog >= 0)
+    }
+    var bytes = try Data(contentsOf: URL(filePath: folder.database))
+    let range = (page - 1) * 4096..<page * 4096
+    let key = try #require(bytes.range(of: Data("partner21@example.com".utf8), in: range))
+    bytes[key.lowerBound] = UInt8(ascii: "q")
+    try bytes.write(to: URL(filePath: folder.database))
+    #expect(
+      try Self.findings(in: folder) == ["row 1 missing from index partners_one_per_email"])
+  }
+
+  @Test("tells what it looks at, and changes nothing")
+  func progress() throws {
+    let test = try TestStore()
+    try test.change { try $0.insert(Partner.sample(21)) }
+    let before = try test.number("SELECT max(number) FROM events")
+    var steps: [String] = []
+    #expect(try test.store.check(now: now) { steps.append($0) } == [])
+    #expect(steps.count == 5)
+    #expect(try test.number("SELECT max(number) FROM events") == before)
+  }
+}

@@ -1,0 +1,237 @@
+import Domain
+import Foundation
+import Synchronization
+import Testing
+
+@testable import SQLite
+@testable import Schema
+@testable import Store
+
+/// The real schema, and a step behind it.
+private func migrations(_ next: String) -> [Schema.Migration] {
+  Schema.migrations
+    + [Schema.Migration(number: Schema.migrations.count + 1, name: "next", sql: next)]
+}
+
+private let known = Schema.migrations.count
+
+extension TemporaryFolder {
+  /// Runs statements past the store.
+  fileprivate func run(_ sql: String) throws {
+    try Connection(path: database, role: .writer).script(sql)
+  }
+
+  fileprivate func texts(_ sql: String) throws -> [String] {
+    try Connection(path: database, role: .reader).texts(sql)
+  }
+
+  fileprivate func version() throws -> [String] {
+    try Connection(path: database, role: .reader).pragma("user_version")
+  }
+
+  /// The bytes of each file in the folder.
+  fileprivate func contents() throws -> [String: Data] {
+    let pairs = try files.map { ($0, try Data(contentsOf: URL(filePath: path + "/" + $0))) }
+    return Dictionary(uniqueKeysWithValues: pairs)
+  }
+
+  /// A database that another program wrote: not in WAL, and without a file beside it.
+  fileprivate func makeForeign(_ sql: String) throws {
+    try Connection(path: database, role: .writer).script(
+      "PRAGMA journal_mode = DELETE; CREATE TABLE theirs (a); INSERT INTO theirs VALUES (1); \(sql)"
+    )
+    #expect(try files == ["referrals.db"])
+  }
+}
+
+@Suite("Migrations")
+struct MigrationTests {
+  @Test("the embedded steps are numbered from 1 without a gap")
+  func numbered() {
+    #expect(Schema.migrations.map(\.number) == Array(1...known))
+    #expect(Schema.migrations.allSatisfy { !$0.name.isEmpty && !$0.sql.isEmpty })
+  }
+
+  @Test("a missing database is made, and one that is up to date left alone")
+  func migrate() throws {
+    let folder = try TemporaryFolder()
+    #expect(try Migrator.migrate(path: folder.database).map(\.number) == Array(1...known))
+    #expect(try folder.version() == ["\(known)"])
+    let store = try Store(path: folder.database)
+    #expect(try store.read(now: now) { try $0.isEmpty() })
+    try store.read(now: now) { try $0.ping() }
+    store.close()
+    let before = try Data(contentsOf: URL(filePath: folder.database))
+    #expect(try Migrator.migrate(path: folder.database).isEmpty)
+    #expect(try Data(contentsOf: URL(filePath: folder.database)) == before)
+  }
+
+  @Test("a further step is applied alone, and keeps the rows")
+  func next() throws {
+    let folder = try TemporaryFolder()
+    try Migrator.migrate(path: folder.database)
+    let store = try Store(path: folder.database)
+    try store.write(now: now, actor: nil) { try $0.put(User.sample(1)) }
+    store.close()
+    let steps = migrations("ALTER TABLE users ADD COLUMN nickname TEXT")
+    #expect(try Migrator.migrate(path: folder.database, migrations: steps).map(\.name) == ["next"])
+    #expect(try folder.version() == ["\(known + 1)"])
+    #expect(try folder.texts("SELECT name || ifnull(nickname, '-') FROM users") == ["User 1-"])
+  }
+
+  @Test("a step that fails leaves nothing of itself, and what was there before intact")
+  func brokenStep() throws {
+    let folder = try TemporaryFolder()
+    let steps = migrations("CREATE TABLE half (a); CREATE TABLE users (a); CREATE TABLE rest (a)")
+    #expect(throws: SQLiteError.self) {
+      try Migrator.migrate(path: folder.database, migrations: steps)
+    }
+    #expect(try folder.version() == ["\(known)"], "the steps before it stay")
+    #expect(try folder.texts("SELECT name FROM sqlite_schema WHERE name IN ('half', 'rest')") == [])
+    let store = try Store(path: folder.database)
+    #expect(try store.check(now: now) == [])
+    store.close()
+    let repaired = migrations("CREATE TABLE half (a)")
+    #expect(try Migrator.migrate(path: folder.database, migrations: repaired).count == 1)
+    #expect(try folder.version() == ["\(known + 1)"])
+  }
+
+  @Test("a first step that fails leaves an empty database, which can be migrated")
+  func brokenFirstStep() throws {
+    let folder = try TemporaryFolder()
+    let broken = Schema.Migration(
+      number: 1, name: "broken", sql: "PRAGMA application_id = 7; CREATE TABLE a (b); oops")
+    #expect(throws: SQLiteError.self) {
+      try Migrator.migrate(path: folder.database, migrations: [broken])
+    }
+    #expect(try folder.texts("SELECT name FROM sqlite_schema") == [])
+    #expect(try Migrator.migrate(path: folder.database).count == known)
+  }
+
+  @Test("a dry run says what would be done, and does nothing")
+  func dryRun() throws {
+    let folder = try TemporaryFolder()
+    let all = try Migrator.migrate(path: folder.database, dryRun: true)
+    #expect(all.map(\.number) == Array(1...known))
+    #expect(try folder.files == [])
+    try Migrator.migrate(path: folder.database)
+    let before = try folder.contents()
+    #expect(try Migrator.migrate(path: folder.database, dryRun: true).isEmpty)
+    let steps = migrations("CREATE TABLE more (a)")
+    #expect(
+      try Migrator.migrate(path: folder.database, dryRun: true, migrations: steps).map(\.number)
+        == [known + 1])
+    let after = try folder.contents()
+    // The shared memory is everybody's who reads.
+    for (name, data) in before where !name.hasSuffix("-shm") {
+      #expect(after[name] == data, "\(name)")
+    }
+    #expect(try folder.version() == ["\(known)"])
+  }
+
+  @Test("an empty file is a database without any step", arguments: [true, false])
+  func emptyFile(dryRun: Bool) throws {
+    let folder = try TemporaryFolder()
+    #expect(FileManager.default.createFile(atPath: folder.database, contents: nil))
+    #expect(throws: MigrationError.older(database: 0, known: known)) {
+      try Store(path: folder.database)
+    }
+    #expect(try Migrator.migrate(path: folder.database, dryRun: dryRun).count == known)
+    let size = try folder.contents()["referrals.db"]?.count ?? -1
+    #expect(dryRun ? size == 0 : size > 0)
+  }
+
+  @Test("a database of a newer version is refused, and left as it is")
+  func newer() throws {
+    let folder = try TemporaryFolder()
+    try Migrator.migrate(path: folder.database)
+    try folder.run("PRAGMA user_version = \(known + 1)")
+    let newer = MigrationError.newer(database: known + 1, known: known)
+    for dryRun in [true, false] {
+      #expect(throws: newer) { try Migrator.migrate(path: folder.database, dryRun: dryRun) }
+    }
+    #expect(throws: newer) { try Store(path: folder.database) }
+    #expect(try folder.version() == ["\(known + 1)"])
+  }
+
+  @Test("a database that lacks a step is no store yet")
+  func older() throws {
+    let folder = try TemporaryFolder()
+    try Migrator.migrate(path: folder.database)
+    try folder.run("PRAGMA user_version = 0")
+    #expect(throws: MigrationError.older(database: 0, known: known)) {
+      try Store(path: folder.database)
+    }
+  }
+
+  @Test(
+    "another program's database is refused, and not a byte of it changed",
+    arguments: [
+      "PRAGMA application_id = 1", "PRAGMA user_version = 1", "PRAGMA user_version = 99",
+      "SELECT 1",
+      "PRAGMA application_id = 1; DROP TABLE theirs; VACUUM",
+    ])
+  func foreign(sql: String) throws {
+    let folder = try TemporaryFolder()
+    try folder.makeForeign(sql)
+    let before = try folder.contents()
+    for dryRun in [true, false] {
+      #expect(throws: MigrationError.notOurs) {
+        try Migrator.migrate(path: folder.database, dryRun: dryRun)
+      }
+    }
+    #expect(throws: MigrationError.notOurs) { try Store(path: folder.database) }
+    #expect(try folder.contents() == before)
+  }
+
+  @Test("a file that is no database is refused, and not a byte of it changed")
+  func noDatabase() throws {
+    let folder = try TemporaryFolder()
+    let text = Data(String(repeating: "This is a letter, not a database.\n", count: 300).utf8)
+    #expect(FileManager.default.createFile(atPath: folder.database, contents: text))
+    for dryRun in [true, false] {
+      #expect(throws: SQLiteError.self) {
+        try Migrator.migrate(path: folder.database, dryRun: dryRun)
+      }
+    }
+    #expect(throws: SQLiteError.self) { try Store(path: folder.database) }
+    #expect(try folder.contents() == ["referrals.db": text])
+  }
+
+  @Test("what cannot be opened is unavailable")
+  func unavailable() throws {
+    let folder = try TemporaryFolder()
+    for path in [folder.path, folder.path + "/none/referrals.db", "/dev/null/referrals.db"] {
+      #expect(refusal { try Migrator.migrate(path: path) }?.isUnavailable == true, "\(path)")
+      #expect(refusal { try Store(path: path) }?.isUnavailable == true, "\(path)")
+    }
+    #expect(refusal { try Store(path: folder.database) }?.isUnavailable == true)
+    #expect(try folder.files == [], "a store makes no file")
+  }
+
+  @Test("several at once apply each step once")
+  func concurrent() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.database
+    let applied = Mutex<[Int]>([])
+    DispatchQueue.concurrentPerform(iterations: 4) { _ in
+      do {
+        let done = try Migrator.migrate(path: path).map(\.number)
+        applied.withLock { $0 += done }
+      } catch {
+        Issue.record(error)
+      }
+    }
+    #expect(applied.withLock { $0 } == Array(1...known))
+    let store = try Store(path: path)
+    defer { store.close() }
+    #expect(try store.check(now: now) == [])
+  }
+
+  @Test("the reasons, in words for whoever runs it")
+  func descriptions() {
+    #expect("\(MigrationError.notOurs)" == "this file is a database of another program")
+    #expect("\(MigrationError.newer(database: 9, known: 1))".contains("schema 9"))
+    #expect("\(MigrationError.older(database: 0, known: 1))".contains("tomi-referrals migrate"))
+  }
+}

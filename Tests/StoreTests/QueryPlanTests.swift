@@ -1,0 +1,317 @@
+import CSQLite
+import Domain
+import Testing
+
+@testable import SQLite
+@testable import Store
+
+/// A number that a C function can be given a pointer to.
+private final class Counter {
+  var steps = 0
+}
+
+/// A database of some size, its tables' statistics gathered as the service does now and then, or not.
+private final class Plans {
+  private let folder: TemporaryFolder
+  let connection: Connection
+  let snapshot: Snapshot
+
+  static let partners = 3_000
+  static let referrals = 6_000
+
+  init(analyzed: Bool) throws {
+    folder = try TemporaryFolder()
+    do {
+      let writer = try rawDatabase(in: folder)
+      try writer.script("BEGIN; \(Self.rows); COMMIT")
+      if analyzed { try writer.script("PRAGMA analysis_limit = 400; ANALYZE") }
+    }
+    connection = try Connection(path: folder.database, role: .reader)
+    snapshot = Snapshot(connection: connection, now: now)
+  }
+
+  /// Most partners are active and most requests closed; each group has one open request at most.
+  private static let rows = """
+    CREATE TEMP TABLE n AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6000)
+    SELECT i, printf('00000000-0000-7000-8000-%012d', i) AS id,
+      printf('2026-01-%02dT%02d:%02d:00.000Z', 1 + i / 600 % 28, i / 25 % 24, i % 60) AS time FROM n;
+    INSERT INTO users SELECT id, 'user' || i || '@example.com', 'user' || i || '@example.com',
+      'User ' || i, 0, time, time FROM n WHERE i <= 600;
+    INSERT INTO groups SELECT id, 'Group ' || i, NULL, time, time FROM n WHERE i <= 1500;
+    INSERT INTO partners (id, type, status, company_name, email, email_key, service_areas,
+      agreement_signed_at, created_at, updated_at)
+    SELECT id, CASE i % 7 WHEN 0 THEN 'lender' WHEN 1 THEN 'cpa' ELSE 'attorney' END,
+      CASE i % 10 WHEN 0 THEN 'invited' WHEN 1 THEN 'removed' ELSE 'active' END,
+      'Company ' || (i * 7919 % 3000), 'partner' || i || '@example.com',
+      'partner' || i || '@example.com',
+      CASE i % 3 WHEN 0 THEN '["MN","CA"]' WHEN 1 THEN '["MN"]' ELSE '["TX","WI"]' END, time, time,
+      time FROM n WHERE i <= \(partners);
+    INSERT INTO referral_requests (id, group_id, requested_by, partner_type, status, context,
+      partner_id, intro_sent_at, outcome, created_at, updated_at)
+    SELECT id, printf('00000000-0000-7000-8000-%012d', 1 + i % 1500),
+      printf('00000000-0000-7000-8000-%012d', 1 + i % 600), 'attorney',
+      CASE WHEN i > 1500 THEN 'closed' WHEN i % 3 = 0 THEN 'pending' WHEN i % 3 = 1 THEN 'matched'
+        ELSE 'intro_sent' END,
+      json_object('state', CASE i % 4 WHEN 0 THEN 'CA' WHEN 1 THEN NULL ELSE 'MN' END),
+      CASE WHEN i > 1500 OR i % 3 > 0 THEN printf('00000000-0000-7000-8000-%012d', 1 + i % 40) END,
+      CASE WHEN i > 1500 OR i % 3 = 2 THEN time END, CASE WHEN i > 1500 THEN 'unknown' END,
+      time, time FROM n WHERE i <= \(referrals);
+    INSERT INTO events (at, actor_id, subject_kind, subject_id, kind, changes)
+    SELECT time, NULL, 'partner', printf('00000000-0000-7000-8000-%012d', 1 + i % 300),
+      'partner.updated', '{}' FROM n;
+    """
+
+  /// What is wrong with how SQLite would get a page.
+  ///
+  /// - Parameters:
+  ///   - alias: The table that is walked.
+  ///   - cursor: The column in which a deep page begins; nil: the page is the first.
+  ///   - maySort: Whether the rows of one arm are so few that they may be sorted.
+  func problems(
+    with list: List, alias: String, _ page: PageRequest, cursor: String?, maySort: Bool = false
+  ) throws -> [String] {
+    let (sql, arguments) = try list.statement(for: page)
+    let steps = try connection.rows("EXPLAIN QUERY PLAN " + sql, arguments: arguments) {
+      (parent: $0.int(1), detail: $0.text(3))
+    }
+    let isMerged = sql.contains(") AS found")
+    var problems: [String] = []
+    var sorts = 0
+    for (parent, detail) in steps {
+      if detail.contains("AUTOMATIC") { problems.append(detail) }
+      let words = detail.split(separator: " ")
+      switch words.first {
+      case "SCAN" where ["found", "(subquery"].contains(words[1].prefix { $0 != "-" }):
+        break
+      case "SCAN" where words[1] == alias && words.count > 2 && !(isMerged && parent == 0):
+        if cursor != nil && !maySort { problems.append(detail) }
+      case "SCAN":
+        problems.append(detail)
+      case "SEARCH" where words[1] == alias && !(isMerged && parent == 0):
+        if let cursor, !maySort,
+          ![
+            "\(cursor)<?", "\(cursor)>?", "(\(cursor),partner_number)<",
+            "(\(cursor),partner_number)>",
+          ]
+          .contains(where: detail.contains)
+        {
+          problems.append("not from the cursor on: \(detail)")
+        }
+      case "USE" where detail.contains("ORDER BY"):
+        sorts += 1
+        if !(isMerged && parent == 0) && !maySort { problems.append(detail) }
+      default:
+        break
+      }
+    }
+    if isMerged {
+      if sorts > 1 && !maySort { problems.append("sorts \(sorts) times") }
+    }
+    return problems
+  }
+
+  /// How many steps SQLite's machine takes for a page, and what is on it.
+  func steps<Item>(_ page: (Snapshot) throws -> Page<Item>) throws -> (Int, Page<Item>) {
+    // Once to prepare the statement.
+    _ = try page(snapshot)
+    let counter = Counter()
+    return try withExtendedLifetime(counter) {
+      sqlite3_progress_handler(
+        connection.handle, 1,
+        { counter in
+          Unmanaged<Counter>.fromOpaque(counter!).takeUnretainedValue().steps += 1
+          return 0
+        }, Unmanaged.passUnretained(counter).toOpaque())
+      defer { sqlite3_progress_handler(connection.handle, 0, nil, nil) }
+      let page = try page(snapshot)
+      return (counter.steps, page)
+    }
+  }
+}
+
+/// Every choice of one value from each array, for the body.
+private func forEach<A, B, C>(_ a: [A], _ b: [B], _ c: [C], _ body: (A, B, C) throws -> Void)
+  rethrows
+{
+  for a in a { for b in b { for c in c { try body(a, b, c) } } }
+}
+
+@Suite("Query plans")
+struct QueryPlanTests {
+  @Test(
+    "requests: whatever is asked for, a page is found along an index, from its cursor on, unsorted",
+    arguments: [false, true])
+  func referrals(analyzed: Bool) throws {
+    let plans = try Plans(analyzed: analyzed)
+    var found: [String] = []
+    let ids = [nil, sampleID(3)]
+    try forEach(ids, ids, ids) { group, partner, requester in
+      try forEach(
+        [[], [.pending], [.pending, .closed, .matched]] as [[ReferralStatus]],
+        [[], [.MN], [.MN, .CA, .TX]] as [[StateCode]], [false, true]
+      ) { statuses, states, isNarrowed in
+        try forEach(ReferralFilter.Sort.allCases, [true, false], [true, false]) {
+          sort, descending, isDeep in
+          var filter = ReferralFilter()
+          filter.groupID = group
+          filter.partnerID = partner
+          filter.requestedBy = requester
+          filter.statuses = statuses
+          filter.states = states
+          if isNarrowed {
+            filter.types = [.attorney, .cpa]
+            filter.createdUntil = minute(0)
+            filter.introducedOnly = true
+          }
+          filter.sort = sort
+          filter.descending = descending
+          // By their update, the few requests of a group, a partner or a person are sorted.
+          let maySort =
+            sort == .updatedAt && (group != nil || partner != nil || requester != nil)
+          let page = PageRequest(after: isDeep ? ["2026-01-05T00:00:00.000Z", "900"] : nil)
+          let problems = try plans.problems(
+            with: plans.snapshot.staffReferralList(filter), alias: "r", page,
+            cursor: isDeep ? sort.rawValue : nil, maySort: maySort)
+          if !problems.isEmpty {
+            found.append("\(problems) for \(filter)\(isDeep ? ", deep" : "")")
+          }
+        }
+      }
+    }
+    #expect(found.isEmpty, "\(found.count) of them, such as \(found.prefix(3))")
+  }
+
+  @Test("staff's partners: the same", arguments: [false, true])
+  func partners(analyzed: Bool) throws {
+    let plans = try Plans(analyzed: analyzed)
+    var found: [String] = []
+    try forEach(
+      [[], [.attorney], [.attorney, .cpa]] as [[PartnerType]],
+      [[], [.active], [.active, .removed]] as [[PartnerStatus]],
+      [[], [.MN], [.MN, .CA]] as [[StateCode]]
+    ) { types, statuses, states in
+      try forEach(PartnerFilter.Sort.allCases, [true, false], [true, false]) {
+        sort, descending, isDeep in
+        var filter = PartnerFilter()
+        filter.types = types
+        filter.statuses = statuses
+        filter.states = states
+        filter.sort = sort
+        filter.descending = descending
+        let list = try #require(plans.snapshot.partnerList(filter))
+        let page = PageRequest(after: isDeep ? ["2026-01-05T00:00:00.000Z", "900"] : nil)
+        let problems = try plans.problems(
+          with: list, alias: "p", page, cursor: isDeep ? sort.rawValue : nil)
+        if !problems.isEmpty { found.append("\(problems) for \(filter)\(isDeep ? ", deep" : "")") }
+      }
+    }
+    #expect(found.isEmpty, "\(found.count) of them, such as \(found.prefix(3))")
+  }
+
+  @Test("the public directory: the same", arguments: [false, true])
+  func directory(analyzed: Bool) throws {
+    let plans = try Plans(analyzed: analyzed)
+    var found: [String] = []
+    try forEach(
+      [[], [.attorney], [.attorney, .cpa]] as [[PartnerType]],
+      [[], [.MN], [.MN, .CA], StateCode.allCases] as [[StateCode]], [true, false]
+    ) { types, states, isDeep in
+      for sort in DirectoryFilter.Sort.allCases {
+        for descending in [true, false] {
+          var filter = DirectoryFilter()
+          filter.types = types
+          filter.states = states
+          filter.sort = sort
+          filter.descending = descending
+          let list = try #require(try plans.snapshot.directoryList(filter))
+          let page = PageRequest(after: isDeep ? ["Company 5", "900"] : nil)
+          let problems = try plans.problems(
+            with: list, alias: list.walked.alias, page, cursor: isDeep ? sort.rawValue : nil)
+          if !problems.isEmpty {
+            found.append("\(problems) for \(filter)\(isDeep ? ", deep" : "")")
+          }
+        }
+      }
+    }
+    #expect(found.isEmpty, "\(found.count) of them, such as \(found.prefix(3))")
+  }
+
+  @Test("a page costs the same however deep it lies")
+  func flat() throws {
+    let plans = try Plans(analyzed: true)
+    var statuses = ReferralFilter()
+    statuses.statuses = [.closed, .pending, .matched]
+    var states = ReferralFilter()
+    states.states = [.MN, .CA]
+    var byUpdate = ReferralFilter()
+    byUpdate.sort = .updatedAt
+    byUpdate.descending = false
+    var old = ReferralFilter()
+    old.createdUntil = minute(0)
+    var oldAndPending = statuses
+    oldAndPending.createdUntil = minute(0)
+    for filter in [ReferralFilter(), statuses, states, byUpdate, old, oldAndPending] {
+      try expectFlat("\(filter)", plans) { try $0.staffReferrals(filter, $1) }
+    }
+    for sort in PartnerFilter.Sort.allCases {
+      var filter = PartnerFilter()
+      filter.sort = sort
+      try expectFlat("\(sort)", plans) { try $0.partners(filter, $1) }
+    }
+    var places = DirectoryFilter()
+    places.states = [.MN, .TX]
+    var types = DirectoryFilter()
+    types.types = [.attorney, .lender]
+    types.descending = true
+    for filter in [DirectoryFilter(), places, types] {
+      try expectFlat("\(filter)", plans) { try $0.directory(filter, $1) }
+    }
+    try expectFlat("events", plans) { try $0.events(after: 0, $1) }
+  }
+
+  private func expectFlat<Item>(
+    _ name: String, _ plans: Plans, _ page: (Snapshot, PageRequest) throws -> Page<Item>
+  ) throws {
+    let (first, start) = try plans.steps { try page($0, PageRequest()) }
+    var next = try #require(start.next)
+    for _ in 0..<15 {
+      next = try #require(try page(plans.snapshot, PageRequest(limit: 100, after: next)).next)
+    }
+    let (deep, _) = try plans.steps { try page($0, PageRequest(after: next)) }
+    #expect(first > 100, "\(name): the steps are counted")
+    #expect(deep < first * 2, "\(name): \(deep) steps deep in the list, \(first) at its start")
+  }
+
+  @Test("a search with very many matches walks the directory in its order, and finds them all")
+  func manyMatches() throws {
+    let plans = try Plans(analyzed: true)
+    for sort in DirectoryFilter.Sort.allCases {
+      for descending in [false, true] {
+        var filter = DirectoryFilter()
+        filter.words = "comp"
+        filter.sort = sort
+        filter.descending = descending
+        var found: [Partner] = []
+        var request = PageRequest(limit: 100)
+        repeat {
+          let page = try plans.snapshot.directory(filter, request)
+          found += page.items
+          request.after = page.next
+        } while request.after != nil
+        filter.words = nil
+        var all: [Partner] = []
+        repeat {
+          let page = try plans.snapshot.directory(filter, request)
+          all += page.items
+          request.after = page.next
+        } while request.after != nil
+        #expect(all.count == 2400)
+        #expect(found == all)
+        filter.words = "comp"
+        let (steps, _) = try plans.steps { try $0.directory(filter, PageRequest()) }
+        // It counts the matches up to a limit, but sorts none.
+        #expect(steps < 40_000)
+      }
+    }
+  }
+}
