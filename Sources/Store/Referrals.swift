@@ -284,11 +284,12 @@ extension Change {
     try connection.run(
       """
       INSERT INTO referral_requests (id, group_id, requested_by, partner_type, status, context,
-        partner_id, intro_sent_at, outcome, outcome_notes, created_at, updated_at)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        state, partner_id, intro_sent_at, outcome, outcome_notes, created_at, updated_at)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
       """, referral.id.text, referral.groupID.text, referral.requestedBy.text,
       referral.partnerType.rawValue, referral.status.rawValue,
-      StoredContext.encode(referral.context), referral.partnerID?.text,
+      StoredContext.encode(referral.context), referral.context.state?.rawValue,
+      referral.partnerID?.text,
       referral.introSentAt?.text, referral.outcome?.rawValue, referral.outcomeNotes,
       referral.createdAt.text, referral.updatedAt.text)
   }
@@ -301,11 +302,12 @@ extension Change {
     try connection.run(
       """
       UPDATE referral_requests
-      SET partner_type = ?, status = ?, context = ?, partner_id = ?, intro_sent_at = ?,
+      SET partner_type = ?, status = ?, context = ?, state = ?, partner_id = ?, intro_sent_at = ?,
         outcome = ?, outcome_notes = ?, updated_at = ?, status_changed_at = ?, connected_at = ?
       WHERE id = ?
       """, referral.partnerType.rawValue, referral.status.rawValue,
-      StoredContext.encode(referral.context), referral.partnerID?.text,
+      StoredContext.encode(referral.context), referral.context.state?.rawValue,
+      referral.partnerID?.text,
       referral.introSentAt?.text, referral.outcome?.rawValue, referral.outcomeNotes,
       referral.updatedAt.text, referral.statusChangedAt?.text, referral.connectedAt?.text,
       referral.id.text)

@@ -43,19 +43,19 @@ enum CSV {
   private static let risky = "=+-@\t\r"
 
   private static func harmless(_ text: String) -> String {
-    guard let first = text.unicodeScalars.first, risky.unicodeScalars.contains(first) else {
-      return text
-    }
-    return "'" + text
+    looksLikeFormula(text) ? "'" + text : text
   }
 
   /// A cell without the apostrophe that an export put before it.
   static func plain(_ cell: String) -> String {
-    let rest = cell.dropFirst()
-    guard cell.hasPrefix("'"), let first = rest.unicodeScalars.first,
-      risky.unicodeScalars.contains(first)
-    else { return cell }
-    return String(rest)
+    cell.hasPrefix("'") && looksLikeFormula(cell) ? String(cell.dropFirst()) : cell
+  }
+
+  /// Apostrophes at the beginning are looked past, so that a text that has one of its own before a
+  /// formula gets another, and keeps its own when that is taken off.
+  private static func looksLikeFormula(_ text: String) -> Bool {
+    guard let first = text.unicodeScalars.first(where: { $0 != "'" }) else { return false }
+    return risky.unicodeScalars.contains(first)
   }
 
   private struct Reader {

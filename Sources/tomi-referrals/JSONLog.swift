@@ -1,5 +1,5 @@
 import Domain
-import Foundation
+import Glibc
 import JSON
 import Logging
 
@@ -22,14 +22,16 @@ struct JSONLog: LogHandler {
       let all = metadata.merging(event.metadata ?? [:]) { $1 }
       for (key, value) in all.sorted(by: { $0.key < $1.key }) {
         json.name(key)
-        JSONLog.write(value, to: &json)
+        JSONLog.put(value, to: &json)
       }
     }
-    // One write each, so that the lines of several threads do not mix.
-    FileHandle.standardError.write(Data(json.bytes + [UInt8(ascii: "\n")]))
+    // One write each, so that the lines of several threads do not mix. A log that cannot be written is
+    // no reason to stop, so its error is let go.
+    let line = json.bytes + [UInt8(ascii: "\n")]
+    _ = write(STDERR_FILENO, line, line.count)
   }
 
-  private static func write(_ value: Logger.MetadataValue, to json: inout JSONWriter) {
+  private static func put(_ value: Logger.MetadataValue, to json: inout JSONWriter) {
     switch value {
     case .string(let text): json.string(text)
     case .stringConvertible(let value as Int): json.integer(value)
@@ -37,13 +39,13 @@ struct JSONLog: LogHandler {
     case .stringConvertible(let value): json.string(value.description)
     case .array(let values):
       json.array { json in
-        for value in values { write(value, to: &json) }
+        for value in values { put(value, to: &json) }
       }
     case .dictionary(let members):
       json.object { json in
         for (key, value) in members.sorted(by: { $0.key < $1.key }) {
           json.name(key)
-          write(value, to: &json)
+          put(value, to: &json)
         }
       }
     }

@@ -96,6 +96,20 @@ final class StoppedClock: Sendable {
   }
 }
 
+/// A folder that goes when nobody needs it any more.
+final class Folder: Sendable {
+  private let url: URL
+
+  init() throws {
+    url = FileManager.default.temporaryDirectory.appendingPathComponent("api-\(UUID().uuidString)")
+    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: false)
+  }
+
+  deinit { try? FileManager.default.removeItem(at: url) }
+
+  func file(_ name: String) -> URL { url.appendingPathComponent(name) }
+}
+
 /// The service with a database file of its own, the people in `Person`, and two groups.
 ///
 /// Whatever a test sends, the answer is also held to what every answer must be: see `Reply.check`.
@@ -112,16 +126,16 @@ final class World: Sendable {
   let store: Store
   let log: RecordedLog
   let clock: StoppedClock
-  private let folder: String
+  private let folder: Folder
   private let router: Router
   private let requests = Atomic<Int>(0)
 
   init(origins: [String] = []) throws {
-    folder = try World.newFolder()
+    folder = try Folder()
     for (name, content) in try World.furnished.get() {
-      try content.write(to: URL(fileURLWithPath: "\(folder)/\(name)"))
+      try content.write(to: folder.file(name))
     }
-    store = try Store(path: folder + "/test.db")
+    store = try Store(path: folder.file("test.db").path)
     let clock = StoppedClock(try #require(Timestamp(World.start)))
     let log = RecordedLog()
     self.clock = clock
@@ -131,29 +145,21 @@ final class World: Sendable {
       logger: Logger(label: "test") { _ in log }, clock: { clock.now })
   }
 
-  private static func newFolder() throws -> String {
-    let folder = FileManager.default.temporaryDirectory.path + "/api-\(UUID().uuidString)"
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
-    return folder
-  }
-
   /// A database with the people, their tokens and the groups, by file name, which each world begins
   /// with: made once, since that takes longer than most tests.
   private static let furnished = Result { () throws -> [String: Data] in
-    let folder = try newFolder()
-    defer { try? FileManager.default.removeItem(atPath: folder) }
-    let path = folder + "/test.db"
+    let folder = try Folder()
+    let path = folder.file("test.db").path
     try Migrator.migrate(path: path)
     let store = try Store(path: path)
     try store.write(now: try #require(Timestamp(start)), actor: nil) { try furnish($0) }
     store.close()
     // The database and its write-ahead log; its shared memory is made anew.
-    let names = ["test.db", "test.db-wal"]
+    let names = ["test.db", "test.db-wal"].filter {
+      FileManager.default.fileExists(atPath: folder.file($0).path)
+    }
     return try Dictionary(
-      uniqueKeysWithValues: names.filter {
-        FileManager.default.fileExists(atPath: "\(folder)/\($0)")
-      }
-      .map { ($0, try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\($0)"))) })
+      uniqueKeysWithValues: names.map { ($0, try Data(contentsOf: folder.file($0))) })
   }
 
   private static func furnish(_ change: Change) throws {
@@ -182,10 +188,7 @@ final class World: Sendable {
     }
   }
 
-  deinit {
-    store.close()
-    try? FileManager.default.removeItem(atPath: folder)
-  }
+  deinit { store.close() }
 
   // MARK: Requests
 

@@ -47,12 +47,13 @@ private final class Plans {
       CASE i % 3 WHEN 0 THEN '["MN","CA"]' WHEN 1 THEN '["MN"]' ELSE '["TX","WI"]' END, time, time,
       time FROM n WHERE i <= \(partners);
     INSERT INTO referral_requests (id, group_id, requested_by, partner_type, status, context,
-      partner_id, intro_sent_at, outcome, created_at, updated_at)
+      state, partner_id, intro_sent_at, outcome, created_at, updated_at)
     SELECT id, printf('00000000-0000-7000-8000-%012d', 1 + i % 1500),
       printf('00000000-0000-7000-8000-%012d', 1 + i % 600), 'attorney',
       CASE WHEN i > 1500 THEN 'closed' WHEN i % 3 = 0 THEN 'pending' WHEN i % 3 = 1 THEN 'matched'
         ELSE 'intro_sent' END,
       json_object('state', CASE i % 4 WHEN 0 THEN 'CA' WHEN 1 THEN NULL ELSE 'MN' END),
+      CASE i % 4 WHEN 0 THEN 'CA' WHEN 1 THEN NULL ELSE 'MN' END,
       CASE WHEN i > 1500 OR i % 3 > 0 THEN printf('00000000-0000-7000-8000-%012d', 1 + i % 40) END,
       CASE WHEN i > 1500 OR i % 3 = 2 THEN time END, CASE WHEN i > 1500 THEN 'unknown' END,
       time, time FROM n WHERE i <= \(referrals);
