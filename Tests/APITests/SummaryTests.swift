@@ -141,8 +141,9 @@ import Testing
     }
     func median(_ step: String) -> JSON {
       guard let values = tenths[step]?.sorted() else { return .null }
-      let sum = values[(values.count - 1) / 2] + values[values.count / 2]
-      return sum.isMultiple(of: 20) ? .integer(sum / 20) : .number(Double(sum) / 2 / 10)
+      // To a tenth of a day: the mean of the two in the middle, half a tenth upwards.
+      let middle = (values[(values.count - 1) / 2] + values[values.count / 2] + 1) / 2
+      return middle.isMultiple(of: 10) ? .integer(middle / 10) : .number(Double(middle) / 10)
     }
     let states = Set(referrals.map(state)).sorted { ($0 ?? "~") < ($1 ?? "~") }
     return [
