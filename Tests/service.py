@@ -1,0 +1,303 @@
+"""The whole service as the programs in Benchmarks and Faults run it: the release build of the executable behind nginx
+on a free port of 127.0.0.1, with a database and a folder of its own.
+
+Everything that is started ends with the program that started it, by process ID, whatever ends that.
+"""
+
+import contextlib
+import ctypes
+import dataclasses
+import http.client
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+PROJECT = pathlib.Path(__file__).resolve().parent.parent
+# A Debian user's PATH has no sbin, where nginx is.
+os.environ["PATH"] += ":/usr/sbin"
+
+
+class Trouble(Exception):
+    """What keeps a program from measuring at all, said in one line."""
+
+
+def say(text):
+    """Tells how things go, beside the results."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def require(*packages):
+    """Installs the Debian packages that are missing, those that the service needs included."""
+    if subprocess.run([PROJECT / "nginx/requirements", *packages]).returncode:
+        raise Trouble("packages are missing")
+
+
+def build():
+    """The executable's path: the environment's TOMI_EXECUTABLE, or a release build made here."""
+    if named := os.environ.get("TOMI_EXECUTABLE"):
+        if not os.access(named, os.X_OK):
+            raise Trouble(f"{named} (TOMI_EXECUTABLE) is not there, or not executable")
+        return os.path.abspath(named)
+    say("Building")
+    command = ["swift", "build", "--package-path", PROJECT, "--configuration", "release"]
+    if subprocess.run([*command, "--product", "tomi-referrals"], stdout=sys.stderr).returncode:
+        raise Trouble("the build failed")
+    folder = subprocess.run([*command, "--show-bin-path"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    return os.path.join(folder.strip(), "tomi-referrals")
+
+
+@contextlib.contextmanager
+def temporary_folder(parent=None):
+    """A folder that is gone afterwards; in /tmp, for a socket's path has 107 bytes at most (unix(7))."""
+    with tempfile.TemporaryDirectory(prefix="tomi-", dir=parent or "/tmp") as folder:
+        yield folder
+
+
+def free_port():
+    """A port of 127.0.0.1 on which nothing listens just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def eventually(condition, seconds=20.0, every=0.01):
+    """Waits until the condition holds; its value, or the last one when the time is over."""
+    end = time.monotonic() + seconds
+    while not (value := condition()) and time.monotonic() < end:
+        time.sleep(every)
+    return value
+
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Program:
+    """A program that ends when it is told to, or with the process that started it."""
+
+    def __init__(self, command, log, environment=None, stdin=subprocess.DEVNULL, descriptors=()):
+        """Starts a command, found on the PATH. What it writes is appended to the file `log`."""
+        parent = os.getpid()
+
+        def end_with_parent():
+            _libc.prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG, prctl(2)
+            if os.getppid() != parent:
+                os._exit(1)
+
+        with open(log, "ab") as output:
+            self.process = subprocess.Popen(
+                [str(word) for word in command], stdin=stdin, stdout=output, stderr=output, pass_fds=descriptors,
+                env={**os.environ, **(environment or {})}, preexec_fn=end_with_parent, start_new_session=True)
+        self.pid = self.process.pid
+
+    def is_running(self):
+        return self.process.poll() is None
+
+    def send(self, number):
+        """Sends a signal, if the program still runs."""
+        if self.is_running():
+            os.kill(self.pid, number)
+
+    def stop(self, number=signal.SIGTERM, seconds=30):
+        """Ends it in order; its exit status, negative for a signal, None if it had to be killed."""
+        self.send(number)
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            return None
+
+    def kill(self):
+        """kill -9, with all that it started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def children(self):
+        """The IDs of the processes that it started and that run."""
+        with open(f"/proc/{self.pid}/task/{self.pid}/children") as file:
+            return [int(word) for word in file.read().split()]
+
+    def cpu_seconds(self):
+        """The CPU time that it and its children have used, proc_pid_stat(5)."""
+        total = 0
+        for pid in [self.pid, *self.children()]:
+            with open(f"/proc/{pid}/stat") as file:
+                fields = file.read().rpartition(")")[2].split()
+            total += int(fields[11]) + int(fields[12])
+        return total / os.sysconf("SC_CLK_TCK")
+
+    def resident_bytes(self):
+        """VmRSS of the process itself, proc_pid_status(5)."""
+        with open(f"/proc/{self.pid}/status") as file:
+            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmRSS:"))
+
+
+@dataclasses.dataclass
+class Answer:
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+
+class Client:
+    """A caller with one kept connection. Raises OSError or http.client.HTTPException when no answer came; nothing is
+    sent a second time by itself."""
+
+    def __init__(self, port, token=None, timeout=30):
+        self.token = token
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+
+    def request(self, method, path, body=None, headers=None):
+        """Sends a request, its body as JSON if it is not bytes already."""
+        headers = dict(headers or {})
+        if self.token:
+            headers.setdefault("Authorization", f"Bearer {self.token}")
+        if body is not None:
+            headers.setdefault("Content-Type", "application/json")
+            if not isinstance(body, bytes):
+                body = json.dumps(body).encode()
+        try:
+            self._connection.request(method, path, body, headers)
+            response = self._connection.getresponse()
+            return Answer(response.status, response.headers, response.read())
+        except Exception:
+            self._connection.close()
+            raise
+
+    def expect(self, status, method, path, body=None, headers=None):
+        """The answer, which must have the status."""
+        answer = self.request(method, path, body, headers)
+        if answer.status != status:
+            raise Trouble(f"{method} {path}: {answer.status} instead of {status}: {answer.body[:300]!r}")
+        return answer
+
+    def close(self):
+        self._connection.close()
+
+
+class WebServer:
+    """nginx with the shipped configuration, in front of a responder's socket."""
+
+    def __init__(self, folder, socket_path, options=("--no-limits", "--no-cache"), workers=None):
+        """Starts it in `folder`, which must exist and be its own."""
+        self.folder = folder
+        for _ in range(5):  # Another process may take the port that was free a moment ago.
+            self.port = free_port()
+            subprocess.run(
+                [PROJECT / "nginx/configure", "--port", str(self.port), "--socket", socket_path, *options, folder],
+                check=True)
+            if workers:
+                self.edit("nginx.conf", lambda text: f"worker_processes {workers};\n" + "\n".join(
+                    line for line in text.split("\n") if not line.startswith("worker_processes")))
+            self.program = Program(
+                ["nginx", "-p", folder, "-c", "nginx.conf", "-g", "daemon off;"], f"{folder}/errors")
+            pid_file = pathlib.Path(folder, "nginx.pid")
+            eventually(lambda: not self.program.is_running() or pid_file.exists() and pid_file.stat().st_size)
+            if self.program.is_running():
+                return
+        errors = pathlib.Path(folder, "errors").read_text()
+        raise Trouble(f"nginx does not start: {errors[-500:]}")
+
+    def edit(self, name, change):
+        """Changes a file of its configuration; counts from the next start or reload."""
+        path = pathlib.Path(self.folder, name)
+        path.write_text(change(path.read_text()))
+
+    def reload(self):
+        self.program.send(signal.SIGHUP)
+
+    def stop(self):
+        return self.program.stop(signal.SIGQUIT)
+
+
+class Service:
+    """The responder behind nginx; a context manager that kills what is left at its end."""
+
+    def __init__(self, executable, folder, options=(), nginx_options=("--no-limits", "--no-cache"), demo=None,
+                 data=None, environment=None, wrapper=()):
+        """Makes a database, and starts nginx and a responder on it.
+
+        options: of `serve`. demo: options of `demo`, which fills the database; None for an empty one.
+        data: the folder of the database, if it is to be elsewhere. wrapper: what starts the responder.
+        """
+        self.executable, self.folder, self.options = executable, folder, list(options)
+        self.environment, self.wrapper = environment, list(wrapper)
+        data = data or f"{folder}/data"
+        os.makedirs(data, exist_ok=True)
+        os.makedirs(f"{folder}/nginx", exist_ok=True)
+        self.database, self.socket = f"{data}/referrals.db", f"{folder}/referrals.sock"
+        self.log_path = f"{folder}/log"
+        self.responder = self.nginx = None
+        if not os.path.exists(self.database):
+            self.command("migrate" if demo is None else "demo", *(demo or ()))
+        self.token = self.command("token", "create", "--admin", "--email", "sam@tomi.example").strip()
+        try:
+            self.start()
+            self.nginx = WebServer(f"{folder}/nginx", self.socket, nginx_options)
+        except BaseException:
+            self.kill()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.kill()
+
+    def kill(self):
+        for program in [self.nginx and self.nginx.program, self.responder]:
+            if program:
+                program.kill()
+
+    def command(self, *words, database=None, expected=0):
+        """Runs a command of the executable, and returns what it wrote on standard output."""
+        result = subprocess.run(
+            [self.executable, *map(str, words), "--database", database or self.database], capture_output=True,
+            text=True)
+        if expected is not None and result.returncode != expected:
+            raise Trouble(f"{words[0]} ended with {result.returncode}: {(result.stderr or result.stdout)[-500:]}")
+        return result.stdout
+
+    def check(self, database=None):
+        """What `check` finds wrong with the database, or with a copy; empty if it is sound."""
+        result = subprocess.run(
+            [self.executable, "check", "--database", database or self.database], capture_output=True, text=True)
+        return "" if result.returncode == 0 else (result.stdout + result.stderr).strip() or "no word"
+
+    def start(self, waits=True, wrapper=None, environment=None, descriptors=(), own_socket=True):
+        """Starts a responder. Without a socket of its own it gets its listening socket from the wrapper."""
+        logged = os.path.getsize(self.log_path) if os.path.exists(self.log_path) else 0
+        command = [*(self.wrapper if wrapper is None else wrapper), self.executable, "serve", "--database",
+                   self.database]
+        if own_socket:
+            command += ["--socket", self.socket]
+        self.responder = Program(
+            command + self.options, self.log_path, {**(self.environment or {}), **(environment or {})},
+            descriptors=descriptors)
+        if waits:
+            eventually(lambda: not self.responder.is_running() or '"message":"started"' in self.log(logged))
+            if not self.responder.is_running() or '"message":"started"' not in self.log(logged):
+                raise Trouble(f"the responder does not start: {self.log(logged)[-500:]}")
+        return self.responder
+
+    def log(self, since=0):
+        """What the responders logged, from a byte on."""
+        with open(self.log_path, "rb") as file:
+            file.seek(since)
+            return file.read().decode(errors="replace")
+
+    def client(self, token=None, timeout=30):
+        return Client(self.nginx.port, token, timeout)
+
+    def staff(self):
+        return self.client(self.token)
