@@ -18,6 +18,8 @@ struct Import: ParsableCommand {
         status (invited, pending_review or active), contact_name, phone, website, service_areas
         (state codes separated by ;), co_ownership_certified (true or false),
         agreement_signed_at (RFC 3339), notes and user_id. An empty cell is a field left out.
+        What export writes beside these (id, invited_by, created_at, updated_at) is the service's
+        own to set: leave those columns out.
 
         If any row is wrong nothing is added, and every mistake is printed with its line and column.
         """)
@@ -31,6 +33,7 @@ struct Import: ParsableCommand {
       "type", "status", "company_name", "contact_name", "email", "phone", "website",
       "service_areas", "co_ownership_certified", "agreement_signed_at", "notes", "user_id",
     ]
+    private static let ownColumns = ["id", "invited_by", "created_at", "updated_at"]
 
     func run() throws {
       let data: Data
@@ -48,7 +51,7 @@ struct Import: ParsableCommand {
       guard let header = rows.first else { throw CommandError("\(file) is empty") }
       let names = header.fields.map { $0.trimmingWhitespace() }
       try Partners.check(names)
-      let store = try Store(path: database.path)
+      let store = try database.open()
       defer { store.close() }
       let records = rows.dropFirst()
       let count = records.count
@@ -90,7 +93,10 @@ struct Import: ParsableCommand {
     private static func check(_ names: [String]) throws {
       var mistakes: [String] = []
       for (index, name) in names.enumerated() {
-        if !columns.contains(name) {
+        if ownColumns.contains(name) {
+          mistakes.append(
+            "line 1, column \(index + 1): \(name) is the service's to set; leave the column out")
+        } else if !columns.contains(name) {
           mistakes.append("line 1, column \(index + 1): there is no field \"\(name)\" to import")
         } else if names.firstIndex(of: name) != index {
           mistakes.append("line 1, column \(index + 1): \(name) stands twice")
@@ -168,7 +174,7 @@ struct Export: ParsableCommand {
     _ database: DatabaseOption, columns: [String],
     page: (Snapshot, PageRequest) throws -> Page<Item>, row: (Item) -> [String?]
   ) throws {
-    let store = try Store(path: database.path)
+    let store = try database.open()
     defer { store.close() }
     let output = FileHandle.standardOutput
     try output.write(contentsOf: Data(CSV.line(columns).utf8))

@@ -40,7 +40,7 @@ struct Backup: ParsableCommand {
   var file: String
 
   func run() throws {
-    let store = try Store(path: database.path)
+    let store = try database.open()
     defer { store.close() }
     try store.backup(to: file) { share in
       Progress.update(share.map { "Copying: \(Int($0 * 100)) %" } ?? "Checking the copy")
@@ -63,7 +63,7 @@ struct Check: ParsableCommand {
   @OptionGroup var database: DatabaseOption
 
   func run() throws {
-    let store = try Store(path: database.path)
+    let store = try database.open()
     defer { store.close() }
     let findings = try store.check(now: .present) { Progress.update("Checking: \($0)") }
     Progress.end()

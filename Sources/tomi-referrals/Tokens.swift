@@ -101,7 +101,7 @@ struct TokenCommand: ParsableCommand {
       let expiry: Timestamp? =
         if case .days(let days) = lifetime { now.adding(days: days) } else { nil }
       let secret = AccessToken.new()
-      let store = try Store(path: database.path)
+      let store = try database.open()
       defer { store.close() }
       try store.write(now: now, actor: nil) { change in
         let user: User
@@ -139,7 +139,7 @@ struct TokenCommand: ParsableCommand {
 
     func run() throws {
       let now = Timestamp.present
-      let store = try Store(path: database.path)
+      let store = try database.open()
       defer { store.close() }
       let rows = try store.read(now: now) { snapshot in
         try snapshot.tokens().map { token in
@@ -182,7 +182,7 @@ struct TokenCommand: ParsableCommand {
 
     func run() throws {
       guard let id = ID(id) else { return }
-      let store = try Store(path: database.path)
+      let store = try database.open()
       defer { store.close() }
       try store.write(now: .present, actor: nil) { change in
         guard let token = try change.token(id) else {

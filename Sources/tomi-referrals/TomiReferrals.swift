@@ -1,6 +1,7 @@
 import ArgumentParser
 import Domain
 import Foundation
+import Store
 
 @main
 struct TomiReferrals: ParsableCommand {
@@ -68,6 +69,20 @@ struct DatabaseOption: ParsableArguments {
   func validate() throws {
     guard !path.isEmpty else {
       throw ValidationError("No database is named: give --database PATH or set TOMI_DATABASE.")
+    }
+  }
+
+  /// Opens the database, which must be there.
+  ///
+  /// - Throws: `CommandError`, `MigrationError`.
+  func open() throws -> Store {
+    guard FileManager.default.fileExists(atPath: path) else {
+      throw CommandError("there is no database \(path); migrate makes one")
+    }
+    do {
+      return try Store(path: path)
+    } catch Failure.unavailable(let cause) {
+      throw CommandError("the database \(path) cannot be used: \(cause)")
     }
   }
 }

@@ -109,8 +109,12 @@ extension EndToEnd {
           Self.expectFailure(try Service.command(arguments, database: missing), "database")
         }
         let unmade = "\(folder)/unmade.db"
-        for arguments in [["check"], ["token", "list"], ["backup", "\(folder)/copy"]] {
-          Self.expectFailure(try Service.command(arguments, database: unmade), "database")
+        for arguments in [
+          ["check"], ["token", "list"], ["backup", "\(folder)/copy"], ["export", "partners"],
+        ] {
+          Self.expectFailure(
+            try Service.command(arguments, database: unmade),
+            "there is no database \(unmade.lowercased())")
         }
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == [])
 

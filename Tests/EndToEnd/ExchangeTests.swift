@@ -175,7 +175,7 @@ extension EndToEnd {
         try place.expectRefusal(
           "type,company_name,email,companyname,id,type,\r\ncpa,A,a@example.com,,,,\r\n",
           "line 1, column 4: there is no field \"companyname\" to import",
-          "line 1, column 5: there is no field \"id\" to import",
+          "line 1, column 5: id is the service's to set; leave the column out",
           "line 1, column 6: type stands twice",
           "line 1, column 7: there is no field \"\" to import")
         try place.expectRefusal(

@@ -22,7 +22,7 @@ import Store
   fields.readOnly(["created_at", "updated_at"], stored: old.map(UserView.init))
   try fields.finish()
   try call.checkPrecondition(old.map(UserView.init))
-  guard new != old else { return .thing(UserView(new)) }
+  if let old, new == old { return .thing(UserView(old)) }
   new.updatedAt = call.now
   try Accounts.put(new, replacing: old, in: call.records)
   let view = UserView(new)
@@ -51,7 +51,7 @@ import Store
   fields.readOnly(["created_at", "updated_at"], stored: old.map(GroupView.init))
   try fields.finish()
   try call.checkPrecondition(old.map(GroupView.init))
-  guard new != old else { return .thing(GroupView(new)) }
+  if let old, new == old { return .thing(GroupView(old)) }
   new.updatedAt = call.now
   try call.records.put(new)
   let view = GroupView(new)
