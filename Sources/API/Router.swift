@@ -14,6 +14,8 @@ package final class Router: Sendable {
   private let logger: Logger
   private let clock: @Sendable () -> Timestamp
   private let routes: [Int: [Route]]
+  /// What was asked and answered since the start.
+  package let traffic = Traffic()
 
   /// - Parameters:
   ///   - origins: The origins whose pages may call the service (CORS), such as `https://app.example`.
@@ -46,7 +48,10 @@ package final class Router: Sendable {
     origins.mark(&response, for: request)
     if !response.status.hasNoBody { response.headers[.contentLength] = "\(response.body.count)" }
     if request.method == "HEAD" { response.body = [] }
-    log(request, response, trace, took: ContinuousClock.now - start)
+    let time = ContinuousClock.now - start
+    traffic.count(
+      route: trace.route, method: request.method, status: response.status.code, took: time)
+    log(request, response, trace, took: time)
     return response
   }
 

@@ -80,6 +80,9 @@ package final class Database: Sendable {
     package internal(set) var changes = 0
     /// The most changes in one transaction.
     package internal(set) var largestBatch = 0
+    /// The number of transactions by their changes: those with 1, up to 2, up to 4, and so on by powers
+    /// of two. Each is counted once.
+    package internal(set) var batchSizes = [Int](repeating: 0, count: 16)
     /// The time that committed transactions took, from BEGIN to the sync's end.
     package internal(set) var committing = Duration.zero
     /// How often a change took its whole transaction with it.

@@ -192,6 +192,7 @@ final class Writer {
       $0.statistics.batches += 1
       $0.statistics.changes += jobs.count
       $0.statistics.largestBatch = max($0.statistics.largestBatch, jobs.count)
+      $0.statistics.batchSizes[min(Int.bitWidth - (jobs.count - 1).leadingZeroBitCount, 15)] += 1
       $0.statistics.committing += took
       $0.statistics.walBytes = connection.walPages * pageSize
     }

@@ -1,4 +1,5 @@
 import Domain
+import Foundation
 import SQLite
 
 /// The service's records in one SQLite database.
@@ -84,6 +85,10 @@ package final class Store: Sendable {
     }
   }
 
+  /// What the writer has done since the start, how many changes wait for it, and how long the
+  /// write-ahead log is.
+  package var statistics: Database.Statistics { database.statistics }
+
   /// Writes what is left and closes the files. The store is of no use afterwards.
   package func close() { database.close() }
 
@@ -102,6 +107,16 @@ package final class Store: Sendable {
         case .checking: progress(nil)
         }
       }
+    }
+    // A database in a folder that cannot be written can be copied all the same.
+    try? Data(file.utf8).write(to: URL(fileURLWithPath: "\(database.path).backed-up"))
+  }
+
+  /// When the last backup was complete, as a file beside the database keeps it; nil if there was none.
+  package var lastBackup: Timestamp? {
+    let attributes = try? FileManager.default.attributesOfItem(atPath: "\(database.path).backed-up")
+    return (attributes?[.modificationDate] as? Date).map {
+      Timestamp(milliseconds: Int64($0.timeIntervalSince1970 * 1000))
     }
   }
 

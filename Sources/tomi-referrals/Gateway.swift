@@ -14,7 +14,10 @@ enum Gateway {
     return fields
   }()
 
-  static func respond(to request: FastCGI.Request, _ router: Router) -> FastCGI.Response {
+  /// Answers a request of the web server: the service's own, and that for the metrics.
+  static func respond(
+    to request: FastCGI.Request, _ router: Router, metrics: Metrics
+  ) -> FastCGI.Response {
     var http = API.Request(method: "", target: "", id: "")
     for parameter in request.parameters {
       switch parameter.name {
@@ -28,6 +31,12 @@ enum Gateway {
         else { continue }
         http.headers.append(HTTPField(name: name, value: parameter.value))
       }
+    }
+    if http.target == Metrics.path {
+      return FastCGI.Response(
+        status: 200,
+        headers: [("Content-Type", Metrics.contentType), ("Cache-Control", "no-store")],
+        body: Array(metrics.text.utf8))
     }
     http.body = if case .complete(let bytes) = request.body { bytes } else { nil }
     let answer = router.respond(to: http)

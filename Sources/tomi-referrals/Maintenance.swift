@@ -81,28 +81,40 @@ struct Health: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Ask a running responder through FastCGI whether it answers.")
 
+  @OptionGroup var socket: SocketOption
+
+  func run() throws { print(String(decoding: try socket.ask(for: "/api/health"), as: UTF8.self)) }
+}
+
+/// The option that names a running responder's socket.
+struct SocketOption: ParsableArguments {
   @Option(
+    name: .customLong("socket"),
     help: ArgumentHelp("The responder's Unix socket (else TOMI_SOCKET).", valueName: "path"))
-  var socket: String?
+  private var option: String?
 
-  func validate() throws { _ = try path() }
+  private var path: String { option ?? ProcessInfo.processInfo.environment["TOMI_SOCKET"] ?? "" }
 
-  private func path() throws -> String {
-    guard let path = socket ?? ProcessInfo.processInfo.environment["TOMI_SOCKET"], !path.isEmpty
-    else { throw ValidationError("No socket is named: give --socket PATH or set TOMI_SOCKET.") }
-    return path
+  func validate() throws {
+    guard !path.isEmpty else {
+      throw ValidationError("No socket is named: give --socket PATH or set TOMI_SOCKET.")
+    }
   }
 
-  func run() throws {
+  /// Asks the responder as a web server would.
+  ///
+  /// - Returns: The body of its answer.
+  /// - Throws: `FastCGIError` if nobody answers, `CommandError` if the answer is not 200.
+  func ask(for target: String) throws -> [UInt8] {
     let answer = try Client.send(
-      to: path(),
+      to: path,
       parameters: [
-        ("REQUEST_METHOD", "GET"), ("REQUEST_URI", "/api/health"), ("REQUEST_ID", "health"),
+        ("REQUEST_METHOD", "GET"), ("REQUEST_URI", target), ("REQUEST_ID", "command"),
       ])
-    let text = String(decoding: answer.body, as: UTF8.self)
     guard answer.status == 200 else {
+      let text = String(decoding: answer.body, as: UTF8.self)
       throw CommandError("the responder answers with status \(answer.status): \(text)")
     }
-    print(text)
+    return answer.body
   }
 }

@@ -153,9 +153,12 @@ struct Serve: ParsableCommand {
     let router = Router(
       store: store, origins: settings.origins, logger: logger, clock: { .present })
     let configuration = Server.Configuration(threads: settings.threads)
+    let metrics = Metrics(
+      router: router, store: store, database: database.path, threads: configuration.threads)
     let server = Server(socket: listening, configuration: configuration) { request in
-      Gateway.respond(to: request, router)
+      Gateway.respond(to: request, router, metrics: metrics)
     }
+    metrics.tell(of: server)
     Thread.detachNewThread {
       var signal = Signals.wait()
       while signal != SIGTERM && signal != SIGINT { signal = Signals.wait() }

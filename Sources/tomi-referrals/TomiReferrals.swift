@@ -13,8 +13,10 @@ struct TomiReferrals: ParsableCommand {
       the responder serves it. It ends with 0; with 1 and one line on standard error if something
       went wrong; with 64 for wrong usage.
       """,
+    version: Version.current,
     subcommands: [
       Serve.self, Migrate.self, TokenCommand.self, Backup.self, Check.self, Health.self,
+      Status.self,
       Import.self, Export.self, DemoCommand.self,
     ])
 

@@ -6,7 +6,7 @@ extension EndToEnd {
     private static let all = [
       ["serve"], ["migrate"], ["token"], ["token", "create"], ["token", "list"],
       ["token", "revoke"], ["backup"], ["check"], ["import", "partners"], ["export", "partners"],
-      ["export", "referrals"], ["health"], ["demo"],
+      ["export", "referrals"], ["health"], ["status"], ["demo"],
     ]
 
     /// Checks that a command ended with 1 and one line on standard error.
@@ -50,7 +50,7 @@ extension EndToEnd {
           ["migrate"], ["check"], ["token", "list"], ["backup", "\(folder)/copy"], ["demo"], admin,
           ["serve", "--socket", "\(folder)/s"],
           // No socket.
-          ["health"],
+          ["health"], ["status"],
           // Malformed IDs and values.
           ["token", "revoke", "1"] + database, ["token", "create", "--user", "1"] + database,
           ["token", "create", "--user", id, "--admin"] + database,

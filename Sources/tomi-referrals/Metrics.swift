@@ -1,0 +1,211 @@
+import API
+import Domain
+import FastCGI
+import Foundation
+import Store
+import Synchronization
+
+/// What the service tells of itself in Prometheus' text format
+/// (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
+final class Metrics: Sendable {
+  /// Where the responder offers them; the web server lets the machine itself alone ask for it.
+  static let path = "/metrics"
+  static let contentType = "text/plain; version=0.0.4; charset=utf-8"
+
+  private let router: Router
+  private let store: Store
+  private let database: String
+  private let threads: Int
+  private let startTime = Timestamp.present
+  private let server = Mutex<Server?>(nil)
+
+  /// - Parameters:
+  ///   - database: The path of the database's file.
+  ///   - threads: How many requests are worked on at once.
+  init(router: Router, store: Store, database: String, threads: Int) {
+    self.router = router
+    self.store = store
+    self.database = database
+    self.threads = threads
+  }
+
+  /// Has the metrics tell of a server, which is made after them because it offers them.
+  func tell(of server: Server) { self.server.withLock { $0 = server } }
+
+  /// The metrics at this moment.
+  var text: String {
+    var text = Exposition()
+    text.add(
+      "tomi_build_info", .gauge, "Always 1, with the executable's version.",
+      [([("version", Version.current)], 1)])
+    addRequests(to: &text)
+    text.add("tomi_threads", .gauge, "The threads that work on requests.", Double(threads))
+    text.add(
+      "tomi_threads_busy", .gauge,
+      "The threads that work on a request just now, this one included.",
+      server.withLock { $0 }.map { Double($0.busyThreads) })
+    addWriter(to: &text)
+    addFiles(to: &text)
+    addProcess(to: &text)
+    return text.text
+  }
+
+  private func addRequests(to text: inout Exposition) {
+    let counts = router.traffic.present.sorted {
+      ($0.key.route, $0.key.method) < ($1.key.route, $1.key.method)
+    }
+    text.add(
+      "tomi_http_requests_total", .counter, "Answers by route, method and status.",
+      counts.flatMap { key, count in
+        count.statuses.sorted { $0.key < $1.key }.map { status, number in
+          (
+            [("route", key.route), ("method", key.method), ("status", "\(status)")],
+            Double(number)
+          )
+        }
+      })
+    text.addHistogram(
+      "tomi_http_request_duration_seconds",
+      "The time from a whole request to its whole answer, by route and method.",
+      counts.map { key, count in
+        Exposition.Histogram(
+          labels: [("route", key.route), ("method", key.method)],
+          bounds: Traffic.bounds.map { $0 / .seconds(1) }, counts: count.buckets,
+          sum: count.time / .seconds(1))
+      })
+  }
+
+  private func addWriter(to text: inout Exposition) {
+    let writer = store.statistics
+    text.add(
+      "tomi_writer_queue_length", .gauge, "The changes that wait to be committed.",
+      Double(writer.queueLength))
+    text.addHistogram(
+      "tomi_writer_batch_changes", "The changes in a transaction.",
+      [
+        Exposition.Histogram(
+          labels: [], bounds: (0..<writer.batchSizes.count - 1).map { Double(1 << $0) },
+          counts: writer.batchSizes, sum: Double(writer.changes))
+      ])
+    text.add(
+      "tomi_writer_commit_seconds_total", .counter,
+      "The time that committed transactions took, the disk's sync included.",
+      writer.committing / .seconds(1))
+    text.add(
+      "tomi_writer_restarts_total", .counter,
+      "How often a change took its whole transaction with it.", Double(writer.restarts))
+    text.add(
+      "tomi_checkpoints_total", .counter,
+      "How often the write-ahead log was copied into the database.", Double(writer.checkpoints))
+    text.add(
+      "tomi_checkpoints_incomplete_total", .counter,
+      "The checkpoints that left pages in the log, because of a reader or an error.",
+      Double(writer.incompleteCheckpoints))
+    text.add(
+      "tomi_checkpoint_seconds_total", .counter, "The time that checkpoints took.",
+      writer.checkpointing / .seconds(1))
+    text.add(
+      "tomi_checkpoint_longest_seconds", .gauge, "The longest checkpoint since the start.",
+      writer.longestCheckpoint / .seconds(1))
+  }
+
+  private func addFiles(to text: inout Exposition) {
+    for (name, help, path) in [
+      ("tomi_database_bytes", "The size of the database's file.", database),
+      ("tomi_wal_bytes", "The size of the write-ahead log's file.", "\(database)-wal"),
+    ] {
+      text.add(
+        name, .gauge, help, Metrics.attribute(.size, of: path, as: Int.self).map(Double.init))
+    }
+    text.add(
+      "tomi_last_backup_timestamp_seconds", .gauge,
+      "When the last backup of this database was complete, in seconds since 1970.",
+      store.lastBackup.map { Double($0.milliseconds) / 1000 })
+  }
+
+  private static func attribute<Value>(
+    _ key: FileAttributeKey, of path: String, as type: Value.Type
+  ) -> Value? {
+    (try? FileManager.default.attributesOfItem(atPath: path))?[key] as? Value
+  }
+
+  /// Those that every program with Prometheus metrics has
+  /// (<https://prometheus.io/docs/instrumenting/writing_clientlibs/#process-metrics>).
+  private func addProcess(to text: inout Exposition) {
+    var usage = rusage()
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+    let cpu = [usage.ru_utime, usage.ru_stime].map { Double($0.tv_sec) + Double($0.tv_usec) / 1e6 }
+    text.add(
+      "process_cpu_seconds_total", .counter, "User and system CPU time.", cpu.reduce(0, +))
+    // statm(5): the second number is the resident pages.
+    let pages = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8))?
+      .split(separator: " ").dropFirst().first.flatMap { Double($0) }
+    text.add(
+      "process_resident_memory_bytes", .gauge, "Resident memory.",
+      pages.map { $0 * Double(sysconf(Int32(_SC_PAGESIZE))) })
+    text.add(
+      "process_start_time_seconds", .gauge, "When the process started, in seconds since 1970.",
+      Double(startTime.milliseconds) / 1000)
+  }
+}
+
+/// Text in Prometheus' format, as it is put together.
+private struct Exposition {
+  typealias Labels = [(name: String, value: String)]
+
+  enum Kind: String {
+    case counter, gauge, histogram
+  }
+
+  struct Histogram {
+    let labels: Labels
+    let bounds: [Double]
+    /// How many were counted up to each bound and not the one before, and at last above all of them.
+    let counts: [Int]
+    let sum: Double
+  }
+
+  private(set) var text = ""
+
+  /// Adds a metric with one value; nothing if there is none.
+  mutating func add(_ name: String, _ kind: Kind, _ help: String, _ value: Double?) {
+    guard let value else { return }
+    add(name, kind, help, [([], value)])
+  }
+
+  mutating func add(
+    _ name: String, _ kind: Kind, _ help: String, _ samples: [(Labels, Double)]
+  ) {
+    begin(name, kind, help)
+    for (labels, value) in samples { addSample(name, labels, value) }
+  }
+
+  mutating func addHistogram(_ name: String, _ help: String, _ histograms: [Histogram]) {
+    begin(name, .histogram, help)
+    for histogram in histograms {
+      var total = 0
+      for (index, count) in histogram.counts.enumerated() {
+        total += count
+        let bound =
+          index < histogram.bounds.count ? Exposition.number(histogram.bounds[index]) : "+Inf"
+        addSample("\(name)_bucket", histogram.labels + [("le", bound)], Double(total))
+      }
+      addSample("\(name)_sum", histogram.labels, histogram.sum)
+      addSample("\(name)_count", histogram.labels, Double(total))
+    }
+  }
+
+  private mutating func begin(_ name: String, _ kind: Kind, _ help: String) {
+    text += "# HELP \(name) \(help)\n# TYPE \(name) \(kind.rawValue)\n"
+  }
+
+  /// The values of labels are the service's own words, in which nothing needs an escape.
+  private mutating func addSample(_ name: String, _ labels: Labels, _ value: Double) {
+    let list = labels.map { "\($0.name)=\"\($0.value)\"" }.joined(separator: ",")
+    text += "\(name)\(list.isEmpty ? "" : "{\(list)}") \(Exposition.number(value))\n"
+  }
+
+  private static func number(_ value: Double) -> String {
+    value == value.rounded() && abs(value) < 1e15 ? "\(Int(value))" : "\(value)"
+  }
+}
