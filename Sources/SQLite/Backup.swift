@@ -57,7 +57,7 @@ extension Database {
     }
     if !replacing { unlink(temporary) }
     isNamed = true
-    try syncFolder(folder.isEmpty ? "." : String(folder))
+    try Database.syncFolder(of: file)
   }
 
   private func copy(
@@ -93,13 +93,6 @@ extension Database {
           message: "a row of \(table) refers to one that does not exist")
       }
     }
-  }
-
-  private func syncFolder(_ folder: String) throws {
-    let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw failure(SQLITE_IOERR, folder) }
-    defer { Glibc.close(descriptor) }
-    guard fsync(descriptor) == 0 else { throw failure(SQLITE_IOERR, folder) }
   }
 
   private func failure(_ code: Int32, _ file: String, _ number: Int32 = errno) -> SQLiteError {

@@ -108,11 +108,15 @@ package final class Store: Sendable {
         }
       }
     }
-    // A database in a folder that cannot be written can be copied all the same.
-    try? Data(file.utf8).write(to: URL(fileURLWithPath: "\(database.path).backed-up"))
   }
 
-  /// When the last backup was complete, as a file beside the database keeps it; nil if there was none.
+  /// Notes beside the database that a backup is complete. Where nothing can be written, nothing is
+  /// noted: the backup is as good.
+  package func noteBackup(at file: String) {
+    try? Data("\(file)\n".utf8).write(to: URL(fileURLWithPath: "\(database.path).backed-up"))
+  }
+
+  /// When the last backup was complete; nil if there was none, or nobody noted it.
   package var lastBackup: Timestamp? {
     let attributes = try? FileManager.default.attributesOfItem(atPath: "\(database.path).backed-up")
     return (attributes?[.modificationDate] as? Date).map {

@@ -25,32 +25,6 @@ struct Migrate: ParsableCommand {
   }
 }
 
-/// `backup`: copies the database.
-struct Backup: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    abstract: "Copy the database into a file, also while it is written.",
-    discussion: """
-      The copy is one moment's state, checked and synced before it gets its name. A file that is
-      there already is never replaced.
-      """)
-
-  @OptionGroup var database: DatabaseOption
-
-  @Argument(help: "The copy's path.")
-  var file: String
-
-  func run() throws {
-    let store = try database.open()
-    defer { store.close() }
-    try store.backup(to: file) { share in
-      Progress.update(share.map { "Copying: \(Int($0 * 100)) %" } ?? "Checking the copy")
-    }
-    Progress.end()
-    let size = try FileManager.default.attributesOfItem(atPath: file)[.size] as? Int ?? 0
-    print("\(file): \(size) bytes, checked.")
-  }
-}
-
 /// `check`: looks for damage.
 struct Check: ParsableCommand {
   static let configuration = CommandConfiguration(

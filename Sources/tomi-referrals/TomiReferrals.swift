@@ -15,7 +15,8 @@ struct TomiReferrals: ParsableCommand {
       """,
     version: Version.current,
     subcommands: [
-      Serve.self, Migrate.self, TokenCommand.self, Backup.self, Check.self, Health.self,
+      Serve.self, Migrate.self, TokenCommand.self, Backup.self, Restore.self, Check.self,
+      Health.self,
       Status.self,
       Import.self, Export.self, DemoCommand.self,
     ])

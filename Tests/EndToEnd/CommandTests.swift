@@ -5,7 +5,8 @@ extension EndToEnd {
   @Suite("Commands") struct CommandTests {
     private static let all = [
       ["serve"], ["migrate"], ["token"], ["token", "create"], ["token", "list"],
-      ["token", "revoke"], ["backup"], ["check"], ["import", "partners"], ["export", "partners"],
+      ["token", "revoke"], ["backup"], ["restore"], ["check"], ["import", "partners"],
+      ["export", "partners"],
       ["export", "referrals"], ["health"], ["status"], ["demo"],
     ]
 

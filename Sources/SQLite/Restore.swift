@@ -1,0 +1,85 @@
+import CSQLite
+import Glibc
+
+extension Database {
+  /// Puts a database that is whole in one file in the place of another, which nobody may have open.
+  ///
+  /// What was there is kept under another name, with its write-ahead log; so is the lock file's
+  /// high-water mark, since numbers were given up to it. At every moment there is a database at `path`
+  /// if there was one before.
+  ///
+  /// - Parameters:
+  ///   - path: Where the database is to be.
+  ///   - file: The new one, synced, in the same folder; it is gone afterwards.
+  ///   - kept: The new name of what was there.
+  ///   - lockTimeout: How long to wait for the lock file.
+  /// - Returns: Whether there was one.
+  /// - Throws: ``SQLiteError``: `SQLITE_BUSY` if someone has the database open, or holds its lock;
+  ///   `SQLITE_IOERR` if a file cannot be given its name.
+  package static func replace(
+    _ path: String, by file: String, keepingAs kept: String,
+    lockTimeout: Duration = .seconds(5)
+  ) throws -> Bool {
+    let resolved = realpath(path, nil)
+    defer { free(resolved) }
+    let path = resolved.map { String(cString: $0) } ?? path
+    let lock = LockFile(besideDatabaseAt: path)
+    try lock.acquire(timeout: lockTimeout)
+    defer { lock.release() }
+    let exists = access(path, F_OK) == 0
+    if exists {
+      guard try !isOpen(path) else {
+        throw SQLiteError(
+          extendedCode: SQLITE_BUSY, message: "\(path) is in use: stop the service first")
+      }
+      for suffix in ["", "-wal"] where access(path + suffix, F_OK) == 0 {
+        try name(path + suffix, kept + suffix, by: link)
+      }
+      try syncFolder(of: path)
+    }
+    for suffix in ["-wal", "-shm"] where unlink(path + suffix) != 0 && errno != ENOENT {
+      throw failure(path + suffix)
+    }
+    try name(file, path, by: rename)
+    try syncFolder(of: path)
+    return exists
+  }
+
+  /// Whether another process has a database open: every connection to one in WAL mode holds a shared
+  /// lock on these bytes for as long as it is open
+  /// (<https://www.sqlite.org/src/file/src/os.h>, "PENDING_BYTE").
+  private static func isOpen(_ path: String) throws -> Bool {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw failure(path) }
+    defer { Glibc.close(descriptor) }
+    var lock = flock()
+    lock.l_type = Int16(F_WRLCK)
+    lock.l_whence = Int16(SEEK_SET)
+    lock.l_start = 0x4000_0000
+    lock.l_len = 512
+    guard fcntl(descriptor, F_GETLK, &lock) == 0 else { throw failure(path) }
+    return lock.l_type != Int16(F_UNLCK)
+  }
+
+  private static func name(
+    _ old: String, _ new: String, by call: (UnsafePointer<CChar>, UnsafePointer<CChar>) -> Int32
+  ) throws {
+    guard call(old, new) == 0 else { throw failure(new) }
+  }
+
+  /// Makes the names in a file's folder durable.
+  static func syncFolder(of path: String) throws {
+    let name = path.split(separator: "/", omittingEmptySubsequences: false).last ?? ""
+    let folder = path.dropLast(name.utf8.count)
+    let descriptor = open(
+      folder.isEmpty ? "." : String(folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw failure(String(folder)) }
+    defer { Glibc.close(descriptor) }
+    guard fsync(descriptor) == 0 else { throw failure(String(folder)) }
+  }
+
+  private static func failure(_ file: String) -> SQLiteError {
+    SQLiteError(
+      extendedCode: SQLITE_IOERR, message: "\(file): \(String(cString: strerror(errno)))")
+  }
+}
