@@ -19,6 +19,21 @@ package struct ListeningSocket: Sendable {
   let isLocal: Bool
   private let file: File?
 
+  /// The path of a Unix domain socket that has one, whoever made it.
+  package var path: String? {
+    var address = sockaddr_un()
+    var length = socklen_t(MemoryLayout<sockaddr_un>.size)
+    let isNamed = withUnsafeMutablePointer(to: &address) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        getsockname(descriptor, $0, &length) == 0
+      }
+    }
+    guard isNamed, isLocal, length > MemoryLayout<sa_family_t>.size else { return nil }
+    return withUnsafeBytes(of: address.sun_path) { bytes in
+      bytes.first == 0 ? nil : String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+    }
+  }
+
   // MARK: - Inherited
 
   /// The socket that the program was started with, or nil.

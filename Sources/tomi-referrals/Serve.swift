@@ -15,7 +15,8 @@ struct Serve: ParsableCommand {
       one that is handed over: by systemd (descriptor 3) or by spawn-fcgi (descriptor 0).
 
       It logs to standard error, one JSON object a line: its start and stop, migrations, and
-      requests that failed or took longer than half a second.
+      requests that failed or took longer than half a second. Under systemd it says when it is ready
+      (Type=notify), and feeds the watchdog (WatchdogSec) for as long as it answers.
 
       On SIGTERM it answers what has arrived, then ends with 0. It ends with 75 when a failed write
       to disk left it in doubt about a change: start it again, and it knows.
@@ -162,6 +163,7 @@ struct Serve: ParsableCommand {
     Thread.detachNewThread {
       var signal = Signals.wait()
       while signal != SIGTERM && signal != SIGINT { signal = Signals.wait() }
+      Systemd.notify("STOPPING=1")
       logger.notice("stopping", metadata: ["signal": "\(signal == SIGTERM ? "SIGTERM" : "SIGINT")"])
       server.stop()
     }
@@ -171,6 +173,8 @@ struct Serve: ParsableCommand {
         "pid": .stringConvertible(Int(getpid())),
         "threads": .stringConvertible(configuration.threads),
       ])
+    Systemd.notify("READY=1")
+    Systemd.keepWatchdogQuiet(askingAt: listening.path)
     try server.run()
     logger.notice("stopped")
   }
