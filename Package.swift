@@ -30,6 +30,7 @@ let package = Package(
       dependencies: [
         "Domain", "JSON", "Schema", "Store",
         .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "_CryptoExtras", package: "swift-crypto"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Logging", package: "swift-log"),
       ]),
@@ -47,7 +48,15 @@ let package = Package(
     .target(name: "CFaultVFS", dependencies: ["CSQLite"], path: "Tests/CFaultVFS"),
     .testTarget(name: "SQLiteTests", dependencies: ["CFaultVFS", "CSQLite", "SQLite"]),
     .testTarget(name: "StoreTests", dependencies: ["Store"]),
-    .testTarget(name: "APITests", dependencies: ["API"]),
+    .testTarget(
+      name: "APITests",
+      dependencies: [
+        "API", "Domain", "JSON", "Schema", "Store",
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "_CryptoExtras", package: "swift-crypto"),
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Logging", package: "swift-log"),
+      ]),
     .testTarget(name: "EndToEnd", dependencies: ["tomi-referrals"]),
   ]
 )
