@@ -272,6 +272,14 @@ package final class Connection {
     return isAutocommit
   }
 
+  /// Whether there is no longer this file at its path
+  /// (<https://www.sqlite.org/c3ref/c_fcntl_begin_atomic_write.html>, SQLITE_FCNTL_HAS_MOVED).
+  var hasMoved: Bool {
+    var moved: Int32 = 0
+    sqlite3_file_control(handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved)
+    return moved != 0
+  }
+
   /// Copies the write-ahead log into the database file, and says how far it came.
   ///
   /// - Parameters:

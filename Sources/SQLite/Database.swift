@@ -48,6 +48,9 @@ package final class Database: Sendable {
     /// its changes' callers get that error. Nothing is written any more afterwards: the process
     /// should end and, at its next start, recover. Called on the writer's thread.
     package var onFatal: @Sendable (SQLiteError) -> Void = { _ in }
+    /// Told when a checkpoint or `PRAGMA optimize` fails, once for an error that lasts. Called on the
+    /// writer's thread.
+    package var onMaintenanceError: @Sendable (SQLiteError) -> Void = { _ in }
 
     package init() {}
   }
@@ -97,6 +100,8 @@ package final class Database: Sendable {
     package internal(set) var checkpointing = Duration.zero
     /// The longest of them.
     package internal(set) var longestCheckpoint = Duration.zero
+    /// The errors of checkpoints and of `PRAGMA optimize`.
+    package internal(set) var maintenanceErrors = 0
     /// The last error of a checkpoint or `PRAGMA optimize`: it loses nothing, but the log may grow.
     package internal(set) var lastMaintenanceError: SQLiteError?
   }

@@ -195,6 +195,12 @@ enum Search {
       default: true
       }
     }
+    .filter { word in
+      // Marks alone are no word to the tokenizer.
+      !word.allSatisfy {
+        [.nonspacingMark, .spacingMark, .enclosingMark].contains($0.properties.generalCategory)
+      }
+    }
     guard !words.isEmpty else { return nil }
     let phrases = words.map { "\"\(String(String.UnicodeScalarView($0)))\"*" }
     let filter = columns.isEmpty ? "" : "{\(columns.joined(separator: " "))} : "

@@ -16,12 +16,15 @@ package final class Store: Sendable {
   ///   - random: Where the random bits of new IDs come from.
   ///   - onFatal: Told the cause when nobody can know any more whether a change is on the disk. The
   ///     process should end, and will find out when it starts again.
+  ///   - onMaintenanceError: Told the cause when the write-ahead log cannot be copied into the database:
+  ///     nothing is lost, but the log grows.
   /// - Throws: `Failure.unavailable` if the file cannot be opened, `MigrationError` if its schema is
   ///   another.
   package init(
     path: String,
     random: @escaping @Sendable () -> UInt64 = { .random(in: .min ... .max) },
-    onFatal: @escaping @Sendable (String) -> Void = { _ in }
+    onFatal: @escaping @Sendable (String) -> Void = { _ in },
+    onMaintenanceError: @escaping @Sendable (String) -> Void = { _ in }
   ) throws {
     var configuration = Database.Configuration()
     configuration.highWaterMark = { connection in
@@ -31,6 +34,7 @@ package final class Store: Sendable {
         ?? 0
     }
     configuration.onFatal = { onFatal($0.description) }
+    configuration.onMaintenanceError = { onMaintenanceError($0.description) }
     configuration.createsFile = false
     self.random = random
     database = try Store.translatingErrors { [configuration] in
@@ -122,6 +126,13 @@ package final class Store: Sendable {
     return (attributes?[.modificationDate] as? Date).map {
       Timestamp(milliseconds: Int64($0.timeIntervalSince1970 * 1000))
     }
+  }
+
+  /// Makes the name of a file durable.
+  ///
+  /// - Throws: `Failure.unavailable`.
+  package static func syncFolder(of path: String) throws {
+    try translatingErrors { try Database.syncFolder(of: path) }
   }
 
   static func translatingErrors<Result>(_ body: () throws -> Result) throws -> Result {

@@ -55,6 +55,7 @@ struct Import: ParsableCommand {
       defer { store.close() }
       let records = rows.dropFirst()
       let count = records.count
+      Progress.update("Importing")
       do {
         try Partners.add(records, names, to: store)
       } catch let mistakes as Mistakes {
@@ -74,10 +75,7 @@ struct Import: ParsableCommand {
     ) throws {
       try store.write(now: .present, actor: nil) { change in
         var mistakes: [String] = []
-        for (index, row) in records.enumerated() {
-          mistakes += try Partners.add(row, names, in: change)
-          if index % 200 == 199 { Progress.update("Importing: \(100 * index / records.count) %") }
-        }
+        for row in records { mistakes += try Partners.add(row, names, in: change) }
         guard mistakes.isEmpty else { throw Mistakes(lines: mistakes) }
       }
     }
@@ -176,16 +174,26 @@ struct Export: ParsableCommand {
   ) throws {
     let store = try database.open()
     defer { store.close() }
-    let output = FileHandle.standardOutput
-    try output.write(contentsOf: Data(CSV.line(columns).utf8))
+    // First into a file of no name: a reader that takes its time, such as less(1), would keep the
+    // write-ahead log from beginning anew.
+    let path = "\(NSTemporaryDirectory())/tomi-export-\(UUID().uuidString)"
+    guard FileManager.default.createFile(atPath: path, contents: nil),
+      let file = FileHandle(forUpdatingAtPath: path)
+    else { throw CommandError("\(path) cannot be made") }
+    unlink(path)
+    try file.write(contentsOf: Data(CSV.line(columns).utf8))
     try store.read(now: .present) { snapshot in
       var request = PageRequest(limit: 500)
       repeat {
         let items = try page(snapshot, request)
         let text = items.items.map { CSV.line(row($0)) }.joined()
-        try output.write(contentsOf: Data(text.utf8))
+        try file.write(contentsOf: Data(text.utf8))
         request.after = items.next
       } while request.after != nil
+    }
+    try file.seek(toOffset: 0)
+    while let bytes = try file.read(upToCount: 1 << 20), !bytes.isEmpty {
+      try FileHandle.standardOutput.write(contentsOf: bytes)
     }
   }
 

@@ -94,7 +94,7 @@ import Store
 @Sendable func listReferralHistory(_ call: Call<Snapshot>) throws -> Answer {
   let referral = try call.staffReferral().record.referral
   return call.page(
-    try call.records.events(of: referral.id, call.query.page).map(EventView.init))
+    try call.records.events(of: .referral, referral.id, call.query.page).map(EventView.init))
 }
 
 /// `GET /api/admin/referrals/:id/candidates`: the partners that fit a request, best first.
