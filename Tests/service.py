@@ -27,6 +27,14 @@ class Trouble(Exception):
     """What keeps a program from measuring at all, said in one line."""
 
 
+class Failure(Exception):
+    """What the service did that it must not do; with the figures gathered until then, if there are any."""
+
+    def __init__(self, text, figures=()):
+        super().__init__(text)
+        self.figures = list(figures)
+
+
 def say(text):
     """Tells how things go, beside the results."""
     print(text, file=sys.stderr, flush=True)
