@@ -159,9 +159,8 @@ class Injection:
         for name in ["x", "y"] if rests else ["x"]:
             with Writers(self.ledger, service.staff, 2, name=f"{name}{self.runs}n") as writers:
                 self._supervise(writers, 1, ended)
-            if rests:
+            if rests and name == "x":
                 time.sleep(1.2)
-                self._restart_if_ended(ended)
         if self.ledger.troubles:
             raise Failure(f"{self._what(call, error, number)}: {self.ledger.troubles[0]}")
         status = service.responder.stop()
