@@ -43,6 +43,8 @@ class Writers:
         self.ledger, self.connect, self.pause, self.patience = ledger, connect, pause, patience
         self.notes = notes
         self.over = threading.Event()
+        self.going = threading.Event()  # While it is not set, each client finishes what it is at, and waits.
+        self.going.set()
         self.threads = [
             threading.Thread(target=self._run, args=(f"{name}{number}",), daemon=True) for number in range(count)]
 
@@ -59,6 +61,7 @@ class Writers:
     def stop(self):
         """Lets each client finish what it is at."""
         self.over.set()
+        self.going.set()
         for thread in self.threads:
             thread.join()
 
@@ -77,7 +80,7 @@ class Writers:
         client = self.connect()
         try:
             number = 0
-            while not self.over.is_set():
+            while self.going.wait() and not self.over.is_set():
                 self._add(client, f"{name}-{number}@ledger.example", activates=number % 3 == 0)
                 number += 1
                 if self.pause:

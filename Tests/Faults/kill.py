@@ -54,12 +54,15 @@ def run(setting):
                 killed[way] += 1
                 acknowledged, activated = ledger.snapshot()
                 restarts.append(first_answer(service))
+                # What is on its way goes on; new posts wait, or the database grows faster than it can be checked.
+                writers.going.clear()
                 missing = follower.follow(staff, acknowledged, activated)
                 lost += len(missing)
                 with ledger.lock:
                     strange += len(follower.made.keys() - ledger.sent)
                 if not setting.short or number % 10 == 0:
                     unsound += filter(None, [service.check()])
+                writers.going.set()
                 if number % 50 == 0:
                     say(f"  round {number} of {rounds}, {len(ledger.acknowledged)} posts acknowledged")
         if ledger.troubles:
