@@ -27,6 +27,14 @@ class Trouble(Exception):
     """What keeps a program from measuring at all, said in one line."""
 
 
+class Failure(Trouble):
+    """What the service did that it must not do, with the figures gathered until then, if there are any."""
+
+    def __init__(self, text, figures=()):
+        super().__init__(text)
+        self.figures = list(figures)
+
+
 def say(text):
     """Tells how things go, beside the results."""
     print(text, file=sys.stderr, flush=True)
@@ -178,7 +186,7 @@ class Client:
         """The answer, which must have the status."""
         answer = self.request(method, path, body, headers)
         if answer.status != status:
-            raise Trouble(f"{method} {path}: {answer.status} instead of {status}: {answer.body[:300]!r}")
+            raise Failure(f"{method} {path}: {answer.status} instead of {status}: {answer.body[:300]!r}")
         return answer
 
     def close(self):
@@ -287,7 +295,7 @@ class Service:
         if waits:
             eventually(lambda: not self.responder.is_running() or '"message":"started"' in self.log(logged))
             if not self.responder.is_running() or '"message":"started"' not in self.log(logged):
-                raise Trouble(f"the responder does not start: {self.log(logged)[-500:]}")
+                raise Failure(f"the responder does not start: {self.log(logged)[-500:]}")
         return self.responder
 
     def log(self, since=0):

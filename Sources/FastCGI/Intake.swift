@@ -55,12 +55,13 @@ struct Intake {
   var replies: [UInt8] = []
   /// Whether the web server wants to go on using the connection.
   private(set) var keepsConnection = false
+  /// The request's ID.
+  private(set) var requestID: UInt16 = 0
   /// How many bytes the body of the request has, those that were dropped among them.
   private(set) var bodySize = 0
 
   private let limits: Limits
   private var phase = Phase.outside
-  private var requestID: UInt16 = 0
   private var parametersSize = 0
   /// How many bytes at the front are records of the request, looked at and kept.
   private var accepted = 0

@@ -239,6 +239,9 @@ package final class Connection {
   /// (<https://www.sqlite.org/lang_transaction.html>, "Response To Errors Within A Transaction").
   package var isAutocommit: Bool { sqlite3_get_autocommit(handle) != 0 }
 
+  /// Whether the file could only be opened for reading, whatever was asked for.
+  var isReadOnly: Bool { sqlite3_db_readonly(handle, "main") == 1 }
+
   /// How many prepared statements it keeps now.
   var cachedStatementCount: Int { statements.count }
 

@@ -223,6 +223,10 @@ package final class Database: Sendable {
   /// or cut, or that the file is an older one, such as a backup; see ``acceptLoss()``.
   package var lostSince: (expected: Int64, found: Int64)? { report.withLock { $0.lostSince } }
 
+  /// Whether the file, or what belongs beside it, could not be written when the database was opened.
+  /// Then every change fails with an error that `isUnavailable`.
+  package var isReadOnly: Bool { report.withLock { $0.isReadOnly } }
+
   /// Takes the database as it is for complete: after a backup was put in its place.
   package func acceptLoss() throws {
     try writer.maintain { writer, connection in try writer.acceptLoss(on: connection) }

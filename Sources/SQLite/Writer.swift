@@ -13,6 +13,8 @@ final class Writer {
     /// Why nothing is written any more: a COMMIT whose outcome is unknown.
     var fatal: SQLiteError?
     var lostSince: (expected: Int64, found: Int64)?
+    /// Whether changes could not be made when the database was opened.
+    var isReadOnly = false
     var statistics = Database.Statistics()
   }
 
@@ -77,6 +79,8 @@ final class Writer {
       defer { lock.release() }
       connection = try open()
     }
+    let isReadOnly = connection?.isReadOnly ?? true || !lock.canBeOpened
+    self.report.withLock { $0.isReadOnly = isReadOnly }
   }
 
   // MARK: - Batches

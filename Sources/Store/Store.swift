@@ -47,6 +47,9 @@ package final class Store: Sendable {
   /// as it should be and as it is. A write-ahead log that was removed or cut shows in nothing else.
   package var lostEvents: (expected: Int64, found: Int64)? { database.lostSince }
 
+  /// Whether the database can only be read, for as long as the store is open.
+  package var isReadOnly: Bool { database.isReadOnly }
+
   /// Goes on after a loss: numbers that were given before are not given again, so that whoever follows
   /// the events notices the gap, and the history says what happened.
   package func acceptLoss(now: Timestamp) throws {

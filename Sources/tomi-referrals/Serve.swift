@@ -25,6 +25,9 @@ struct Serve: ParsableCommand {
 
       On SIGTERM it answers what has arrived, then ends with 0. It ends with 75 when a failed write
       to disk left it in doubt about a change: start it again, and it knows.
+
+      A database that cannot be written is served for reading, and changes are refused: what has
+      changed about that counts from the next start.
       """)
 
   /// EX_TEMPFAIL of sysexits(3).
@@ -227,7 +230,10 @@ struct Serve: ParsableCommand {
           "the write-ahead log cannot be copied into the database", metadata: ["cause": "\(cause)"])
       })
     defer { store.close() }
-    if let lost = store.lostEvents {
+    if store.isReadOnly {
+      logger.critical(
+        "the database cannot be written, so changes are refused until the service is started again")
+    } else if let lost = store.lostEvents {
       logger.critical(
         "the database has lost events: its write-ahead log was removed or cut, or an older copy was put in place",
         metadata: [

@@ -10,6 +10,7 @@ enum Wire {
   static let params: UInt8 = 4
   static let stdin: UInt8 = 5
   static let stdout: UInt8 = 6
+  static let stderr: UInt8 = 7
   static let data: UInt8 = 8
   static let getValues: UInt8 = 9
   static let getValuesResult: UInt8 = 10
@@ -214,6 +215,17 @@ final class Peer: @unchecked Sendable {
       }
     }
     throw WireError(description: "closed without an answer")
+  }
+
+  /// Whether the other end asks to be let go, by an empty record that belongs to no answer, and closes
+  /// then.
+  func isDismissed(id: Int = 1) throws -> Bool {
+    let asking = Record(type: Wire.stderr, id: id, content: [])
+    guard try record() == asking else { return false }
+    while let record = try record() {
+      if record != asking { return false }
+    }
+    return true
   }
 
   /// Whether the other end closes, without sending anything more.

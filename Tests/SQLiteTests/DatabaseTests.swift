@@ -273,6 +273,7 @@ struct LifeTests {
       if geteuid() == 0 { try #require(seteuid(65_534) == 0) }
       for name in ["test.db", "copy.db"] {
         let database = try Database(path: folder.path + "/" + name, configuration: quiet)
+        try #require(database.isReadOnly)
         try #require(try database.numbers() == [1])
         let result = Result { try database.insert(2) }
         try #require(result.sqliteError?.isUnavailable == true, "\(result)")
