@@ -59,23 +59,25 @@ struct WebTokenTests {
   ]
 
   private enum Signer: String, CaseIterable {
-    case HS256, ES256, RS256
+    case hs256 = "HS256"
+    case es256 = "ES256"
+    case rs256 = "RS256"
 
     var keyID: String {
       switch self {
-      case .HS256: "s"
-      case .ES256: "e"
-      case .RS256: "r"
+      case .hs256: "s"
+      case .es256: "e"
+      case .rs256: "r"
       }
     }
 
     func sign(_ text: String) throws -> Data {
       let data = Data(text.utf8)
       return switch self {
-      case .HS256:
+      case .hs256:
         Data(HMAC<SHA256>.authenticationCode(for: data, using: WebTokenTests.secret))
-      case .ES256: try WebTokenTests.curve.signature(for: data).rawRepresentation
-      case .RS256:
+      case .es256: try WebTokenTests.curve.signature(for: data).rawRepresentation
+      case .rs256:
         try WebTokenTests.rsa.signature(
           for: SHA256.hash(data: data), padding: .insecurePKCS1v1_5
         ).rawRepresentation
@@ -84,7 +86,7 @@ struct WebTokenTests {
   }
 
   private static func token(
-    _ claims: JSON = claims, by signer: Signer = .ES256, header: JSON? = nil
+    _ claims: JSON = claims, by signer: Signer = .es256, header: JSON? = nil
   ) throws -> String {
     let header =
       header
@@ -144,7 +146,7 @@ struct WebTokenTests {
       let text = "\(header).\(Self.base64URL(Self.claims.bytes))"
       #expect(try Self.caller("\(text).") == nil, "\(name)")
       #expect(
-        try Self.caller("\(text).\(Self.base64URL(try Signer.HS256.sign(text)))") == nil, "\(name)")
+        try Self.caller("\(text).\(Self.base64URL(try Signer.hs256.sign(text)))") == nil, "\(name)")
     }
     // The public key, which everybody may know, taken for a secret: in every form that it has.
     let header = Self.base64URL((["alg": "HS256", "kid": "r"] as JSON).bytes)
@@ -164,7 +166,7 @@ struct WebTokenTests {
     }
     // One key's signature under another's name.
     for (signer, algorithm) in [
-      (Signer.ES256, "RS256"), (.RS256, "ES256"), (.HS256, "ES256"), (.ES256, "HS256"),
+      (Signer.es256, "RS256"), (.rs256, "ES256"), (.hs256, "ES256"), (.es256, "HS256"),
     ] {
       #expect(
         try Self.caller(Self.token(by: signer, header: ["alg": .string(algorithm)])) == nil)
@@ -200,7 +202,7 @@ struct WebTokenTests {
     for text in ["[]", "null", "1", "", "{\"sub\":", "{}"] {
       let header = Self.base64URL((["alg": "ES256"] as JSON).bytes)
       let signed = "\(header).\(Self.base64URL(Data(text.utf8)))"
-      let signature = Self.base64URL(try Signer.ES256.sign(signed))
+      let signature = Self.base64URL(try Signer.es256.sign(signed))
       #expect(try Self.caller("\(signed).\(signature)") == nil, "\(text)")
     }
   }
