@@ -284,14 +284,16 @@ extension Change {
     try connection.run(
       """
       INSERT INTO referral_requests (id, group_id, requested_by, partner_type, status, context,
-        state, partner_id, intro_sent_at, outcome, outcome_notes, created_at, updated_at)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        state, partner_id, intro_sent_at, outcome, outcome_notes, created_at, updated_at,
+        status_changed_at, connected_at)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
       """, referral.id.text, referral.groupID.text, referral.requestedBy.text,
       referral.partnerType.rawValue, referral.status.rawValue,
       StoredContext.encode(referral.context), referral.context.state?.rawValue,
       referral.partnerID?.text,
       referral.introSentAt?.text, referral.outcome?.rawValue, referral.outcomeNotes,
-      referral.createdAt.text, referral.updatedAt.text)
+      referral.createdAt.text, referral.updatedAt.text, referral.statusChangedAt?.text,
+      referral.connectedAt?.text)
   }
 
   /// Replaces what can change of a request.

@@ -189,12 +189,8 @@ struct SummaryTests {
       var referral = Referral.sample(number, group: number - 20, status, partner: partner)
       referral.introSentAt = introduced.map { now.adding(days: -$0) }
       referral.outcome = outcome
-      try test.change { [referral] change in
-        try change.insert(referral)
-        var updated = referral
-        updated.connectedAt = connected.map { now.adding(days: -$0) }
-        try change.update(updated)
-      }
+      referral.connectedAt = connected.map { now.adding(days: -$0) }
+      try test.change { [referral] in try $0.insert(referral) }
     }
     try add(31, .introSent, introduced: 0)
     try add(32, .connected, introduced: 40, connected: 30)
