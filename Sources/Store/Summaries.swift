@@ -72,37 +72,40 @@ extension Snapshot {
   /// Where there is no active partner at all, the counts tell. Elsewhere a request can only lack
   /// candidates if it had some before, or if one is a member of its own group: only those are looked at.
   private func pendingWithoutCandidates(_ counts: [StaffSummary.Count]) throws -> Int {
-    let partners = Dictionary(
-      uniqueKeysWithValues: try connection.rows(
-        """
-        SELECT type, '', count(*) FROM partners WHERE status = 'active' GROUP BY type
-        UNION ALL SELECT partner_type, state_code, partner_count FROM service_area_coverage
-        """
-      ) { ("\($0.text(0))/\($0.text(1))", $0.int(2)) })
-    let isServed = { (count: StaffSummary.Count) in
-      partners["\(count.type.rawValue)/\(count.state?.rawValue ?? "")", default: 0] > 0
+    // An active partner serves one state at least, so that these tell of those without a state as well.
+    var served: Set<String> = []
+    try connection.each(
+      "SELECT partner_type, state_code FROM service_area_coverage WHERE partner_count > 0",
+      arguments: []
+    ) { row in
+      served.insert("\(row.text(0))/\(row.text(1))")
+      served.insert("\(row.text(0))/")
     }
-    let unserved = counts.filter { $0.status == .pending && !isServed($0) }
+    let isServed = { (type: PartnerType, state: StateCode?) in
+      served.contains("\(type.rawValue)/\(state?.rawValue ?? "")")
+    }
+    let unserved = counts.filter { $0.status == .pending && !isServed($0.type, $0.state) }
       .reduce(0) { $0 + $1.count }
 
     let suspects = try connection.rows(
       """
-      SELECT r.id FROM referral_past_partners AS past
-      JOIN referral_requests AS r ON r.number = past.referral_number WHERE r.status = 'pending'
-      UNION
-      SELECT r.id FROM partners AS p
-      JOIN group_members AS m ON m.user_id = p.user_id
-      JOIN referral_requests AS r ON r.group_id = m.group_id
-      WHERE p.user_id IS NOT NULL AND p.status = 'active' AND r.status = 'pending'
-        AND r.partner_type = p.type
+      SELECT r.id, r.group_id, r.partner_type, r.state FROM referral_requests AS r
+      WHERE r.status = 'pending'
+        AND (EXISTS (SELECT 1 FROM referral_past_partners AS past
+            WHERE past.referral_number = r.number)
+          OR EXISTS (SELECT 1 FROM group_members AS m JOIN partners AS p ON p.user_id = m.user_id
+            WHERE m.group_id = r.group_id AND p.status = 'active' AND p.type = r.partner_type))
       """
-    ) { ID(stored: $0.text(0)) }
-    var excluded = 0
-    for id in suspects {
-      guard let referral = try referral(id)?.referral else { continue }
-      let place = StaffSummary.Count(
-        status: .pending, type: referral.partnerType, state: referral.context.state, count: 1)
-      if isServed(place), try rankingKeys(for: referral).isEmpty { excluded += 1 }
+    ) { row in
+      var columns = Columns(row)
+      return (
+        id: columns.id(), group: columns.id(), type: try columns.word(PartnerType.self),
+        state: try columns.wordOrNil(StateCode.self)
+      )
+    }
+    let excluded = try suspects.count { id, group, type, state in
+      try isServed(type, state)
+        && !hasCandidate(for: id, group: group, type: type, state: state)
     }
     return unserved + excluded
   }
