@@ -47,7 +47,8 @@ let package = Package(
     .testTarget(name: "FastCGITests", dependencies: ["CFastCGI", "FastCGI"]),
     .target(name: "CFaultVFS", dependencies: ["CSQLite"], path: "Tests/CFaultVFS"),
     .testTarget(name: "SQLiteTests", dependencies: ["CFaultVFS", "CSQLite", "SQLite"]),
-    .testTarget(name: "StoreTests", dependencies: ["Store"]),
+    .testTarget(
+      name: "StoreTests", dependencies: ["CSQLite", "Domain", "Schema", "SQLite", "Store"]),
     .testTarget(
       name: "APITests",
       dependencies: [

@@ -309,6 +309,15 @@ extension Fields.Reader where Value == StateCode {
 }
 
 extension Fields.Reader {
+  /// The same, but a text in which nothing is left is a mistake; null is not.
+  var notEmpty: Self {
+    Self { json in
+      read(json).flatMap { value in
+        value == nil ? .failure(.init(.required, "This cannot be empty.")) : .success(value)
+      }
+    }
+  }
+
   /// A list in its order, each element once.
   static func list<Element: Hashable>(
     of element: Fields.Reader<Element>, limit: Int

@@ -469,6 +469,8 @@ private let longHost = Array(repeating: text(40), count: 5).joined(separator: ".
       ("POST", tokens, ["name": .string(text(101))], "/name:too_long"),
       ("POST", tokens, ["expires_at": .string(World.start)], "/expires_at:in_past"),
       ("POST", tokens, ["expires_at": "tomorrow"], "/expires_at:invalid_format"),
+      ("POST", tokens, ["expires_at": ""], "/expires_at:required"),
+      ("POST", tokens, ["expires_at": " \t"], "/expires_at:required"),
       ("POST", tokens, ["admin": true, "name": 1], "/admin:unknown_field /name:wrong_type"),
     ]
     for (method, path, body, errors) in cases {
