@@ -14,6 +14,7 @@ package final class Store: Sendable {
   ///
   /// - Parameters:
   ///   - random: Where the random bits of new IDs come from.
+  ///   - changesPerCommit: The most changes in one transaction; nil for the usual.
   ///   - onFatal: Told the cause when nobody can know any more whether a change is on the disk. The
   ///     process should end, and will find out when it starts again.
   ///   - onMaintenanceError: Told the cause when the write-ahead log cannot be copied into the database:
@@ -23,6 +24,7 @@ package final class Store: Sendable {
   package init(
     path: String,
     random: @escaping @Sendable () -> UInt64 = { .random(in: .min ... .max) },
+    changesPerCommit: Int? = nil,
     onFatal: @escaping @Sendable (String) -> Void = { _ in },
     onMaintenanceError: @escaping @Sendable (String) -> Void = { _ in }
   ) throws {
@@ -36,6 +38,7 @@ package final class Store: Sendable {
     configuration.onFatal = { onFatal($0.description) }
     configuration.onMaintenanceError = { onMaintenanceError($0.description) }
     configuration.createsFile = false
+    if let changesPerCommit { configuration.maximumBatch = changesPerCommit }
     self.random = random
     database = try Store.translatingErrors { [configuration] in
       try Migrator.checkVersion(of: Connection(path: path, role: .reader))

@@ -90,6 +90,12 @@ struct Serve: ParsableCommand {
     transform: Serve.level)
   var logLevel: Logger.Level?
 
+  @Option(
+    help: ArgumentHelp(
+      "The most changes that one commit makes durable; 1 is for measuring what committing together gains.",
+      valueName: "n", visibility: .hidden))
+  var changesPerCommit: Int?
+
   private static func level(_ text: String) throws -> Logger.Level {
     guard let level = Logger.Level(rawValue: text) else {
       throw ValidationError("There is no log level \(text).")
@@ -145,6 +151,9 @@ struct Serve: ParsableCommand {
     }
     if let number = settings.threads, !(1...1024).contains(number) {
       throw ValidationError("The number of threads is 1 to 1024, not \(number).")
+    }
+    if let changesPerCommit, changesPerCommit < 1 {
+      throw ValidationError("A commit makes one change at least.")
     }
     if logLevel == nil, let text = variable("TOMI_LOG_LEVEL") {
       settings.logLevel = try Serve.level(text)
@@ -219,7 +228,7 @@ struct Serve: ParsableCommand {
         ])
     }
     let store = try Store(
-      path: database.path,
+      path: database.path, changesPerCommit: changesPerCommit,
       onFatal: { cause in
         logger.critical(
           "a change is in doubt, so the service ends", metadata: ["cause": "\(cause)"])
