@@ -9,6 +9,7 @@ import ctypes
 import dataclasses
 import http.client
 import json
+import math
 import os
 import pathlib
 import signal
@@ -144,6 +145,15 @@ class Program:
         """VmRSS of the process itself, proc_pid_status(5)."""
         with open(f"/proc/{self.pid}/status") as file:
             return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmRSS:"))
+
+    def descriptors(self):
+        """How many descriptors the process itself has open, at the least within a second: connections that are just
+        being closed do not count."""
+        end, least = time.monotonic() + 1, math.inf
+        while time.monotonic() < end:
+            least = min(least, len(os.listdir(f"/proc/{self.pid}/fd")))
+            time.sleep(0.05)
+        return least
 
 
 @dataclasses.dataclass

@@ -46,13 +46,13 @@ enum Wire {
     parameters.flatMap { pair($0.0, $0.1) }
   }
 
-  /// A stream cut into records of at most `size` bytes, and its end.
+  /// A stream cut into records of at most `size` bytes, and its end; all of them padded.
   static func stream(
     _ type: UInt8, id: Int = 1, _ content: [UInt8], size: Int = 65_535, padding: Int = 0
   ) -> [UInt8] {
     stride(from: 0, to: content.count, by: size).flatMap {
       record(type, id: id, Array(content[$0..<min($0 + size, content.count)]), padding: padding)
-    } + record(type, id: id)
+    } + record(type, id: id, padding: padding)
   }
 
   /// A whole request. `CONTENT_LENGTH` is added unless it is among the parameters.
