@@ -23,8 +23,10 @@ func authenticate(
   guard let header = headers.first else { throw Failure.unauthenticated(tokenGiven: false) }
   // RFC 6750, section 2.1; a scheme's case does not count (RFC 9110, section 11.1).
   let parts = header.split(separator: " ", maxSplits: 1)
-  guard parts.count == 2, parts[0].lowercased() == "bearer",
-    let caller = try caller(of: String(parts[1]).trimmingWhitespace(), in: records, verifier)
+  guard parts.count == 2, parts[0].lowercased() == "bearer" else {
+    throw Failure.unauthenticated(tokenGiven: false)
+  }
+  guard let caller = try caller(of: String(parts[1]).trimmingWhitespace(), in: records, verifier)
   else { throw Failure.unauthenticated(tokenGiven: true) }
   let isAllowed =
     switch route.audience {

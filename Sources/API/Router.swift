@@ -109,7 +109,7 @@ package final class Router: Sendable {
           ifMatch: ifMatch, identity: caller)
         try call.checkGroup(of: route)
         guard let caller, let key = input.idempotencyKey else { return try handler(call) }
-        return try key.once(for: caller.userID, in: change) { try handler(call) }
+        return try key.once(for: caller, in: change) { try handler(call) }
       }
     }
     return response(answer, to: request, route)

@@ -39,8 +39,8 @@ extension Store {
     do {
       // The command is written as an INSERT, so only the writer can give it
       // (https://www.sqlite.org/fts5.html, section 6.5). Nothing of it stays.
-      try write(now: now, actor: nil) { (change) -> Void in
-        _ = try change.connection.run(
+      try database.write { connection in
+        _ = try connection.run(
           "INSERT INTO partners_search (partners_search, rank) VALUES ('integrity-check', 1)")
         throw Done()
       }

@@ -151,7 +151,7 @@ extension Change {
     let areas = partner.serviceAreas.map { "\"\($0.rawValue)\"" }.joined(separator: ",")
     return [
       partner.id.text, partner.userID?.text, partner.type.rawValue, partner.status.rawValue,
-      partner.companyName, partner.contactName, partner.email, partner.email.lowercased(),
+      partner.companyName, partner.contactName, partner.email, partner.email.comparisonKey,
       partner.phone, partner.website, "[\(areas)]", partner.coOwnershipCertified,
       partner.agreementSignedAt?.text, partner.invitedBy?.text, partner.notes,
     ]
@@ -164,7 +164,7 @@ extension Change {
       """
       SELECT 1 FROM partners
       WHERE type = ? AND email_key = ? AND status <> 'removed' AND id <> ?
-      """, partner.type.rawValue, partner.email.lowercased(), partner.id.text
+      """, partner.type.rawValue, partner.email.comparisonKey, partner.id.text
     ) { _ in true }
     if sameEmail == true { throw Failure.conflict(.partnerExists) }
     guard let user = partner.userID else { return }

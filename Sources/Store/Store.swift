@@ -7,7 +7,7 @@ import SQLite
 /// Readers run at once, each on a snapshot; changes queue for the one writer. What a database can refuse
 /// arrives as `Failure`: `.unavailable` when it cannot be read or written just now.
 package final class Store: Sendable {
-  private let database: Database
+  let database: Database
   private let random: @Sendable () -> UInt64
 
   /// Opens the database, which must have this executable's schema (see `Migrator`).
@@ -144,7 +144,7 @@ package final class Store: Sendable {
   static func translatingErrors<Result>(_ body: () throws -> Result) throws -> Result {
     do {
       return try body()
-    } catch let error as SQLiteError where error.isUnavailable {
+    } catch let error as SQLiteError where error.isUnavailable || error.isCorrupt {
       throw Failure.unavailable(error.description)
     }
   }
@@ -174,6 +174,7 @@ package class Snapshot {
   /// Reads something, to show that the database answers.
   package func ping() throws {
     _ = try connection.row("SELECT number FROM events ORDER BY number DESC LIMIT 1") { _ in }
+    _ = try connection.row("SELECT status FROM service_area_coverage LIMIT 1") { _ in }
   }
 }
 

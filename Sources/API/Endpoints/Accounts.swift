@@ -136,7 +136,7 @@ extension Fields {
 extension Call<Change> {
   /// Those of the IDs in the body's `members` that are users.
   fileprivate func knownMembers() throws -> Set<ID> {
-    guard case .array(let elements) = body?["members"] else { return [] }
+    guard case .array(let elements) = body?["members"], elements.count <= 1_000 else { return [] }
     var known: Set<ID> = []
     for case .string(let text) in elements {
       if let id = ID(text.trimmingWhitespace()), try records.user(id) != nil { known.insert(id) }
