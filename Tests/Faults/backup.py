@@ -1,7 +1,7 @@
 """A backup every second under writes: each is sound, can be served, and has all that was acknowledged before.
 
-Six clients go on writing while `backup` runs again and again. Each copy is moved to a fresh folder, as after the loss of
-a machine, is checked, and served by a responder of its own, whose answers are held against the ledger.
+Six clients go on writing while `backup` runs again and again. Each copy is moved to a fresh folder, as after the loss
+of a machine, is checked, and served by a responder of its own, whose answers are held against the ledger.
 """
 
 import os

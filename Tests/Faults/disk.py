@@ -5,8 +5,8 @@
 2. A file system that breaks (an ext4 whose journal is aborted, which makes it read-only, as after an I/O error): the
    service may end with 75; started again it answers reads, and changes with 503. On the mended file system everything
    acknowledged is there.
-3. A write-ahead log that is removed or cut while nothing runs: the next start says so, serves what is left, and gives no
-   event's number a second time.
+3. A write-ahead log that is removed or cut while nothing runs: the next start says so, serves what is left, and gives
+   no event's number a second time.
 
 What needs mount(2) needs root; without it those parts are told as not done.
 """
