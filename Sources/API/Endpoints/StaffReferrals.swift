@@ -54,8 +54,9 @@ import Store
   var new = try update.applied(to: old, partner: partner, at: call.now)
   if new == old {
     // Staff's note on a request that stays as it is; one that is sent again adds nothing.
+    let actor = try call.caller.userID
     let last = try call.records.events(of: .referral, old.id, PageRequest(limit: 1)).items.first
-    if let note = update.note, last?.note != note || last?.actor?.id != call.caller.userID {
+    if let note = update.note, last?.note != note || last?.actor?.id != actor {
       try call.records.record("referral.noted", .referral, old.id.text, changes: "{}", note: note)
     }
     return .thing(view)
