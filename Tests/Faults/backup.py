@@ -13,13 +13,12 @@ from service import Failure, Service, say
 
 
 def run(setting):
-    rounds = 10 if setting.short else 120
+    rounds = 10 if setting.short else 60
     ledger = Ledger()
     unsound, took, late = [], [], 0
     lost = {"missing": 0, "strange": 0, "doubled": 0}
     with Service(setting.executable, setting.folder) as service:
-        # Some pause, so that the database grows no faster than it can be copied and looked at.
-        with Writers(ledger, service.staff, pause=0.02) as writers:
+        with Writers(ledger, service.staff, pause=0.05) as writers:
             writers.wait_for(50)
             for number in range(rounds):
                 started = time.monotonic()
@@ -28,6 +27,9 @@ def run(setting):
                 os.makedirs(f"{folder}/data")
                 service.command("backup", f"{setting.folder}/backup")
                 took.append(time.monotonic() - started)
+                time.sleep(max(0, started + 1 - time.monotonic()))
+                # New posts wait, or the database grows faster than its copies can be looked at.
+                writers.going.clear()
                 os.rename(f"{setting.folder}/backup", f"{folder}/data/referrals.db")
                 with ledger.lock:
                     sent = set(ledger.sent)
@@ -42,7 +44,7 @@ def run(setting):
                     lost[name] += getattr(found, name)
                 if number % 10 == 9:
                     say(f"  {number + 1} of {rounds} backups, {len(partners)} partners in the last")
-                time.sleep(max(0, started + 1 - time.monotonic()))
+                writers.going.set()
         if ledger.troubles:
             raise Failure(ledger.troubles[0])
         final = balance(all_partners(service.staff()), *ledger.snapshot(), ledger.sent)
