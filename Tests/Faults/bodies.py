@@ -173,8 +173,8 @@ def run(setting):
     findings = [line for line in lines if "recorded an issue" in line]
     figures = [
         ("bodies, queries and targets, of each", f"{count:,}"),
-        ("answered with 500, or refused and changed something", len(findings)),
         ("JSON texts, of them right", f"{count:,}, {accepted:,}"),
+        ("failed, changed by a refusal, or read otherwise", len(findings)),
         ("tests, building included", f"{time.monotonic() - started:.0f} s"),
     ]
     if result.returncode and (findings or ran):

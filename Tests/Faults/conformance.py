@@ -1,7 +1,7 @@
 """schemathesis against openapi.yaml as each role, with several seeds and hundreds of requests for an operation.
 
-Tests/conformance does it, and says more. A run that ends without its last line is no verdict, so it counts as a failure.
-The short form leaves it to .ci/run, which runs Tests/conformance with one seed.
+Tests/conformance does it, and says more. A run that ends without its last line is no verdict, so it counts as a
+failure. The short form leaves it to .ci/run, which runs Tests/conformance with one seed.
 """
 
 import os

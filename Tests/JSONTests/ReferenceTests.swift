@@ -17,7 +17,7 @@ struct ReferenceTests {
     let text = try String(contentsOfFile: try #require(path), encoding: .utf8)
     var count = 0
     for line in text.split(separator: "\n") {
-      let parts = line.split(separator: "\t")
+      let parts = line.split(separator: "\t", omittingEmptySubsequences: false)
       try #require(parts.count == 2)
       let bytes = try #require(Self.bytes(ofHexadecimal: parts[0]))
       let value = try? JSON(parsing: bytes)
