@@ -41,8 +41,8 @@ extension Snapshot {
 
   /// The states in a JSON array of codes, such as `["MN","CA"]`.
   private static func states(inArray json: String) throws -> [StateCode] {
-    try json.split(whereSeparator: { "[]\", ".contains($0) }).map { code in
-      guard let state = StateCode(rawValue: String(code)) else {
+    try json.utf8.split(whereSeparator: { "[]\", ".utf8.contains($0) }).map { code in
+      guard let state = StateCode(rawValue: String(Substring(code))) else {
         throw DamagedValue(text: json)
       }
       return state
