@@ -97,6 +97,7 @@ private struct Reader {
     try checkDepth(depth)
     position += 1
     var members: [JSON.Member] = []
+    members.reserveCapacity(8)
     var names: Set<[UInt8]> = []
     skipWhitespace()
     if take(UInt8(ascii: "}")) { return .object(members) }
