@@ -30,6 +30,7 @@ let package = Package(
       dependencies: [
         "Domain", "JSON", "Schema", "Store",
         .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "_CryptoExtras", package: "swift-crypto"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Logging", package: "swift-log"),
       ]),
@@ -46,8 +47,17 @@ let package = Package(
     .testTarget(name: "FastCGITests", dependencies: ["CFastCGI", "FastCGI"]),
     .target(name: "CFaultVFS", dependencies: ["CSQLite"], path: "Tests/CFaultVFS"),
     .testTarget(name: "SQLiteTests", dependencies: ["CFaultVFS", "CSQLite", "SQLite"]),
-    .testTarget(name: "StoreTests", dependencies: ["Store"]),
-    .testTarget(name: "APITests", dependencies: ["API"]),
+    .testTarget(
+      name: "StoreTests", dependencies: ["CSQLite", "Domain", "Schema", "SQLite", "Store"]),
+    .testTarget(
+      name: "APITests",
+      dependencies: [
+        "API", "Domain", "JSON", "Schema", "Store",
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "_CryptoExtras", package: "swift-crypto"),
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Logging", package: "swift-log"),
+      ]),
     .testTarget(name: "EndToEnd", dependencies: ["tomi-referrals"]),
   ]
 )

@@ -9,6 +9,7 @@ import ctypes
 import dataclasses
 import http.client
 import json
+import math
 import os
 import pathlib
 import signal
@@ -25,6 +26,14 @@ os.environ["PATH"] += ":/usr/sbin"
 
 class Trouble(Exception):
     """What keeps a program from measuring at all, said in one line."""
+
+
+class Failure(Trouble):
+    """What the service did that it must not do, with the figures gathered until then, if there are any."""
+
+    def __init__(self, text, figures=()):
+        super().__init__(text)
+        self.figures = list(figures)
 
 
 def say(text):
@@ -137,6 +146,15 @@ class Program:
         with open(f"/proc/{self.pid}/status") as file:
             return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmRSS:"))
 
+    def descriptors(self):
+        """How many descriptors the process itself has open, at the least within a second: connections that are just
+        being closed do not count."""
+        end, least = time.monotonic() + 1, math.inf
+        while time.monotonic() < end:
+            least = min(least, len(os.listdir(f"/proc/{self.pid}/fd")))
+            time.sleep(0.05)
+        return least
+
 
 @dataclasses.dataclass
 class Answer:
@@ -178,7 +196,7 @@ class Client:
         """The answer, which must have the status."""
         answer = self.request(method, path, body, headers)
         if answer.status != status:
-            raise Trouble(f"{method} {path}: {answer.status} instead of {status}: {answer.body[:300]!r}")
+            raise Failure(f"{method} {path}: {answer.status} instead of {status}: {answer.body[:300]!r}")
         return answer
 
     def close(self):
@@ -287,7 +305,7 @@ class Service:
         if waits:
             eventually(lambda: not self.responder.is_running() or '"message":"started"' in self.log(logged))
             if not self.responder.is_running() or '"message":"started"' not in self.log(logged):
-                raise Trouble(f"the responder does not start: {self.log(logged)[-500:]}")
+                raise Failure(f"the responder does not start: {self.log(logged)[-500:]}")
         return self.responder
 
     def log(self, since=0):

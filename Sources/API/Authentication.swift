@@ -6,9 +6,12 @@ import Store
 
 /// Names the caller of a request by its token and checks that the route is for them.
 ///
+/// - Parameter verifier: Knows the tokens of another sign-in, if those are taken.
 /// - Returns: Nil where nobody has to say who they are.
 /// - Throws: `Failure`: `.unauthenticated`, `.forbidden`, and `.invalidParameter` for two tokens.
-func authenticate(_ request: Request, for route: Route, in records: Snapshot) throws -> Caller? {
+func authenticate(
+  _ request: Request, for route: Route, in records: Snapshot, _ verifier: WebTokenVerifier?
+) throws -> Caller? {
   guard route.audience != .anyone else { return nil }
   let headers = request.headers[values: .authorization]
   guard headers.count < 2 else {
@@ -20,9 +23,10 @@ func authenticate(_ request: Request, for route: Route, in records: Snapshot) th
   guard let header = headers.first else { throw Failure.unauthenticated(tokenGiven: false) }
   // RFC 6750, section 2.1; a scheme's case does not count (RFC 9110, section 11.1).
   let parts = header.split(separator: " ", maxSplits: 1)
-  guard parts.count == 2, parts[0].lowercased() == "bearer",
-    let caller = try records.caller(
-      tokenSHA256: AccessToken.sha256(of: String(parts[1]).trimmingWhitespace()))
+  guard parts.count == 2, parts[0].lowercased() == "bearer" else {
+    throw Failure.unauthenticated(tokenGiven: false)
+  }
+  guard let caller = try caller(of: String(parts[1]).trimmingWhitespace(), in: records, verifier)
   else { throw Failure.unauthenticated(tokenGiven: true) }
   let isAllowed =
     switch route.audience {
@@ -31,6 +35,19 @@ func authenticate(_ request: Request, for route: Route, in records: Snapshot) th
     case .partner: try records.partner(ofUser: caller.userID) != nil
     }
   guard isAllowed else { throw Failure.forbidden }
+  return caller
+}
+
+private func caller(
+  of token: String, in records: Snapshot, _ verifier: WebTokenVerifier?
+) throws -> Caller? {
+  // One of our own has no dot in it.
+  guard let verifier, token.contains(".") else {
+    return try records.caller(tokenSHA256: AccessToken.sha256(of: token))
+  }
+  guard let caller = verifier.caller(of: token, now: records.now),
+    let user = try records.user(caller.userID), !user.disabled
+  else { return nil }
   return caller
 }
 

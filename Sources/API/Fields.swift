@@ -20,6 +20,9 @@ struct Fields {
     init(_ list: [(pointer: String, problem: FieldProblem)]) { self.list = list }
   }
 
+  /// How many mistakes are told of at most: nobody mends more at once, and each costs the writer time.
+  static let errorLimit = 100
+
   private(set) var errors: [FieldError] = []
   private let members: [JSON.Member]
   private let pointer: String
@@ -94,7 +97,7 @@ struct Fields {
       var fields = Fields(members, at: path(name))
       let value = body(&fields)
       fields.refuseUnknown()
-      errors += fields.errors
+      fail(fields.errors)
       return value
     default:
       fail(name, .wrongType, "An object is expected.")
@@ -118,19 +121,30 @@ struct Fields {
     for name in names {
       guard let value = take(name) else { continue }
       if json == nil { json = stored?.json }
-      if json?[name] != value {
+      if !Fields.isSame(json?[name], value) {
         fail(name, .readOnly, "This field cannot be set here.")
       }
     }
   }
 
+  /// Whether a value is what is stored, in any of the forms that are taken for IDs and times.
+  private static func isSame(_ stored: JSON?, _ given: JSON) -> Bool {
+    if stored == given { return true }
+    guard case .string(let stored) = stored, case .string(let given) = given else { return false }
+    if let id = ID(stored) { return id == ID(given) }
+    if let time = Timestamp(stored) { return time == Timestamp(given) }
+    return false
+  }
+
   /// Notes an error at a field.
   mutating func fail(_ name: String, _ code: FieldCode, _ detail: String) {
-    errors.append(FieldError(.pointer(path(name)), code, detail))
+    fail([FieldError(.pointer(path(name)), code, detail)])
   }
 
   /// Notes errors that were found elsewhere.
-  mutating func fail(_ others: [FieldError]) { errors += others }
+  mutating func fail(_ others: [FieldError]) {
+    errors += others.prefix(Fields.errorLimit - errors.count)
+  }
 
   /// - Throws: `Failure.validation` with every error that was noted, unknown fields among them.
   mutating func finish() throws {
@@ -140,6 +154,7 @@ struct Fields {
 
   private mutating func refuseUnknown() {
     for member in members where !known.contains(member.name) {
+      guard errors.count < Fields.errorLimit else { return }
       fail(member.name, .unknownField, "There is no such field here.")
     }
   }
@@ -156,7 +171,7 @@ struct Fields {
     case .success(let value):
       return .some(value)
     case .failure(let mistakes):
-      errors += mistakes.list.map { FieldError(.pointer(path(name) + $0.pointer), $0.problem) }
+      fail(mistakes.list.map { FieldError(.pointer(path(name) + $0.pointer), $0.problem) })
       return nil
     }
   }
@@ -309,7 +324,16 @@ extension Fields.Reader where Value == StateCode {
 }
 
 extension Fields.Reader {
-  /// A list in its order, each element once.
+  /// The same, but a text in which nothing is left is a mistake; null is not.
+  var notEmpty: Self {
+    Self { json in
+      read(json).flatMap { value in
+        value == nil ? .failure(.init(.required, "This cannot be empty.")) : .success(value)
+      }
+    }
+  }
+
+  /// A list in its order, each element once. One of many times the limit is not looked into.
   static func list<Element: Hashable>(
     of element: Fields.Reader<Element>, limit: Int
   ) -> Fields.Reader<[Element]> where Value == [Element] {
@@ -317,10 +341,12 @@ extension Fields.Reader {
       guard case .array(let elements) = json else {
         return .failure(.init(.wrongType, "A list is expected."))
       }
+      let tooLong = Fields.Mistakes(.tooLong, "At most \(limit) elements are allowed.")
+      guard elements.count <= 10 * limit else { return .failure(tooLong) }
       var values: [Element] = []
       var seen: Set<Element> = []
       var mistakes: [(pointer: String, problem: FieldProblem)] = []
-      for (index, json) in elements.enumerated() {
+      for (index, json) in elements.enumerated() where mistakes.count < Fields.errorLimit {
         switch element.read(json) {
         case .success(.some(let value)):
           if seen.insert(value).inserted { values.append(value) }
@@ -332,7 +358,7 @@ extension Fields.Reader {
       }
       guard mistakes.isEmpty else { return .failure(.init(mistakes)) }
       guard values.count <= limit else {
-        return .failure(.init(.tooLong, "At most \(limit) elements are allowed."))
+        return .failure(tooLong)
       }
       return .success(values)
     }

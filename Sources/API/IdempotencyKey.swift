@@ -39,10 +39,15 @@ struct IdempotencyKey: Sendable {
     bodySHA256 = Array(SHA256.hash(data: Data(body)))
   }
 
-  /// Runs the body once for a user, path and key; later requests get what it answered.
+  /// Runs the body once for a caller, path and key; later requests get what it answered.
+  ///
+  /// The answer is what the caller may see: a user's own token does not get again what the same
+  /// user was answered as staff.
   ///
   /// - Throws: `Failure.idempotencyKeyReused` if the request's body is another; what `body` throws.
-  func once(for user: ID, in change: Change, _ body: () throws -> Answer) throws -> Answer {
+  func once(for caller: Caller, in change: Change, _ body: () throws -> Answer) throws -> Answer {
+    let user = caller.userID
+    let path = caller.isStaff ? "staff \(path)" : path
     if let stored = try change.storedAnswer(user: user, path: path, key: key) {
       guard stored.requestSHA256 == bodySHA256 else { throw Failure.idempotencyKeyReused }
       return Answer(

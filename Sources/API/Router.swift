@@ -10,6 +10,7 @@ import Store
 package final class Router: Sendable {
   private let store: Store
   private let origins: Origins
+  private let verifier: WebTokenVerifier?
   private let slowAfter: Duration
   private let logger: Logger
   private let clock: @Sendable () -> Timestamp
@@ -19,14 +20,17 @@ package final class Router: Sendable {
 
   /// - Parameters:
   ///   - origins: The origins whose pages may call the service (CORS), such as `https://app.example`.
+  ///   - verifier: Knows the tokens of another sign-in; without it only the service's own count.
   ///   - slowAfter: Requests that took longer are logged.
   ///   - clock: The present time.
   package init(
-    store: Store, origins: [String] = [], slowAfter: Duration = .milliseconds(500),
+    store: Store, origins: [String] = [], verifier: WebTokenVerifier? = nil,
+    slowAfter: Duration = .milliseconds(500),
     logger: Logger, clock: @escaping @Sendable () -> Timestamp
   ) {
     self.store = store
     self.origins = Origins(allowed: Set(origins))
+    self.verifier = verifier
     self.slowAfter = slowAfter
     self.logger = logger
     self.clock = clock
@@ -83,7 +87,7 @@ package final class Router: Sendable {
     switch route.handler {
     case .read(let handler):
       answer = try store.read(now: clock()) { snapshot in
-        let caller = try known ?? authenticate(request, for: route, in: snapshot)
+        let caller = try known ?? authenticate(request, for: route, in: snapshot, verifier)
         trace.caller = caller
         let input = try Input(request, target, route)
         let call = Call(
@@ -94,7 +98,8 @@ package final class Router: Sendable {
       }
     case .write(let handler):
       let caller =
-        try known ?? store.read(now: clock()) { try authenticate(request, for: route, in: $0) }
+        try known
+        ?? store.read(now: clock()) { try authenticate(request, for: route, in: $0, verifier) }
       trace.caller = caller
       let input = try Input(request, target, route)
       let ifMatch = request.headers[.ifMatch]
@@ -104,7 +109,7 @@ package final class Router: Sendable {
           ifMatch: ifMatch, identity: caller)
         try call.checkGroup(of: route)
         guard let caller, let key = input.idempotencyKey else { return try handler(call) }
-        return try key.once(for: caller.userID, in: change) { try handler(call) }
+        return try key.once(for: caller, in: change) { try handler(call) }
       }
     }
     return response(answer, to: request, route)

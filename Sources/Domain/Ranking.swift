@@ -56,14 +56,3 @@ package enum Ranking {
     return why
   }
 }
-
-/// A partner in its place in the order.
-package struct RankedPartner: Sendable {
-  package var partner: Partner
-  package var key: Ranking.Key
-
-  package init(partner: Partner, key: Ranking.Key) {
-    self.partner = partner
-    self.key = key
-  }
-}

@@ -326,7 +326,11 @@ package struct ReferralUpdate: Equatable, Sendable {
 
     // An introduction that was made stands, whatever is corrected in the request later.
     let isProposed = !referral.isIntroduced && next.partnerID != nil && next.status.isOpen
-    if isProposed, changesPartner || next.context.state != referral.context.state, let partner {
+    let isAsked =
+      changesPartner || target != referral.status
+      || next.context.state != referral.context.state
+    // A partner may have left the state since it was matched.
+    if isProposed, isAsked, let partner {
       let reasons = partner.ineligibility(for: next)
       guard reasons.isEmpty else { throw Failure.conflict(.partnerNotEligible(reasons)) }
     }

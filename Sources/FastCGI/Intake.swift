@@ -9,8 +9,8 @@ import Glibc
 /// names in FCGI_GET_VALUES overflow a buffer on the stack (`ProcessManagementRecord`), and
 /// parameters are taken in without any limit. So records are looked at here first, and libfcgi
 /// gets a request only once the whole of it has arrived: one FCGI_BEGIN_REQUEST, its FCGI_PARAMS
-/// and its FCGI_STDIN, and nothing in between. What else the specification lets a web server send
-/// is answered here.
+/// and its FCGI_STDIN, unpadded, and nothing in between. What else the specification lets a web
+/// server send is answered here.
 struct Intake {
   /// What a connection may send.
   struct Limits: Sendable {
@@ -21,8 +21,8 @@ struct Intake {
     /// How many connections the server tells a web server to open at most.
     var connections: Int
 
-    /// Bytes of a request as it is kept, record headers and padding included. A peer that cuts its
-    /// streams into records of a few bytes each reaches this before the other limits.
+    /// Bytes of a request as it is kept, record headers included. A peer that cuts its streams into
+    /// records of a few bytes each reaches this before the other limits.
     var bytes: Int { parameters + body + (128 << 10) }
   }
 
@@ -55,12 +55,13 @@ struct Intake {
   var replies: [UInt8] = []
   /// Whether the web server wants to go on using the connection.
   private(set) var keepsConnection = false
+  /// The request's ID.
+  private(set) var requestID: UInt16 = 0
   /// How many bytes the body of the request has, those that were dropped among them.
   private(set) var bodySize = 0
 
   private let limits: Limits
   private var phase = Phase.outside
-  private var requestID: UInt16 = 0
   private var parametersSize = 0
   /// How many bytes at the front are records of the request, looked at and kept.
   private var accepted = 0
@@ -82,8 +83,12 @@ struct Intake {
       let verdict = judge(header, at: unread, in: UnsafeRawBufferPointer(bytes))
       let next = unread + header.recordLength
       if verdict == .keep || verdict == .last {
-        Self.move(unread..<next, to: accepted, in: bytes)
-        accepted += header.recordLength
+        // Without its padding: libfcgi forgets that of the record that ends FCGI_PARAMS
+        // (`SetReaderType`), and would read it as the next records.
+        RecordHeader.removePadding(bytes, at: unread)
+        let bare = unread..<unread + RecordHeader.size + header.contentLength
+        Self.move(bare, to: accepted, in: bytes)
+        accepted += bare.count
       }
       if verdict == .last { return .complete(length: accepted, next: next) }
       if verdict == .refuse || accepted > limits.bytes { return .refused }

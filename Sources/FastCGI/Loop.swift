@@ -9,8 +9,8 @@ import Synchronization
 /// one thread's at any moment. No thread belongs to a connection: threads bound only how many
 /// requests run at once, and epoll hands out what is ready in the order in which it became so.
 final class Loop: Sendable {
-  /// How long, after a stop, a request may take to arrive that had begun to: a web server that has
-  /// connected sends at once.
+  /// How long, after a stop, requests may go on arriving on the connections that there are: a web
+  /// server that has connected sends at once, and lets go of what is idle once it is asked to.
   private static let grace = 1000
   /// How long to wait when a connection cannot be accepted for want of descriptors.
   private static let pause = 50
@@ -280,6 +280,7 @@ final class Loop: Sendable {
       case .complete(let length, let next):
         let request = UnsafeRawBufferPointer(rebasing: rest[..<length])
         guard answer(request, on: connection, with: worker) else { return nil }
+        connection.requestID = connection.intake.requestID
         connection.intake = Intake(limits: limits)
         connection.requestDeadline = nil
         start += next
@@ -319,7 +320,7 @@ final class Loop: Sendable {
     connection.settle(
       idleUntil: monotonicMilliseconds() + configuration.idleTimeout.milliseconds)
     let deadline = lastArrival.load(ordering: .sequentiallyConsistent)
-    if deadline != .max { connection.hangUp(sparingRequestsUntil: deadline) }
+    if deadline != .max { connection.dismiss(until: deadline) }
     let armed = control(
       operation, connection.descriptor, EPOLLIN.rawValue | EPOLLONESHOT.rawValue,
       Self.address(of: connection))
@@ -385,9 +386,7 @@ final class Loop: Sendable {
       }
     }
     ledger.withLock { ledger in
-      for connection in ledger.connections {
-        connection.hangUp(sparingRequestsUntil: deadline)
-      }
+      for connection in ledger.connections { connection.dismiss(until: deadline) }
       ledger.isDrained = true
       armTimer(&ledger)
       endIfDone(ledger)

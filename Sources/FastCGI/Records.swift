@@ -22,6 +22,11 @@ struct RecordHeader {
     contentLength = Int(bytes[offset + 4]) << 8 | Int(bytes[offset + 5])
     paddingLength = Int(bytes[offset + 6])
   }
+
+  /// Makes the header that begins at `offset` one of a record without padding.
+  static func removePadding(_ bytes: UnsafeMutableRawBufferPointer, at offset: Int) {
+    bytes[offset + 6] = 0
+  }
 }
 
 extension [UInt8] {

@@ -117,7 +117,8 @@ package final class Server: Sendable {
   /// Ends ``run()``, from any thread and however often it is called.
   ///
   /// Nothing more is accepted. What runs, and what has arrived, is answered first, also what waits
-  /// in the listening socket's backlog. A request that has begun to arrive may take another second.
+  /// in the listening socket's backlog. The web server is asked to end the connections that it
+  /// keeps; what it still sends on them within a second is answered, and what has begun to arrive.
   package func stop() {
     state.withLock { state in
       if !state.isStopRequested { state.loop?.requestStop() }

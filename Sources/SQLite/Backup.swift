@@ -29,8 +29,8 @@ extension Database {
     to file: String, replacing: Bool = false, progress: ((BackupStep) throws -> Void)? = nil
   ) throws {
     if !replacing && access(file, F_OK) == 0 { throw failure(SQLITE_ERROR, file, EEXIST) }
-    let name = file.split(separator: "/", omittingEmptySubsequences: false).last ?? ""
-    let folder = file.dropLast(name.utf8.count)
+    let folder = Database.folder(of: file)
+    let name = String(file.utf8.dropFirst(folder.utf8.count))!
     let temporary = "\(folder).\(name).\(UInt64.random(in: .min ... .max)).tmp"
     var existing = stat()
     var source = stat()

@@ -239,6 +239,9 @@ package final class Connection {
   /// (<https://www.sqlite.org/lang_transaction.html>, "Response To Errors Within A Transaction").
   package var isAutocommit: Bool { sqlite3_get_autocommit(handle) != 0 }
 
+  /// Whether the file could only be opened for reading, whatever was asked for.
+  var isReadOnly: Bool { sqlite3_db_readonly(handle, "main") == 1 }
+
   /// How many prepared statements it keeps now.
   var cachedStatementCount: Int { statements.count }
 
@@ -270,6 +273,14 @@ package final class Connection {
       try? control("ROLLBACK")
     }
     return isAutocommit
+  }
+
+  /// Whether there is no longer this file at its path
+  /// (<https://www.sqlite.org/c3ref/c_fcntl_begin_atomic_write.html>, SQLITE_FCNTL_HAS_MOVED).
+  var hasMoved: Bool {
+    var moved: Int32 = 0
+    sqlite3_file_control(handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved)
+    return moved != 0
   }
 
   /// Copies the write-ahead log into the database file, and says how far it came.

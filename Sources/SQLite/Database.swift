@@ -48,6 +48,9 @@ package final class Database: Sendable {
     /// its changes' callers get that error. Nothing is written any more afterwards: the process
     /// should end and, at its next start, recover. Called on the writer's thread.
     package var onFatal: @Sendable (SQLiteError) -> Void = { _ in }
+    /// Told when a checkpoint or `PRAGMA optimize` fails, once for an error that lasts. Called on the
+    /// writer's thread.
+    package var onMaintenanceError: @Sendable (SQLiteError) -> Void = { _ in }
 
     package init() {}
   }
@@ -97,6 +100,8 @@ package final class Database: Sendable {
     package internal(set) var checkpointing = Duration.zero
     /// The longest of them.
     package internal(set) var longestCheckpoint = Duration.zero
+    /// The errors of checkpoints and of `PRAGMA optimize`.
+    package internal(set) var maintenanceErrors = 0
     /// The last error of a checkpoint or `PRAGMA optimize`: it loses nothing, but the log may grow.
     package internal(set) var lastMaintenanceError: SQLiteError?
   }
@@ -217,6 +222,10 @@ package final class Database: Sendable {
   /// `nil` if nothing is missing, or nobody can tell. It means that a write-ahead log was deleted
   /// or cut, or that the file is an older one, such as a backup; see ``acceptLoss()``.
   package var lostSince: (expected: Int64, found: Int64)? { report.withLock { $0.lostSince } }
+
+  /// Whether the file, or what belongs beside it, could not be written when the database was opened.
+  /// Then every change fails with an error that `isUnavailable`.
+  package var isReadOnly: Bool { report.withLock { $0.isReadOnly } }
 
   /// Takes the database as it is for complete: after a backup was put in its place.
   package func acceptLoss() throws {

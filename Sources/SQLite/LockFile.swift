@@ -57,6 +57,9 @@ final class LockFile {
     }
   }
 
+  /// Whether the file is there, or can be made, and can be written.
+  var canBeOpened: Bool { (try? openFile()) != nil }
+
   /// Gives the lock back.
   func release() { flock(descriptor, LOCK_UN) }
 

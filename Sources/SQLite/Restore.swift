@@ -4,9 +4,9 @@ import Glibc
 extension Database {
   /// Puts a database that is whole in one file in the place of another, which nobody may have open.
   ///
-  /// What was there is kept under another name, with its write-ahead log; so is the lock file's
-  /// high-water mark, since numbers were given up to it. At every moment there is a database at `path`
-  /// if there was one before.
+  /// What was there is kept under another name, its write-ahead log copied into it; where that fails,
+  /// since the file is damaged, the log is kept beside it. The lock file's high-water mark stays, since
+  /// numbers were given up to it. At every moment there is a database at `path` if there was one before.
   ///
   /// - Parameters:
   ///   - path: Where the database is to be.
@@ -32,8 +32,13 @@ extension Database {
         throw SQLiteError(
           extendedCode: SQLITE_BUSY, message: "\(path) is in use: stop the service first")
       }
-      for suffix in ["", "-wal"] where access(path + suffix, F_OK) == 0 {
-        try name(path + suffix, kept + suffix, by: link)
+      if let old = try? Connection(path: path, role: .writer) {
+        _ = try? old.checkpoint(SQLITE_CHECKPOINT_TRUNCATE, wait: 0)
+      }
+      try name(path, kept, by: link)
+      var log = stat()
+      if stat(path + "-wal", &log) == 0, log.st_size > 0 {
+        try name(path + "-wal", kept + "-wal", by: link)
       }
       try syncFolder(of: path)
     }
@@ -68,14 +73,18 @@ extension Database {
   }
 
   /// Makes the names in a file's folder durable.
-  static func syncFolder(of path: String) throws {
-    let name = path.split(separator: "/", omittingEmptySubsequences: false).last ?? ""
-    let folder = path.dropLast(name.utf8.count)
-    let descriptor = open(
-      folder.isEmpty ? "." : String(folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw failure(String(folder)) }
+  package static func syncFolder(of path: String) throws {
+    let folder = folder(of: path).isEmpty ? "." : folder(of: path)
+    let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw failure(folder) }
     defer { Glibc.close(descriptor) }
-    guard fsync(descriptor) == 0 else { throw failure(String(folder)) }
+    guard fsync(descriptor) == 0 else { throw failure(folder) }
+  }
+
+  /// The folder that a path begins with, up to its last slash; empty if it has none.
+  static func folder(of path: String) -> String {
+    guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "" }
+    return String(path.utf8[...slash])!
   }
 
   private static func failure(_ file: String) -> SQLiteError {

@@ -76,9 +76,9 @@ package struct Row {
   package func withUTF8<T>(_ index: Int, _ body: (UnsafeBufferPointer<UInt8>) throws -> T) rethrows
     -> T
   {
-    guard expect(index, type(index) == SQLITE_TEXT, "text"),
-      let start = sqlite3_column_text(handle, Int32(index)), hasMemory(start)
-    else {
+    let isText = expect(index, type(index) == SQLITE_TEXT, "text")
+    let start = isText ? sqlite3_column_text(handle, Int32(index)) : nil
+    guard isText, hasMemory(start) else {
       return try body(UnsafeBufferPointer(start: nil, count: 0))
     }
     // The pointer first, its length second: the other way round may count another encoding's bytes.

@@ -87,6 +87,7 @@ enum Extended {
   static let constraintUnique = SQLITE_CONSTRAINT | (8 << 8)
   static let constraintRowID = SQLITE_CONSTRAINT | (10 << 8)
   static let busyTimeout = SQLITE_BUSY | (3 << 8)
+  static let readOnlyMoved = SQLITE_READONLY | (4 << 8)
   static let ioErrorWrite = SQLITE_IOERR | (3 << 8)
   static let ioErrorFsync = SQLITE_IOERR | (4 << 8)
 }

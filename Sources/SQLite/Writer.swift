@@ -13,6 +13,8 @@ final class Writer {
     /// Why nothing is written any more: a COMMIT whose outcome is unknown.
     var fatal: SQLiteError?
     var lostSince: (expected: Int64, found: Int64)?
+    /// Whether changes could not be made when the database was opened.
+    var isReadOnly = false
     var statistics = Database.Statistics()
   }
 
@@ -40,6 +42,7 @@ final class Writer {
   private var hasPagesToCopy = false
   private var hasChangesToAnalyze = false
   private var lastOptimize = ContinuousTime.now
+  private var lastTrouble: Int32?
 
   /// How often one batch starts over because a change took all others with it. After that each
   /// change has a transaction of its own, so that a batch costs a bounded number of runs, whatever
@@ -76,6 +79,8 @@ final class Writer {
       defer { lock.release() }
       connection = try open()
     }
+    let isReadOnly = connection?.isReadOnly ?? true || !lock.canBeOpened
+    self.report.withLock { $0.isReadOnly = isReadOnly }
   }
 
   // MARK: - Batches
@@ -112,6 +117,11 @@ final class Writer {
     let started = ContinuousTime.now
     do {
       let connection = try usableConnection()
+      guard !connection.hasMoved else {
+        throw SQLiteError(
+          extendedCode: Extended.readOnlyMoved,
+          message: "\(path) is another file than the one that is open: start again")
+      }
       try connection.control("BEGIN IMMEDIATE")
       for job in jobs {
         guard let failure = attempt(job, on: connection) else { continue }
@@ -292,9 +302,25 @@ final class Writer {
       $0.statistics.longestCheckpoint = max($0.statistics.longestCheckpoint, took)
       if !isComplete { $0.statistics.incompleteCheckpoints += 1 }
       if isComplete && mode == .truncate { $0.statistics.walBytes = 0 }
-      if let failure, failure.code != SQLITE_BUSY { $0.statistics.lastMaintenanceError = failure }
+    }
+    if let failure, failure.code != SQLITE_BUSY {
+      note(failure)
+    } else if isComplete {
+      lastTrouble = nil
     }
     return isComplete
+  }
+
+  /// Counts an error of the upkeep, and tells of the first one of its kind until it is over.
+  private func note(_ error: any Error) {
+    guard let error = error as? SQLiteError else { return }
+    report.withLock {
+      $0.statistics.maintenanceErrors += 1
+      $0.statistics.lastMaintenanceError = error
+    }
+    guard error.extendedCode != lastTrouble else { return }
+    lastTrouble = error.extendedCode
+    configuration.onMaintenanceError(error)
   }
 
   private func checkpointIfLarge() {
@@ -330,7 +356,7 @@ final class Writer {
       try connection.pragma("analysis_limit=400")
       try connection.pragma("optimize")
     } catch {
-      report.withLock { $0.statistics.lastMaintenanceError = error as? SQLiteError }
+      note(error)
     }
     lastOptimize = .now
     hasChangesToAnalyze = false

@@ -13,7 +13,7 @@ extension Snapshot {
   package func user(email: String) throws -> User? {
     try connection.row(
       "SELECT id, email, name, disabled, created_at, updated_at FROM users WHERE email_key = ?",
-      email.lowercased(), read: Snapshot.user)
+      email.comparisonKey, read: Snapshot.user)
   }
 
   private static func user(_ row: Row) -> User {
@@ -106,7 +106,7 @@ extension Change {
       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
       ON CONFLICT (id) DO UPDATE
       SET email = ?2, email_key = ?3, name = ?4, disabled = ?5, updated_at = ?7
-      """, user.id.text, user.email, user.email.lowercased(), user.name, user.disabled,
+      """, user.id.text, user.email, user.email.comparisonKey, user.name, user.disabled,
       user.createdAt.text, user.updatedAt.text)
   }
 

@@ -23,7 +23,7 @@ extension Store {
     progress("The search index")
     findings += try checkSearch(now: now)
     progress("The history")
-    findings += try read(now: now) { try $0.checkHistory() }
+    findings += try read(now: now) { try $0.checkHistory() + $0.checkSteps() }
     if let lost = lostEvents {
       findings.append(
         """
@@ -39,8 +39,8 @@ extension Store {
     do {
       // The command is written as an INSERT, so only the writer can give it
       // (https://www.sqlite.org/fts5.html, section 6.5). Nothing of it stays.
-      try write(now: now, actor: nil) { (change) -> Void in
-        _ = try change.connection.run(
+      try database.write { connection in
+        _ = try connection.run(
           "INSERT INTO partners_search (partners_search, rank) VALUES ('integrity-check', 1)")
         throw Done()
       }
@@ -117,5 +117,26 @@ extension Snapshot {
         ORDER BY e.number DESC LIMIT 1)
       """
     ) { "Referral \($0.text(0)) is \($0.text(1)), which is not the last status in its history." }
+  }
+
+  fileprivate func checkSteps() throws -> [String] {
+    try connection.rows(
+      """
+      SELECT DISTINCT from_status, to_status FROM (
+        SELECT from_status, to_status, tenths_of_days, count AS kept, 0 AS there
+          FROM referral_steps
+        UNION ALL SELECT changes ->> '$.status.from', changes ->> '$.status.to',
+            max(0, CAST(round(10 * (julianday(at) - julianday(since))) AS INTEGER)), 0, 1
+          FROM (SELECT at, changes, lag(at) OVER (PARTITION BY subject_id ORDER BY number) AS since
+            FROM events
+            WHERE subject_kind = 'referral' AND changes ->> '$.status.to' IS NOT NULL)
+          WHERE changes ->> '$.status.from' IS NOT NULL)
+      GROUP BY from_status, to_status, tenths_of_days HAVING sum(kept) <> sum(there)
+      """
+    ) { row in
+      """
+      The overview's times from \(row.text(0)) to \(row.text(1)) are not those in the history.
+      """
+    }
   }
 }

@@ -1,4 +1,5 @@
 import Domain
+import Foundation
 import SQLite
 
 /// Reads a row's columns from left to right.
@@ -55,4 +56,9 @@ struct Columns {
 struct DamagedValue: Error, CustomStringConvertible {
   let text: String
   var description: String { "the database holds a value that its schema does not allow" }
+}
+
+extension String {
+  /// What counts when e-mail addresses are compared: case and the way of writing accents aside.
+  var comparisonKey: String { precomposedStringWithCanonicalMapping.lowercased() }
 }

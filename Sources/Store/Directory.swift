@@ -27,50 +27,34 @@ extension Snapshot {
       ?? Page(items: [])
   }
 
-  /// From how many matches on the directory is walked in its order and each partner looked up in the
-  /// search index, instead of sorting the matches: then a match is never far.
-  private static let manyMatches = 2_000
-
   /// With more parts than this it is cheaper to walk all partners, most of which fit then.
   private static let partLimit = 60
 
   /// The list behind `directory(_:_:)`; nil if the filter can find nothing.
   func directoryList(_ filter: DirectoryFilter) throws -> List? {
-    var search: (sql: String, query: String)?
+    var matches: Search.Matches?
     if let words = filter.words {
-      guard let query = Search.query(words, in: ["company_name", "contact_name"]) else {
-        return nil
-      }
-      let matches =
-        try connection.row(
-          """
-          SELECT count(*) FROM
-            (SELECT 1 FROM partners_search WHERE partners_search MATCH ? LIMIT ?)
-          """, query, Snapshot.manyMatches
-        ) { $0.int(0) } ?? 0
-      if matches == 0 { return nil }
-      search =
-        matches < Snapshot.manyMatches
-        ? ("p.number IN (SELECT rowid FROM partners_search WHERE partners_search MATCH ?)", query)
-        : (
-          """
-          EXISTS (SELECT 1 FROM partners_search
-          WHERE partners_search MATCH ? AND rowid = +p.number)
-          """, query
-        )
+      matches = try self.matches(words, in: ["company_name", "contact_name"])
+      if matches == nil { return nil }
     }
-
     let types = Set(filter.types).map(\.rawValue).sorted()
     let states = Set(filter.states).map(\.rawValue).sorted()
     let allTypes = types.isEmpty ? PartnerType.allCases.map(\.rawValue) : types
-    let byArea =
-      search == nil && !states.isEmpty && states.count * allTypes.count <= Snapshot.partLimit
+    // Each part would gather the many matches anew; the few are looked up without walking anything.
+    let partLimit =
+      switch matches {
+      case .none: Snapshot.partLimit
+      case .many: 1
+      case .few: 0
+      }
+    let byArea = !states.isEmpty && states.count * allTypes.count <= partLimit
+    let byType = !types.isEmpty && types.count <= partLimit
     var walked = Snapshot.partnerTable
     if byArea {
       walked = List.Table(name: "partner_areas", alias: "a", number: "partner_number")
-    } else if search == nil {
+    } else if partLimit > 0 {
       walked.index =
-        "partners_active_by" + (types.isEmpty ? "" : "_type")
+        "partners_active_by" + (byType ? "_type" : "")
         + (filter.sort == .companyName ? "_company" : "_creation")
     }
     var list = List(
@@ -82,16 +66,16 @@ extension Snapshot {
       list.filter("a.active = 1")
       list.walk("state_code", in: states)
       list.walk("type", in: allTypes)
-      return list
-    }
-    list.filter("p.status = 'active'")
-    if let search {
-      list.filter(column: "type", in: types)
-      list.filter(search.sql, search.query)
     } else {
-      list.walk("type", in: types)
+      list.filter("p.status = 'active'")
+      if byType {
+        list.walk("type", in: types)
+      } else {
+        list.filter(column: "type", in: types)
+      }
+      if !states.isEmpty { list.filter(Snapshot.serves(filter.states)) }
     }
-    if !states.isEmpty { list.filter(Snapshot.serves(filter.states)) }
+    if let matches { list.filter(matches) }
     return list
   }
 

@@ -31,9 +31,14 @@ extension Snapshot {
   }
 
   /// A page of what happened to one thing, newest first.
-  package func events(of subject: ID, _ page: PageRequest) throws -> Page<Event> {
+  ///
+  /// - Parameter kind: What it is: other systems choose the IDs of users and groups.
+  package func events(
+    of kind: Event.SubjectKind, _ subject: ID, _ page: PageRequest
+  ) throws -> Page<Event> {
     var list = eventList(descending: true)
     list.filter("e.subject_id = ?", subject.text)
+    list.filter("e.subject_kind = ?", kind.rawValue)
     return try list.page(page, on: connection, read: Snapshot.event)
   }
 
@@ -42,7 +47,7 @@ extension Snapshot {
     try connection.rows(
       """
       SELECT changes ->> '$.status.to', at FROM events
-      WHERE subject_id = ? AND changes ->> '$.status.to' IS NOT NULL ORDER BY number
+      WHERE subject_id = ? AND subject_kind = 'referral' AND changes ->> '$.status.to' IS NOT NULL ORDER BY number
       """, referral.text
     ) { row in
       var columns = Columns(row)

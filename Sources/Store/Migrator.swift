@@ -44,10 +44,13 @@ package enum Migrator {
     try Store.translatingErrors {
       if FileManager.default.fileExists(atPath: path) {
         // On a connection that only reads: opening for writing switches the file to WAL, another
-        // program's too, and leaves a lock file beside it.
+        // program's too, and leaves a lock file beside it. So a database that is up to date is left
+        // alone, and may be one that cannot be written.
         let connection = try Connection(path: path, role: .backup)
         let version = try version(of: connection, known: migrations.count)
-        if dryRun { return Array(migrations.dropFirst(version)) }
+        if dryRun || version == migrations.count {
+          return Array(migrations.dropFirst(version))
+        }
       } else if dryRun {
         return migrations
       }

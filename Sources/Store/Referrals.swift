@@ -209,9 +209,21 @@ extension Snapshot {
   package func rankingKeys(for referral: Referral) throws -> [Ranking.Key] {
     try rankingKeys(
       group: referral.groupID, type: referral.partnerType, state: referral.context.state,
-      past: "past.referral_number = (SELECT number FROM referral_requests WHERE id = ?4)",
-      referral.id)
+      past: Snapshot.pastOfReferral, referral.id)
   }
+
+  /// Whether `rankingKeys(for:)` has any for this request.
+  func hasCandidate(
+    for referral: ID, group: ID, type: PartnerType, state: StateCode?
+  ) throws -> Bool {
+    try connection.row(
+      "SELECT 1 \(Snapshot.candidates(state: state, past: Snapshot.pastOfReferral)) LIMIT 1",
+      state?.rawValue, type.rawValue, group.text, referral.text
+    ) { _ in true } ?? false
+  }
+
+  private static let pastOfReferral =
+    "past.referral_number = (SELECT number FROM referral_requests WHERE id = ?4)"
 
   /// The same for what a group might ask for. The partners that are left out for its open requests of
   /// the type are left out here as well.
@@ -230,14 +242,7 @@ extension Snapshot {
   private func rankingKeys(
     group: ID, type: PartnerType, state: StateCode?, past: String, _ pastArgument: ID
   ) throws -> [Ranking.Key] {
-    let fits =
-      state == nil
-      ? "p.status = 'active' AND p.type = ?2 AND ?1 IS NULL"
-      : """
-      p.number IN (SELECT partner_number FROM partner_areas
-        WHERE state_code = ?1 AND type = ?2 AND active = 1)
-      """
-    return try connection.rows(
+    try connection.rows(
       """
       SELECT p.co_ownership_certified,
         (SELECT count(*) FROM referral_requests AS r
@@ -245,12 +250,7 @@ extension Snapshot {
         (SELECT max(r.intro_sent_at) FROM referral_requests AS r
          WHERE r.partner_id = p.id AND r.intro_sent_at IS NOT NULL),
         p.id
-      FROM partners AS p
-      WHERE \(fits)
-        AND NOT EXISTS (SELECT 1 FROM referral_past_partners AS past
-          WHERE past.partner_id = p.id AND \(past))
-        AND NOT EXISTS (SELECT 1 FROM group_members AS m
-          WHERE m.group_id = ?3 AND m.user_id = p.user_id)
+      \(Snapshot.candidates(state: state, past: past))
       """, state?.rawValue, type.rawValue, group.text, pastArgument.text
     ) { row in
       var columns = Columns(row)
@@ -258,6 +258,28 @@ extension Snapshot {
         certified: columns.bool(), openReferrals: columns.int(),
         lastIntroAt: columns.timeOrNil(), id: columns.id())
     }
+  }
+
+  /// The partners that fit: what follows SELECT. Its arguments are a state or null, a type, a group, and
+  /// what `past` wants, a condition on the partners that are left out.
+  private static func candidates(state: StateCode?, past: String) -> String {
+    let fitting =
+      state == nil
+      ? """
+      partners AS p INDEXED BY partners_active_by_type_creation
+      WHERE p.status = 'active' AND p.type = ?2 AND ?1 IS NULL
+      """
+      : """
+      partner_areas AS a JOIN partners AS p ON p.number = a.partner_number
+      WHERE a.state_code = ?1 AND a.type = ?2 AND a.active = 1
+      """
+    return """
+      FROM \(fitting)
+        AND NOT EXISTS (SELECT 1 FROM referral_past_partners AS past
+          WHERE past.partner_id = p.id AND \(past))
+        AND NOT EXISTS (SELECT 1 FROM group_members AS m
+          WHERE m.group_id = ?3 AND m.user_id = p.user_id)
+      """
   }
 
   /// The state of the group's newest request, else the group's own; nil if neither names one.
@@ -284,14 +306,16 @@ extension Change {
     try connection.run(
       """
       INSERT INTO referral_requests (id, group_id, requested_by, partner_type, status, context,
-        state, partner_id, intro_sent_at, outcome, outcome_notes, created_at, updated_at)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        state, partner_id, intro_sent_at, outcome, outcome_notes, created_at, updated_at,
+        status_changed_at, connected_at)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
       """, referral.id.text, referral.groupID.text, referral.requestedBy.text,
       referral.partnerType.rawValue, referral.status.rawValue,
       StoredContext.encode(referral.context), referral.context.state?.rawValue,
       referral.partnerID?.text,
       referral.introSentAt?.text, referral.outcome?.rawValue, referral.outcomeNotes,
-      referral.createdAt.text, referral.updatedAt.text)
+      referral.createdAt.text, referral.updatedAt.text, referral.statusChangedAt?.text,
+      referral.connectedAt?.text)
   }
 
   /// Replaces what can change of a request.

@@ -11,8 +11,11 @@ extension Store {
     /// missing.
     package let lostEvents: LostEvents?
 
+    /// Two numbers of events.
     package struct LostEvents: Equatable, Sendable {
+      /// The last one that was ever written.
       package let expected: Int
+      /// The last one that is there.
       package let found: Int
     }
   }
@@ -21,24 +24,25 @@ extension Store {
   /// rows and all.
   ///
   /// - Parameters:
-  ///   - copy: A path at which nothing is; nothing is left there if this fails.
+  ///   - file: A database that is not written meanwhile; it stays as it is.
+  ///   - copy: The new file's path. What is there is replaced, and nothing is left there if this fails.
   ///   - progress: Told what is done next.
   /// - Throws: `MigrationError`, `Failure.unavailable`, `DamagedBackup`.
   package static func restore(
     _ file: String, into copy: String, now: Timestamp, progress: (String) -> Void = { _ in }
   ) throws {
     let files = ["", "-wal", "-shm", ".lock"].map { copy + $0 }
-    var isComplete = false
-    defer {
-      for path in files.dropFirst(isComplete ? 1 : 0) {
-        try? FileManager.default.removeItem(atPath: path)
-      }
+    func remove(_ paths: some Sequence<String>) {
+      for path in paths { try? FileManager.default.removeItem(atPath: path) }
     }
+    // Of one that was cut short: its log would be taken for the new copy's.
+    remove(files)
+    var isComplete = false
+    defer { remove(files.dropFirst(isComplete ? 1 : 0)) }
     progress("Copying")
-    do {
-      try FileManager.default.copyItem(atPath: file, toPath: copy)
-    } catch {
-      throw Failure.unavailable("\(file) cannot be copied to \(copy)")
+    try translatingErrors {
+      // Not a copy of the file, since what a log beside it holds belongs to it.
+      _ = try Connection(path: file, role: .backup).run("VACUUM INTO ?", copy)
     }
     try Migrator.migrate(path: copy)
     let store = try Store(path: copy)
@@ -64,8 +68,9 @@ extension Store {
   package static func restore(
     _ file: String, to path: String, now: Timestamp, progress: (String) -> Void = { _ in }
   ) throws -> Restoration {
+    // What lies beside the database lies beside the file itself.
+    let path = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
     let copy = "\(path).restoring"
-    try? FileManager.default.removeItem(atPath: copy)
     try restore(file, into: copy, now: now, progress: progress)
     var isPlaced = false
     defer { if !isPlaced { try? FileManager.default.removeItem(atPath: copy) } }

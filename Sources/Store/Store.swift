@@ -7,7 +7,7 @@ import SQLite
 /// Readers run at once, each on a snapshot; changes queue for the one writer. What a database can refuse
 /// arrives as `Failure`: `.unavailable` when it cannot be read or written just now.
 package final class Store: Sendable {
-  private let database: Database
+  let database: Database
   private let random: @Sendable () -> UInt64
 
   /// Opens the database, which must have this executable's schema (see `Migrator`).
@@ -17,13 +17,16 @@ package final class Store: Sendable {
   ///   - changesPerCommit: The most changes in one transaction; nil for the usual.
   ///   - onFatal: Told the cause when nobody can know any more whether a change is on the disk. The
   ///     process should end, and will find out when it starts again.
+  ///   - onMaintenanceError: Told the cause when the write-ahead log cannot be copied into the database:
+  ///     nothing is lost, but the log grows.
   /// - Throws: `Failure.unavailable` if the file cannot be opened, `MigrationError` if its schema is
   ///   another.
   package init(
     path: String,
     random: @escaping @Sendable () -> UInt64 = { .random(in: .min ... .max) },
     changesPerCommit: Int? = nil,
-    onFatal: @escaping @Sendable (String) -> Void = { _ in }
+    onFatal: @escaping @Sendable (String) -> Void = { _ in },
+    onMaintenanceError: @escaping @Sendable (String) -> Void = { _ in }
   ) throws {
     var configuration = Database.Configuration()
     configuration.highWaterMark = { connection in
@@ -33,6 +36,7 @@ package final class Store: Sendable {
         ?? 0
     }
     configuration.onFatal = { onFatal($0.description) }
+    configuration.onMaintenanceError = { onMaintenanceError($0.description) }
     configuration.createsFile = false
     if let changesPerCommit { configuration.maximumBatch = changesPerCommit }
     self.random = random
@@ -45,6 +49,9 @@ package final class Store: Sendable {
   /// The events that the database has lost since it was last written, or nil: its last event's number
   /// as it should be and as it is. A write-ahead log that was removed or cut shows in nothing else.
   package var lostEvents: (expected: Int64, found: Int64)? { database.lostSince }
+
+  /// Whether the database can only be read, for as long as the store is open.
+  package var isReadOnly: Bool { database.isReadOnly }
 
   /// Goes on after a loss: numbers that were given before are not given again, so that whoever follows
   /// the events notices the gap, and the history says what happened.
@@ -127,10 +134,17 @@ package final class Store: Sendable {
     }
   }
 
+  /// Makes the name of a file durable.
+  ///
+  /// - Throws: `Failure.unavailable`.
+  package static func syncFolder(of path: String) throws {
+    try translatingErrors { try Database.syncFolder(of: path) }
+  }
+
   static func translatingErrors<Result>(_ body: () throws -> Result) throws -> Result {
     do {
       return try body()
-    } catch let error as SQLiteError where error.isUnavailable {
+    } catch let error as SQLiteError where error.isUnavailable || error.isCorrupt {
       throw Failure.unavailable(error.description)
     }
   }
@@ -160,6 +174,7 @@ package class Snapshot {
   /// Reads something, to show that the database answers.
   package func ping() throws {
     _ = try connection.row("SELECT number FROM events ORDER BY number DESC LIMIT 1") { _ in }
+    _ = try connection.row("SELECT status FROM service_area_coverage LIMIT 1") { _ in }
   }
 }
 

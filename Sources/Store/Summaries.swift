@@ -16,7 +16,7 @@ package struct StaffSummary: Sendable {
   package var pendingOlderThan14Days: Int
   /// The pending requests that no active partner fits.
   package var withoutCandidates: Int
-  /// For each step of the life cycle, the median of the days that requests took for it.
+  /// For each step of the life cycle, the median of the days that requests took for it, to a tenth.
   package var medianDays: [(from: ReferralStatus, to: ReferralStatus, days: Double?)]
 }
 
@@ -26,7 +26,7 @@ package struct PartnerSummary: Sendable {
   package var byOutcome: [Outcome: Int]
   /// The introductions of the last twelve months, such as `2026-11`, oldest first.
   package var byMonth: [(month: String, introductions: Int, connections: Int)]
-  /// The median of the days from the introduction to the connection; nil without any.
+  /// The median of the days from the introduction to the connection, to a tenth; nil without any.
   package var medianDaysToConnection: Double?
 }
 
@@ -66,43 +66,46 @@ extension Snapshot {
       WHERE from_status = ? AND to_status = ? ORDER BY tenths_of_days
       """, from.rawValue, to.rawValue
     ) { (tenths: $0.int(0), count: $0.int(1)) }
-    return Median.of(rows).map { $0 / 10 }
+    return Median.days(of: rows)
   }
 
   /// Where there is no active partner at all, the counts tell. Elsewhere a request can only lack
   /// candidates if it had some before, or if one is a member of its own group: only those are looked at.
   private func pendingWithoutCandidates(_ counts: [StaffSummary.Count]) throws -> Int {
-    let partners = Dictionary(
-      uniqueKeysWithValues: try connection.rows(
-        """
-        SELECT type, '', count(*) FROM partners WHERE status = 'active' GROUP BY type
-        UNION ALL SELECT partner_type, state_code, partner_count FROM service_area_coverage
-        """
-      ) { ("\($0.text(0))/\($0.text(1))", $0.int(2)) })
-    let isServed = { (count: StaffSummary.Count) in
-      partners["\(count.type.rawValue)/\(count.state?.rawValue ?? "")", default: 0] > 0
+    // An active partner serves one state at least, so that these tell of those without a state as well.
+    var served: Set<String> = []
+    try connection.each(
+      "SELECT partner_type, state_code FROM service_area_coverage WHERE partner_count > 0",
+      arguments: []
+    ) { row in
+      served.insert("\(row.text(0))/\(row.text(1))")
+      served.insert("\(row.text(0))/")
     }
-    let unserved = counts.filter { $0.status == .pending && !isServed($0) }
+    let isServed = { (type: PartnerType, state: StateCode?) in
+      served.contains("\(type.rawValue)/\(state?.rawValue ?? "")")
+    }
+    let unserved = counts.filter { $0.status == .pending && !isServed($0.type, $0.state) }
       .reduce(0) { $0 + $1.count }
 
     let suspects = try connection.rows(
       """
-      SELECT r.id FROM referral_past_partners AS past
-      JOIN referral_requests AS r ON r.number = past.referral_number WHERE r.status = 'pending'
-      UNION
-      SELECT r.id FROM partners AS p
-      JOIN group_members AS m ON m.user_id = p.user_id
-      JOIN referral_requests AS r ON r.group_id = m.group_id
-      WHERE p.user_id IS NOT NULL AND p.status = 'active' AND r.status = 'pending'
-        AND r.partner_type = p.type
+      SELECT r.id, r.group_id, r.partner_type, r.state FROM referral_requests AS r
+      WHERE r.status = 'pending'
+        AND (EXISTS (SELECT 1 FROM referral_past_partners AS past
+            WHERE past.referral_number = r.number)
+          OR EXISTS (SELECT 1 FROM group_members AS m JOIN partners AS p ON p.user_id = m.user_id
+            WHERE m.group_id = r.group_id AND p.status = 'active' AND p.type = r.partner_type))
       """
-    ) { ID(stored: $0.text(0)) }
-    var excluded = 0
-    for id in suspects {
-      guard let referral = try referral(id)?.referral else { continue }
-      let place = StaffSummary.Count(
-        status: .pending, type: referral.partnerType, state: referral.context.state, count: 1)
-      if isServed(place), try rankingKeys(for: referral).isEmpty { excluded += 1 }
+    ) { row in
+      var columns = Columns(row)
+      return (
+        id: columns.id(), group: columns.id(), type: try columns.word(PartnerType.self),
+        state: try columns.wordOrNil(StateCode.self)
+      )
+    }
+    let excluded = try suspects.count { id, group, type, state in
+      try isServed(type, state)
+        && !hasCandidate(for: id, group: group, type: type, state: state)
     }
     return unserved + excluded
   }
@@ -113,11 +116,11 @@ extension Snapshot {
     var summary = PartnerSummary(
       byStatus: [:], byOutcome: [:], byMonth: months.map { ($0, 0, 0) },
       medianDaysToConnection: nil)
-    var days: [Double] = []
+    var tenths: [Int] = []
     try connection.each(
       """
       SELECT status, outcome, substr(intro_sent_at, 1, 7), substr(connected_at, 1, 7),
-        round(10 * max(0, julianday(connected_at) - julianday(intro_sent_at))) / 10
+        CAST(round(10 * max(0, julianday(connected_at) - julianday(intro_sent_at))) AS INTEGER)
       FROM referral_requests WHERE partner_id = ? AND intro_sent_at IS NOT NULL
       """, arguments: [partner.text]
     ) { row in
@@ -131,34 +134,32 @@ extension Snapshot {
       }
       if let month = columns.textOrNil() {
         if let index = months.firstIndex(of: month) { summary.byMonth[index].connections += 1 }
-        days.append(row.double(4))
+        tenths.append(columns.int())
       }
     }
-    summary.medianDaysToConnection = Median.of(days.sorted().map { ($0, 1) })
+    summary.medianDaysToConnection = Median.days(of: tenths.sorted().map { ($0, 1) })
     return summary
   }
 }
 
-/// The middle of numbers.
+/// The middle of numbers of days.
 enum Median {
-  /// The median of values that are sorted, each with how often it occurs: the middle one, or the mean of
-  /// the two in the middle. Nil if there are none.
-  static func of<Value: BinaryFloatingPoint>(_ values: [(Value, Int)]) -> Double? {
-    let total = values.reduce(0) { $0 + $1.1 }
+  /// The median of values in tenths of a day, in ascending order and none negative, each with how often it
+  /// occurs: the middle one, or the mean of the two in the middle, half a tenth rounded upwards.
+  ///
+  /// - Returns: Days, to a tenth; nil if there are no values.
+  static func days(of values: [(tenths: Int, count: Int)]) -> Double? {
+    let total = values.reduce(0) { $0 + $1.count }
     guard total > 0 else { return nil }
-    func value(at index: Int) -> Double {
+    func value(at index: Int) -> Int {
       var seen = 0
-      for (value, count) in values {
+      for (tenths, count) in values {
         seen += count
-        if index < seen { return Double(value) }
+        if index < seen { return tenths }
       }
       return 0
     }
-    return (value(at: (total - 1) / 2) + value(at: total / 2)) / 2
-  }
-
-  static func of(_ values: [(tenths: Int, count: Int)]) -> Double? {
-    of(values.map { (Double($0.tenths), $0.count) })
+    return Double((value(at: (total - 1) / 2) + value(at: total / 2) + 1) / 2) / 10
   }
 }
 

@@ -56,6 +56,7 @@ struct Backup: ParsableCommand {
   private func rotate(_ store: Store, _ folder: BackupFolder) throws {
     let now = Timestamp.present
     let file = folder.file(of: now)
+    try folder.removeUnfinished()
     let unproven = "\(file).unproven"
     let restored = "\(file).restored"
     defer {
@@ -75,6 +76,7 @@ struct Backup: ParsableCommand {
     guard rename(unproven, file) == 0 else {
       throw CommandError("\(file) cannot get its name: \(String(cString: strerror(errno)))")
     }
+    try Store.syncFolder(of: file)
     store.noteBackup(at: file)
     print("\(file): \(try Backup.size(of: file)) bytes, restored and checked.")
     for old in try folder.removeSurplus(Rotation(days: daily, weeks: weekly)) {
@@ -108,6 +110,14 @@ private struct BackupFolder {
   /// The path of the backup of that time. Colons are left out: some systems' names have none.
   func file(of time: Timestamp) -> String {
     "\(path)/referrals-\(time.text.filter { $0 != ":" }).db"
+  }
+
+  /// Removes what a backup left here that was cut short.
+  func removeUnfinished() throws {
+    for name in try FileManager.default.contentsOfDirectory(atPath: path) {
+      guard name.contains(/^referrals-[0-9TZ.-]+\.db\.(?:unproven|restored)/) else { continue }
+      try? FileManager.default.removeItem(atPath: "\(path)/\(name)")
+    }
   }
 
   /// Removes what a rotation does not ask for.

@@ -32,12 +32,14 @@ enum CSV {
   static func line(_ cells: [String?]) -> String {
     cells.map { cell in
       let text = harmless(cell ?? "")
-      guard text.contains(where: { ",\"\r\n\r\n".contains($0) || $0.isNewline }) else {
-        return text
-      }
-      return "\"\(text.replacing("\"", with: "\"\""))\""
+      // Scalar by scalar: with an accent after it a quotation mark is another Character.
+      guard text.unicodeScalars.contains(where: { special.contains($0) }) else { return text }
+      return "\"\(text.unicodeScalars.map { $0 == "\"" ? "\"\"" : String($0) }.joined())\""
     }.joined(separator: ",") + "\r\n"
   }
+
+  /// What needs quotation marks around its cell: RFC 4180's, and what some programs end a line with.
+  private static let special = Set("\",\r\n\u{B}\u{C}\u{85}\u{2028}\u{2029}".unicodeScalars)
 
   /// What a spreadsheet takes for the beginning of a formula.
   private static let risky = "=+-@\t\r"
@@ -48,7 +50,8 @@ enum CSV {
 
   /// A cell without the apostrophe that an export put before it.
   static func plain(_ cell: String) -> String {
-    cell.hasPrefix("'") && looksLikeFormula(cell) ? String(cell.dropFirst()) : cell
+    cell.unicodeScalars.first == "'" && looksLikeFormula(cell)
+      ? String(cell.unicodeScalars.dropFirst()) : cell
   }
 
   /// Apostrophes at the beginning are looked past, so that a text that has one of its own before a

@@ -55,6 +55,7 @@ struct Import: ParsableCommand {
       defer { store.close() }
       let records = rows.dropFirst()
       let count = records.count
+      Progress.update("Importing")
       do {
         try Partners.add(records, names, to: store)
       } catch let mistakes as Mistakes {
@@ -74,10 +75,7 @@ struct Import: ParsableCommand {
     ) throws {
       try store.write(now: .present, actor: nil) { change in
         var mistakes: [String] = []
-        for (index, row) in records.enumerated() {
-          mistakes += try Partners.add(row, names, in: change)
-          if index % 200 == 199 { Progress.update("Importing: \(100 * index / records.count) %") }
-        }
+        for row in records { mistakes += try Partners.add(row, names, in: change) }
         guard mistakes.isEmpty else { throw Mistakes(lines: mistakes) }
       }
     }
@@ -163,29 +161,84 @@ struct Import: ParsableCommand {
 /// `export`: records for a spreadsheet.
 struct Export: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Write records as CSV to standard output.",
+    abstract: "Write records to standard output.",
     discussion: """
-      A cell that a spreadsheet would take for a formula, since it begins with = + - or @, gets an
-      apostrophe before it; import takes it off again.
-      """, subcommands: [Partners.self, Referrals.self])
+      Partners and referrals are written as CSV. A cell that a spreadsheet would take for a
+      formula, since it begins with = + - or @, gets an apostrophe before it; import takes it off
+      again.
+      """, subcommands: [Partners.self, Referrals.self, Postgres.self])
 
   /// Writes a header and a row for each item, from one snapshot.
   private static func write<Item>(
     _ database: DatabaseOption, columns: [String],
     page: (Snapshot, PageRequest) throws -> Page<Item>, row: (Item) -> [String?]
   ) throws {
-    let store = try database.open()
-    defer { store.close() }
-    let output = FileHandle.standardOutput
-    try output.write(contentsOf: Data(CSV.line(columns).utf8))
-    try store.read(now: .present) { snapshot in
+    try write(database) { snapshot, write in
+      try write(CSV.line(columns))
       var request = PageRequest(limit: 500)
       repeat {
         let items = try page(snapshot, request)
-        let text = items.items.map { CSV.line(row($0)) }.joined()
-        try output.write(contentsOf: Data(text.utf8))
+        try write(items.items.map { CSV.line(row($0)) }.joined())
         request.after = items.next
       } while request.after != nil
+    }
+  }
+
+  /// Writes what is made of one snapshot.
+  private static func write(
+    _ database: DatabaseOption,
+    _ body: (_ snapshot: Snapshot, _ write: (String) throws -> Void) throws -> Void
+  ) throws {
+    let store = try database.open()
+    defer { store.close() }
+    // First into a file of no name: a reader that takes its time, such as less(1), would keep the
+    // write-ahead log from beginning anew.
+    let path = "\(NSTemporaryDirectory())/tomi-export-\(UUID().uuidString)"
+    guard
+      FileManager.default.createFile(
+        atPath: path, contents: nil, attributes: [.posixPermissions: 0o600]),
+      let file = FileHandle(forUpdatingAtPath: path)
+    else { throw CommandError("\(path) cannot be made") }
+    unlink(path)
+    var pending = Data()
+    func flush() throws {
+      try file.write(contentsOf: pending)
+      pending.removeAll(keepingCapacity: true)
+    }
+    try store.read(now: .present) { snapshot in
+      try body(snapshot) { text in
+        pending.append(contentsOf: text.utf8)
+        if pending.count >= 1 << 18 { try flush() }
+      }
+    }
+    try flush()
+    try file.seek(toOffset: 0)
+    while let bytes = try file.read(upToCount: 1 << 20), !bytes.isEmpty {
+      try FileHandle.standardOutput.write(contentsOf: bytes)
+    }
+  }
+
+  struct Postgres: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Write everything as SQL for PostgreSQL 15.",
+      discussion: """
+        One transaction that makes the tables of the data model in an empty database, in PostgreSQL's
+        own types (UUID, JSONB, TIMESTAMPTZ), and fills them:
+
+          tomi-referrals export postgres > referrals.sql
+          psql --set ON_ERROR_STOP=1 --dbname DATABASE --file referrals.sql
+
+        What is derived (partners' areas, counts, the search index) is left out. The hashes of tokens
+        are in it: keep the file as safe as the database.
+        """)
+
+    @OptionGroup var database: DatabaseOption
+
+    func run() throws {
+      defer { Progress.end() }
+      try Export.write(database) { snapshot, write in
+        try snapshot.postgres(write: write) { Progress.update("Exporting \($0)") }
+      }
     }
   }
 

@@ -102,6 +102,10 @@ final class Metrics: Sendable {
       "The checkpoints that left pages in the log, because of a reader or an error.",
       Double(writer.incompleteCheckpoints))
     text.add(
+      "tomi_maintenance_errors_total", .counter,
+      "The errors of checkpoints and of the planner's upkeep; the log names their cause.",
+      Double(writer.maintenanceErrors))
+    text.add(
       "tomi_checkpoint_seconds_total", .counter, "The time that checkpoints took.",
       writer.checkpointing / .seconds(1))
     text.add(

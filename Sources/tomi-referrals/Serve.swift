@@ -14,12 +14,20 @@ struct Serve: ParsableCommand {
       The database is made or brought up to date first. The socket is one of its own (--socket), or
       one that is handed over: by systemd (descriptor 3) or by spawn-fcgi (descriptor 0).
 
+      Callers have tokens of this service's own. Those of another sign-in are taken as well if it is
+      told how to know them (--jwt-keys): sub is the user's ID, exp must be there, and clocks may
+      differ by 60 seconds. The user must be known here, and not disabled. To change the keys, change
+      the file and restart.
+
       It logs to standard error, one JSON object a line: its start and stop, migrations, and
       requests that failed or took longer than half a second. Under systemd it says when it is ready
       (Type=notify), and feeds the watchdog (WatchdogSec) for as long as it answers.
 
       On SIGTERM it answers what has arrived, then ends with 0. It ends with 75 when a failed write
       to disk left it in doubt about a change: start it again, and it knows.
+
+      A database that cannot be written is served for reading, and changes are refused: what has
+      changed about that counts from the next start.
       """)
 
   /// EX_TEMPFAIL of sysexits(3).
@@ -43,6 +51,36 @@ struct Serve: ParsableCommand {
       be given several times (else TOMI_ALLOW_ORIGIN, several parted by commas).
       """, valueName: "origin"))
   var origins: [String] = []
+
+  @Option(
+    name: .customLong("jwt-keys"),
+    help: ArgumentHelp(
+      """
+      A JWK Set in JSON: take JSON Web Tokens that one of its keys has signed (HS256, ES256 or \
+      RS256), besides the service's own tokens. Needs --jwt-issuer and --jwt-audience \
+      (else TOMI_JWT_KEYS).
+      """, valueName: "file"))
+  var webTokenKeys: String?
+
+  @Option(
+    name: .customLong("jwt-issuer"),
+    help: ArgumentHelp("What iss must be in them (else TOMI_JWT_ISSUER).", valueName: "text"))
+  var webTokenIssuer: String?
+
+  @Option(
+    name: .customLong("jwt-audience"),
+    help: ArgumentHelp(
+      "What aud must be or hold in them (else TOMI_JWT_AUDIENCE).", valueName: "text"))
+  var webTokenAudience: String?
+
+  @Option(
+    name: .customLong("jwt-staff-claim"),
+    help: ArgumentHelp(
+      """
+      The claim that makes their users staff: its name, if it is true then, or NAME=VALUE, if it is \
+      that text or a list that holds it (else TOMI_JWT_STAFF_CLAIM; nobody).
+      """, valueName: "claim"))
+  var webTokenStaffClaim: String?
 
   @Option(
     name: .customLong("log-level"),
@@ -69,7 +107,29 @@ struct Serve: ParsableCommand {
     var socket: String?
     var threads: Int?
     var origins: [String]
+    var webTokens: WebTokens?
     var logLevel: Logger.Level
+  }
+
+  /// Another sign-in's tokens, as they are to be known.
+  private struct WebTokens {
+    let keys: String
+    let issuer: String
+    let audience: String
+    let staffClaim: WebTokenVerifier.StaffClaim?
+
+    /// - Throws: `CommandError` if the key set is of no use.
+    func verifier() throws -> WebTokenVerifier {
+      guard let keySet = FileManager.default.contents(atPath: keys) else {
+        throw CommandError("the key set \(keys) cannot be read")
+      }
+      do {
+        return try WebTokenVerifier(
+          keySet: Array(keySet), issuer: issuer, audience: audience, staffClaim: staffClaim)
+      } catch let error as KeySetError {
+        throw CommandError("the key set \(keys) cannot be used: \(error.description)")
+      }
+    }
   }
 
   private func settings() throws -> Settings {
@@ -109,7 +169,31 @@ struct Serve: ParsableCommand {
         )
       }
     }
+    settings.webTokens = try webTokens(
+      keys: webTokenKeys ?? variable("TOMI_JWT_KEYS"),
+      issuer: webTokenIssuer ?? variable("TOMI_JWT_ISSUER"),
+      audience: webTokenAudience ?? variable("TOMI_JWT_AUDIENCE"),
+      staffClaim: webTokenStaffClaim ?? variable("TOMI_JWT_STAFF_CLAIM"))
     return settings
+  }
+
+  private func webTokens(
+    keys: String?, issuer: String?, audience: String?, staffClaim: String?
+  ) throws -> WebTokens? {
+    guard let keys else {
+      guard issuer == nil, audience == nil, staffClaim == nil else {
+        throw ValidationError("Without --jwt-keys no JSON Web Token is taken: name its file.")
+      }
+      return nil
+    }
+    guard let issuer, let audience else {
+      throw ValidationError("--jwt-keys needs --jwt-issuer and --jwt-audience.")
+    }
+    let claim = staffClaim.map { WebTokenVerifier.StaffClaim($0) }
+    if let staffClaim, claim == .some(nil) {
+      throw ValidationError("A staff claim is NAME or NAME=VALUE, not \(staffClaim).")
+    }
+    return WebTokens(keys: keys, issuer: issuer, audience: audience, staffClaim: claim ?? nil)
   }
 
   func validate() throws { _ = try settings() }
@@ -124,6 +208,7 @@ struct Serve: ParsableCommand {
       return log
     }
     let logger = Logger(label: "tomi-referrals")
+    let verifier = try settings.webTokens?.verifier()
 
     let listening: ListeningSocket
     if let inherited = try ListeningSocket.inherited() {
@@ -148,9 +233,16 @@ struct Serve: ParsableCommand {
         logger.critical(
           "a change is in doubt, so the service ends", metadata: ["cause": "\(cause)"])
         _exit(Serve.inDoubt)
+      },
+      onMaintenanceError: { cause in
+        logger.error(
+          "the write-ahead log cannot be copied into the database", metadata: ["cause": "\(cause)"])
       })
     defer { store.close() }
-    if let lost = store.lostEvents {
+    if store.isReadOnly {
+      logger.critical(
+        "the database cannot be written, so changes are refused until the service is started again")
+    } else if let lost = store.lostEvents {
       logger.critical(
         "the database has lost events: its write-ahead log was removed or cut, or an older copy was put in place",
         metadata: [
@@ -161,7 +253,8 @@ struct Serve: ParsableCommand {
     }
 
     let router = Router(
-      store: store, origins: settings.origins, logger: logger, clock: { .present })
+      store: store, origins: settings.origins, verifier: verifier, logger: logger,
+      clock: { .present })
     let configuration = Server.Configuration(threads: settings.threads)
     let metrics = Metrics(
       router: router, store: store, database: database.path, threads: configuration.threads)

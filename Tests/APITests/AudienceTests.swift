@@ -226,6 +226,11 @@ import Testing
     ] {
       let reply = world.get("/api/admin/events", headers: [.authorization: header])
       #expect(reply.verdict == verdict, "\(header)")
+      guard reply.status == 401 else { continue }
+      // RFC 6750, section 3.1: where no bearer token was sent, nothing is said of one.
+      #expect(
+        reply.headers[.wwwAuthenticate]?.contains("invalid_token")
+          == header.lowercased().hasPrefix("bearer "), "\(header)")
     }
   }
 

@@ -208,4 +208,329 @@ import Testing
       #expect(state("?\(query)") == "400 invalid_parameter \(errors)")
     }
   }
+
+  // MARK: Words
+
+  /// The letters of the companies that a search finds, or the refusal.
+  private func found(_ words: String, in letters: [String: String]) -> String {
+    let reply = world.get("/api/partners?q=\(PercentEncoding.encode(words))", as: .nobody)
+    guard reply.verdict == "200" else { return reply.verdict }
+    return reply.items.map { letters[$0["id"]?.text ?? ""] ?? "?" }.sorted().joined()
+  }
+
+  @Test(
+    "Whatever is typed is words, which begin words of company or contact, accents and case aside")
+  func hostileWords() throws {
+    var letters: [String: String] = [:]
+    for (letter, company, contact) in [
+      ("a", "Smith & Sons (Law)", "José O'Brien"), ("b", "NEAR Field Title", "Notary Orbit"),
+      ("c", "100% Röst AND Co.", "Zoë"), ("d", "company_name Ltd", "日本語 Русский"),
+      ("e", "Smithers 😀 Title", "Anna-Lena"),
+    ] {
+      let id = world.partner(
+        with: [
+          "company_name": .string(company), "contact_name": .string(contact),
+          "notes": "Nightingale notary smith", "email": .string("\(letter)@wren.example"),
+          "website": "https://kestrel.example", "phone": "555 010 0100",
+        ])
+      letters[id] = letter
+    }
+    for (words, expected) in [
+      ("smith", "ae"), ("SMITH", "ae"), ("smith sons", "a"), ("sons smith", "a"), ("mith", ""),
+      ("\"smith\"", "ae"), ("\"smith", "ae"), ("smith\"", "ae"), ("\"smith & sons\"", "a"),
+      ("'smith'", "ae"), ("smith'; DROP TABLE partners; --", ""), ("smith' OR '1'='1", ""),
+      ("smith OR near", ""), ("near AND field", ""), ("and", "c"), ("röst and", "c"),
+      ("smith NOT law", ""), ("NEAR(near field)", "b"), ("near(field, 5)", ""), ("near/2", ""),
+      ("smith*", "ae"), ("*smith", "ae"), ("^smith", "ae"), ("-smith", "ae"), ("+smith", "ae"),
+      ("sm*th", ""), ("sm?th", ""), ("sm_th", ""), ("sm%", "ae"), ("(smith", "ae"),
+      ("smith)", "ae"),
+      ("{company_name}: smith", ""), ("company_name : smith", ""), ("company_name", "d"),
+      ("name company", "d"), ("notes:nightingale", ""), ("email : a", ""),
+      ("- {notes} : smith", ""),
+      ("rowid", ""), ("rank MATCH 'bm25()'", ""), ("smith\\", "ae"), ("smith/**/", "ae"),
+      ("jose", "a"), ("JOSÉ", "a"), ("jose\u{301}", "a"), ("jos\u{65}\u{301}", "a"),
+      ("ro\u{308}st", "c"), ("rost", "c"), ("zoe", "c"), ("z\u{6F}\u{65}\u{308}", "c"),
+      ("o'brien", "a"), ("o’brien", "a"), ("brien", "a"), ("obrien", ""), ("anna-lena", "e"),
+      ("lena", "e"), ("日本", "d"), ("本", ""), ("русск", "d"), ("РУССКИЙ", "d"), ("100", "c"),
+      ("100%", "c"), ("😀", ""), ("😀 smith", "ae"), ("smith😀title", "e"), ("👩‍👩‍👧 title", "be"),
+      ("smith\u{200D}", "ae"), ("\u{FEFF}smith", "ae"), ("smith\u{2028}sons", "a"),
+      (" \t ", ""), ("!", ""), ("…", ""), ("\"\"", ""), ("\"", ""), ("()", ""), ("*", ""),
+      ("&&", ""),
+      ("'", ""), ("\\", ""), ("%", ""), ("_", ""), ("-- ", ""), ("{}:", ""), ("\u{301}", ""),
+      ("\u{E000}", ""), ("\u{10FFFD}", ""), ("½", ""),
+      ("smith smith SMITH s sm", "ae"), (String(repeating: "s ", count: 100), "ae"),
+      (String(repeating: "s", count: 200), ""),
+      (String(repeating: "s", count: 201), "400 invalid_parameter q:too_long"),
+      ("smith\u{0}", "400 invalid_parameter q:control_character"),
+      ("smith\u{0}sons", "400 invalid_parameter q:control_character"),
+      ("smith\nsons", "400 invalid_parameter q:control_character"),
+      ("smith\tsons", "400 invalid_parameter q:control_character"),
+      ("\u{1B}[31m", "400 invalid_parameter q:control_character"),
+      ("smith\u{85}x", "400 invalid_parameter q:control_character"),
+      // What stands in notes, e-mail, telephone, website and area alone is not found.
+      ("nightingale", ""), ("wren", ""), ("a@wren.example", ""), ("example", ""), ("kestrel", ""),
+      ("https", ""), ("555", ""), ("mn", ""), ("attorney", ""), ("active", ""),
+    ] {
+      #expect(found(words, in: letters) == expected, "\(words.debugDescription)")
+    }
+    for raw in ["%FF", "%C3", "%ED%A0%80", "%zz", "%"] {
+      #expect(
+        world.get("/api/partners?q=\(raw)", as: .nobody).verdict
+          == "400 invalid_parameter q:invalid_format", "\(raw)")
+    }
+    // Staff finds more of them by the same words.
+    #expect(world.get("/api/admin/partners?q=nightingale").items.count == 5)
+    #expect(world.get("/api/admin/partners?q=d@wren.example").items.count == 1)
+  }
+
+  // MARK: Pages
+
+  @Test("A cursor belongs to its list, its filters and its order") func cursors() throws {
+    for number in 0..<4 {
+      world.clock.pass(milliseconds: 1)
+      _ = world.partner(
+        type: number < 2 ? "attorney" : "lender", areas: ["MN", "CA"],
+        with: ["contact_name": "Ann"])
+    }
+    let queries = [
+      "", "sort=-company_name", "sort=created_at", "sort=-created_at", "type=attorney",
+      "type=attorney,lender", "state=MN", "state=CA", "state=CA,MN", "q=company", "q=ann",
+      "type=attorney&state=MN", "type=attorney&state=MN&q=ann", "state=MN&sort=created_at",
+      "type=attorney&sort=created_at",
+    ]
+    var cursors: [String] = []
+    for query in queries {
+      let reply = world.get("/api/partners?\(query)&limit=1", as: .nobody)
+      #expect(reply["has_more"] == true, "\(query)")
+      cursors.append(try #require(reply["next_cursor"]?.text))
+    }
+    for (mine, query) in queries.enumerated() {
+      for (index, cursor) in cursors.enumerated() {
+        let reply = world.get("/api/partners?\(query)&cursor=\(cursor)", as: .nobody)
+        let expected = index == mine ? "200" : "400 invalid_parameter cursor:invalid_cursor"
+        #expect(reply.verdict == expected, "\(queries[index]) in \(query)")
+      }
+    }
+    // The same list in other words, and pages of another length.
+    for (query, same) in [
+      ("", "sort=company_name"), ("", "limit=100"), ("", "q=&type="),
+      ("state=CA,MN", "state=mn,ca,MN"), ("type=attorney,lender", "type=lender,%20attorney"),
+      ("q=ann", "q=%20ann+"),
+    ] {
+      let cursor = cursors[try #require(queries.firstIndex(of: query))]
+      #expect(
+        world.get("/api/partners?\(same)&cursor=\(cursor)", as: .nobody).verdict == "200", "\(same)"
+      )
+    }
+    // Staff's list, which sorts by company as well, has cursors of its own.
+    let staff = world.get("/api/admin/partners?sort=company_name&limit=1")["next_cursor"]?.text
+    #expect(
+      world.get("/api/partners?cursor=\(staff ?? "")", as: .nobody).verdict
+        == "400 invalid_parameter cursor:invalid_cursor")
+    // One that was tampered with is refused or is one; it never fails.
+    for cursor in [cursors[0], cursors[2]] {
+      for index in cursor.indices {
+        for replacement in ["A", "-", ""] {
+          let forged = cursor[..<index] + replacement + cursor[cursor.index(after: index)...]
+          let verdict = world.get("/api/partners?cursor=\(forged)", as: .nobody).verdict
+          #expect(
+            ["200", "400 invalid_parameter cursor:invalid_cursor"].contains(verdict), "\(forged)")
+        }
+      }
+    }
+  }
+
+  /// A partner as the walks below expect it.
+  private struct Listed {
+    let id: String
+    let name: String
+    let type: PartnerType
+    let areas: [StateCode]
+    let isSmith: Bool
+    /// In the order of creation, many at one time.
+    let time: Int
+    let number: Int
+  }
+
+  /// Adds a partner at random.
+  private func add(_ number: Int, _ dice: inout SummaryTests.Dice) throws -> Listed? {
+    let type = dice.pick([PartnerType.attorney, .attorney, .lender, .cpa])
+    let areas = dice.pick([[.MN], [.MN, .CA], [.CA], [.WI, .MN]] as [[StateCode]])
+    let isSmith = dice.isLucky(oneIn: 2)
+    let word = dice.pick(["alder", "Birch", "cedar", "Birch", "Elm"])
+    let status = dice.isLucky(oneIn: 6) ? PartnerStatus.inactive : .active
+    if dice.isLucky(oneIn: 4) { world.clock.pass(milliseconds: 1) }
+    let now = world.clock.now
+    let name = isSmith ? "\(word) Smith" : word
+    let id = try world.store.write(now: now, actor: nil) { change in
+      let partner = Partner(
+        id: change.newID(), type: type, status: status, companyName: name,
+        email: "walk\(number)@example.com", serviceAreas: areas, agreementSignedAt: now,
+        createdAt: now, updatedAt: now)
+      try change.insert(partner)
+      return partner.id.text
+    }
+    guard status == .active else { return nil }
+    return Listed(
+      id: id, name: name.lowercased(), type: type, areas: areas, isSmith: isSmith,
+      time: Int(now.milliseconds), number: number)
+  }
+
+  @Test(
+    "Whatever is filtered and however sorted, the pages hold each partner once, though some are added",
+    arguments: [1, 7, 100])
+  func walks(limit: Int) throws {
+    var dice = SummaryTests.Dice(state: UInt64(limit))
+    var all: [Listed] = []
+    var count = 0
+    func grow(_ more: Int) throws {
+      for _ in 0..<more {
+        count += 1
+        if let listed = try add(count, &dice) { all.append(listed) }
+      }
+    }
+    // A page of a hundred has a next one only in a longer list.
+    try grow(limit == 100 ? 150 : 30)
+    let filters: [(query: String, keeps: (Listed) -> Bool)] = [
+      ("", { _ in true }), ("type=attorney", { $0.type == .attorney }),
+      ("type=attorney,cpa", { $0.type != .lender }), ("state=MN", { $0.areas.contains(.MN) }),
+      ("state=CA,MN,WI", { _ in true }),
+      ("state=CA,WI&type=lender", { $0.type == .lender && $0.areas != [.MN] }),
+      ("q=smith", { $0.isSmith }),
+      (
+        "q=smi&state=MN&type=attorney,lender",
+        { $0.isSmith && $0.areas != [.CA] && $0.type != .cpa }
+      ),
+    ]
+    let orders: [(query: String, precedes: (Listed, Listed) -> Bool)] = [
+      ("company_name", { ($0.name, $0.number) < ($1.name, $1.number) }),
+      ("created_at", { ($0.time, $0.number) < ($1.time, $1.number) }),
+    ]
+    for (query, keeps) in filters {
+      for (sort, precedes) in orders {
+        for isDescending in [false, true] {
+          func listed() -> [Listed] {
+            let sorted = all.filter(keeps).sorted(by: precedes)
+            return isDescending ? sorted.reversed() : sorted
+          }
+          let before = listed()
+          let name = "\(query), by \(isDescending ? "-" : "")\(sort)"
+          var next: String? =
+            "/api/partners?\(query)&limit=\(limit)&sort=\(isDescending ? "-" : "")\(sort)"
+          var walked: [String] = []
+          var expected = before.map(\.id)
+          while let target = next, walked.count <= expected.count {
+            let reply = world.get(target, as: .nobody)
+            let isFirst = walked.isEmpty
+            walked += reply.items.compactMap { $0["id"]?.text }
+            next = reply.headers[.link].map { String($0.dropFirst().prefix { $0 != ">" }) }
+            #expect((next != nil) == (reply["has_more"] == true), "\(name)")
+            #expect(next == nil || reply.items.count == limit, "\(name)")
+            guard isFirst, next != nil else { continue }
+            // Some come before the place where the walk is, some behind it.
+            let place = walked.last
+            try grow(2)
+            expected =
+              before.prefix(limit).map(\.id)
+              + listed().drop { $0.id != place }.dropFirst().map(\.id)
+          }
+          #expect(walked == expected, "\(name)")
+          #expect(!walked.isEmpty, "\(name)")
+        }
+      }
+    }
+  }
+
+  // MARK: Versions and caches
+
+  @Test("What everybody sees has a version that only what everybody sees changes") func versions()
+    throws
+  {
+    let partner = world.partner(areas: ["MN", "CA"])
+    let targets = ["/api/partners/\(partner)", "/api/partners", "/api/partners?state=MN&q=comp"]
+    func tags() -> [String?] { targets.map { world.get($0, as: .nobody).etag } }
+    var last = tags()
+    #expect(Set(last).count == 2 && !last.contains(nil))
+    for (edit, shows) in [
+      (["notes": "Internal"], false), (["notes": .null], false), (["phone": "555 0100 200"], false),
+      (["email": "other@example.com"], false), (["user_id": .string(Person.pablo.text)], false),
+      (["agreement_signed_at": "2026-02-02T00:00:00Z"], false),
+      (["company_name": "Competent"], true), (["contact_name": "Nora"], true),
+      (["website": "https://north.example"], true), (["service_areas": ["CA", "MN"]], true),
+      (["service_areas": ["MN"]], true), (["co_ownership_certified": true], true),
+      (["type": "cpa"], true),
+    ] as [(JSON, Bool)] {
+      world.clock.pass(milliseconds: 1)
+      #expect(world.put("/api/admin/partners/\(partner)", edit).verdict == "200")
+      let now = tags()
+      for (index, target) in targets.enumerated() {
+        #expect((now[index] != last[index]) == shows, "\(edit.keys) \(target)")
+        let known: HTTPFields = [.ifNoneMatch: last[index] ?? ""]
+        let reply = world.get(target, as: .nobody, headers: known)
+        #expect(reply.status == (shows ? 200 : 304), "\(edit.keys) \(target)")
+        #expect(reply.etag == now[index])
+        #expect(
+          reply.headers[.cacheControl] == "public, max-age=60, stale-while-revalidate=300")
+      }
+      last = now
+    }
+  }
+
+  @Test("A partner that leaves active is gone at once, and there again when it comes back")
+  func leaves() throws {
+    let stays = world.partner(with: ["company_name": "Company A"])
+    let partner = world.partner(with: ["company_name": "Company B"])
+    let lists = [
+      "", "?sort=-company_name", "?sort=created_at", "?state=MN", "?type=attorney", "?q=comp",
+      "?state=MN,CA&type=attorney,cpa", "?state=MN&q=comp",
+    ]
+    func expect(isThere: Bool) {
+      for list in lists {
+        let ids = world.get("/api/partners\(list)", as: .nobody).items.compactMap { $0["id"]?.text }
+        #expect(Set(ids) == (isThere ? [stays, partner] : [stays]), "\(list)")
+      }
+      let profile = world.get("/api/partners/\(partner)", as: .nobody)
+      #expect(profile.verdict == (isThere ? "200" : "404 not_found"))
+      #expect(world.get("/api/partners?q=b", as: .nobody).items.count == (isThere ? 1 : 0))
+    }
+    expect(isThere: true)
+    let tag = world.get("/api/partners/\(partner)", as: .nobody).etag ?? ""
+    for away in [PartnerStatus.inactive, .removed] {
+      world.move(partner: partner, to: away)
+      expect(isThere: false)
+      #expect(
+        world.get("/api/partners/\(partner)", as: .nobody, headers: [.ifNoneMatch: tag]).verdict
+          == "404 not_found")
+      if away == .removed { world.move(partner: partner, to: .pendingReview) }
+      expect(isThere: false)
+      world.move(partner: partner, to: .active)
+      expect(isThere: true)
+    }
+  }
+
+  @Test("No token is looked at, however bad: the same answer, and as public") func tokens() throws {
+    let partner = world.partner()
+    for target in [
+      "/api/partners", "/api/partners?q=comp", "/api/partners/\(partner)",
+      "/api/partners/\(World.unknown)", "/api/partners?sort=x",
+    ] {
+      let anybody = world.send("GET", target, as: .nobody, id: "same")
+      #expect(
+        anybody.headers[.cacheControl]
+          == (anybody.status == 200
+            ? "public, max-age=60, stale-while-revalidate=300" : "no-store"))
+      for role in Role.allCases {
+        let reply = world.send("GET", target, as: role, id: "same")
+        #expect(reply.body == anybody.body && reply.headers == anybody.headers, "\(role) \(target)")
+      }
+      for header in [
+        "Bearer", "Bearer ", "Bearer x y", "Basic YTpi", "nonsense", "", "Bearer \u{7F}é",
+      ] {
+        let reply = world.send(
+          "GET", target, as: .nobody, headers: [.authorization: header], id: "same")
+        #expect(
+          reply.body == anybody.body && reply.headers == anybody.headers, "\(header) \(target)")
+      }
+    }
+  }
 }

@@ -224,6 +224,16 @@ private let longHost = Array(repeating: text(40), count: 5).joined(separator: ".
         == "422 validation /company_name:not_null /created_at:read_only /email:wrong_type "
         + "/id:read_only /invited_by:read_only /service_areas/1:unknown_state "
         + "/status:unknown_value /surplus:unknown_field /type:unknown_value /updated_at:read_only")
+    // However much is wrong, the answer stays short, and the writer is not kept for long.
+    let unknown = JSON.object((0..<3_000).map { JSON.Member("x\($0)", .null) })
+    #expect(world.post(path, unknown)["errors"]?.elements.count == 100)
+    let codes = JSON.array(Array(repeating: .integer(1), count: 500))
+    #expect(world.post(path, ["service_areas": codes])["errors"]?.elements.count == 100)
+    let many = JSON.array(Array(repeating: .integer(1), count: 511))
+    #expect(
+      world.post(path, ["service_areas": many]).verdict
+        == "422 validation /company_name:required /email:required /service_areas:too_long "
+        + "/type:required")
     let least: JSON = ["type": "cpa", "company_name": "C", "email": "c@example.com"]
     for (status, verdict): (JSON, String) in [
       ("inactive", "422 validation /status:unknown_value"),
@@ -469,6 +479,8 @@ private let longHost = Array(repeating: text(40), count: 5).joined(separator: ".
       ("POST", tokens, ["name": .string(text(101))], "/name:too_long"),
       ("POST", tokens, ["expires_at": .string(World.start)], "/expires_at:in_past"),
       ("POST", tokens, ["expires_at": "tomorrow"], "/expires_at:invalid_format"),
+      ("POST", tokens, ["expires_at": ""], "/expires_at:required"),
+      ("POST", tokens, ["expires_at": " \t"], "/expires_at:required"),
       ("POST", tokens, ["admin": true, "name": 1], "/admin:unknown_field /name:wrong_type"),
     ]
     for (method, path, body, errors) in cases {

@@ -1,4 +1,5 @@
 import Domain
+import Foundation
 import HTTPTypes
 import JSON
 import Testing
@@ -7,7 +8,8 @@ import Testing
 @testable import Store
 
 /// Requests that nobody would write: none may fail the service, and none that is refused may change
-/// anything. The seed is in the failing test's name, so that each run can be repeated.
+/// anything. The seed is in the failing test's name, so that each run can be repeated. For more than a
+/// test run's worth, TOMI_FUZZ_CASES says how many cases of each kind, and TOMI_SEED where seeds begin.
 @Suite struct FuzzTests {
   /// SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
   struct Random: RandomNumberGenerator {
@@ -26,6 +28,14 @@ import Testing
     mutating func pick<Element>(_ elements: [Element]) -> Element {
       elements[Int.random(in: 0..<elements.count, using: &self)]
     }
+  }
+
+  /// The seeds of a kind of which each has `size` cases; `usual` many, if the environment says nothing.
+  static func seeds(_ usual: Int, of size: Int) -> Range<UInt64> {
+    let environment = ProcessInfo.processInfo.environment
+    let first = environment["TOMI_SEED"].flatMap(UInt64.init) ?? 1
+    let cases = environment["TOMI_FUZZ_CASES"].flatMap(Int.init)
+    return first..<first + UInt64(cases.map { max(1, ($0 + size - 1) / size) } ?? usual)
   }
 
   static let names = [
@@ -127,7 +137,7 @@ import Testing
     #expect(Set(fuzzed) == Set(changing))
   }
 
-  @Test("Bodies", arguments: [UInt64](1...4)) func bodies(seed: UInt64) throws {
+  @Test("Bodies", arguments: FuzzTests.seeds(4, of: 900)) func bodies(seed: UInt64) throws {
     var random = Random(state: seed)
     let furnished = try AudienceTests.Furnished()
     let world = furnished.world
@@ -190,7 +200,7 @@ import Testing
     "requested_by": [Person.ann.text.uppercased()],
   ]
 
-  @Test("Queries", arguments: [UInt64](1...2)) func queries(seed: UInt64) throws {
+  @Test("Queries", arguments: FuzzTests.seeds(2, of: 800)) func queries(seed: UInt64) throws {
     var random = Random(state: seed)
     let furnished = try AudienceTests.Furnished()
     let world = furnished.world
@@ -227,8 +237,9 @@ import Testing
     #expect(try world.contents() == contents)
   }
 
-  @Test("Targets and methods") func targets() throws {
-    var random = Random(state: 1)
+  @Test("Targets and methods", arguments: FuzzTests.seeds(1, of: 1500))
+  func targets(seed: UInt64) throws {
+    var random = Random(state: seed)
     let world = try World()
     let contents = try world.contents()
     let parts = [

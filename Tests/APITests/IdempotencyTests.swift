@@ -86,6 +86,10 @@ import Testing
       ])
     #expect(replay.body == replies[0].body)
     #expect(isReplay(replay))
+    // But what the same user saw as staff is not for the token that an app holds.
+    let own = post("abc", group, ["partner_type": "agent"], as: .staffWithoutRights)
+    #expect(own.verdict == "404 not_found")
+    #expect(!isReplay(own))
   }
 
   @Test("A refusal is not kept") func refusals() throws {

@@ -419,14 +419,20 @@ import Testing
     let referral = world.referral()
     world.put(path(referral), ["note": "First call:\n\tno answer "])
     world.put(path(referral), ["partner_id": .string(world.partner()), "note": "Second"])
-    world.put(path(referral), ["status": "matched", "note": "Not kept"])
+    world.put(path(referral), ["status": "matched", "note": "Phoned"])
+    world.put(path(referral), ["status": "matched", "note": "Phoned"])
+    world.put(path(referral), ["note": "Phoned"])
     let history = world.get(path(referral) + "/history").items
     #expect(
       history.map { "\($0["kind"]?.text ?? ""): \($0["note"]?.text ?? "-")" } == [
-        "referral.matched: Second", "referral.noted: First call:\n\tno answer",
+        "referral.noted: Phoned", "referral.matched: Second",
+        "referral.noted: First call:\n\tno answer",
         "referral.requested: -",
       ])
-    #expect(history.at(1)["changes"] == [:])
+    #expect(history.at(2)["changes"] == [:])
+    // What another says is theirs, even in the same words.
+    world.put(path(referral), ["note": "Phoned"], as: .otherStaff)
+    #expect(world.get(path(referral) + "/history").items.count == history.count + 1)
     #expect(!world.get(path(referral)).text.contains("First call"))
     #expect(!world.get("/api/admin/referrals").text.contains("First call"))
     for suffix in ["", "/history", "/candidates"] {

@@ -130,7 +130,7 @@ final class World: Sendable {
   private let router: Router
   private let requests = Atomic<Int>(0)
 
-  init(origins: [String] = []) throws {
+  init(origins: [String] = [], verifier: WebTokenVerifier? = nil) throws {
     folder = try Folder()
     for (name, content) in try World.furnished.get() {
       try content.write(to: folder.file(name))
@@ -141,7 +141,7 @@ final class World: Sendable {
     self.clock = clock
     self.log = log
     router = Router(
-      store: store, origins: origins, slowAfter: .seconds(3600),
+      store: store, origins: origins, verifier: verifier, slowAfter: .seconds(3600),
       logger: Logger(label: "test") { _ in log }, clock: { clock.now })
   }
 

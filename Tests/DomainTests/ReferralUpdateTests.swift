@@ -336,13 +336,26 @@ struct ReferralUpdateTests {
     #expect(updated.status == status)
   }
 
-  @Test("a partner that stopped to fit may still be introduced, if nothing about it changes")
-  func unchangedPartner() throws {
+  @Test("a partner that stopped to fit since the match is not introduced, but other things go on")
+  func unfitSince() throws {
     var partner = Partner.sample(100)
     partner.serviceAreas = [.CA]
-    let update = ReferralUpdate(status: .introSent)
-    let updated = try update.applied(to: .sample(.matched), partner: partner, at: now)
-    #expect(updated.status == .introSent)
+    var matched = Referral.sample(.matched)
+    matched.context.state = .MN
+    #expect(throws: Failure.conflict(.partnerNotEligible([.doesNotServeState]))) {
+      try ReferralUpdate(status: .introSent).applied(to: matched, partner: partner, at: now)
+    }
+    for status in [ReferralStatus.matched, .pending, .cancelled] {
+      let updated = try ReferralUpdate(status: status)
+        .applied(to: matched, partner: partner, at: now)
+      #expect(updated.status == status)
+    }
+    // What was introduced stands.
+    var introduced = Referral.sample(.introSent)
+    introduced.context.state = .MN
+    let updated = try ReferralUpdate(status: .connected)
+      .applied(to: introduced, partner: partner, at: now)
+    #expect(updated.status == .connected)
   }
 
   @Test("the order of conflicts: transition, type, introduction, eligibility")

@@ -128,6 +128,53 @@ extension EndToEnd {
       }
     }
 
+    @Test("what a cut-off restore left behind is not taken for the backup's")
+    func leftovers() throws {
+      try inFolder { folder in
+        let database = "\(folder)/data.db"
+        #expect(try Service.command(["demo", "--partners", "5"], database: database).status == 0)
+        // In a folder and with a name whose letters have several bytes.
+        let place = "\(folder)/Größe"
+        try FileManager.default.createDirectory(atPath: place, withIntermediateDirectories: false)
+        let backup = "\(place)/Sicherung für März.db"
+        let copied = try Service.command(["backup", backup], database: database)
+        #expect(copied.status == 0, "\(copied)")
+        #expect(
+          try FileManager.default.contentsOfDirectory(atPath: place) == ["Sicherung für März.db"])
+        // One that was killed after it had changed its copy.
+        let copy = "\(database).restoring"
+        try Service.run { service in
+          try service.makePartner("stale@restore.example")
+          try service.responder.kill()
+          for suffix in ["", "-wal"] {
+            try FileManager.default.copyItem(
+              atPath: service.database + suffix, toPath: copy + suffix)
+          }
+          try service.startResponder()
+        }
+        let restored = try Service.command(["restore", backup], database: database)
+        #expect(restored.status == 0, "\(restored)")
+        #expect(try sqlite(database, "SELECT count(*) FROM partners") == ["5"])
+        #expect(try sqlite(database, "SELECT 1 FROM partners WHERE email LIKE 'stale%'") == [])
+        #expect(!FileManager.default.fileExists(atPath: copy))
+      }
+    }
+
+    @Test("a database with a log beside it is restored with what the log holds")
+    func withLog() throws {
+      try Service.run { service in
+        let other = "\(service.folder)/other.db"
+        #expect(try Service.command(["demo", "--partners", "5"], database: other).status == 0)
+        try service.makePartner("logged@restore.example")
+        try service.responder.kill()
+        #expect(FileManager.default.fileExists(atPath: service.database + "-wal"))
+        let restored = try Service.command(["restore", service.database], database: other)
+        #expect(restored.status == 0, "\(restored)")
+        #expect(try sqlite(other, "SELECT email FROM partners") == ["logged@restore.example"])
+        try service.startResponder()
+      }
+    }
+
     @Test("what is no sound backup is refused, and what is there stays")
     func refusals() throws {
       try inFolder { folder in

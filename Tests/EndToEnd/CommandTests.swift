@@ -7,7 +7,7 @@ extension EndToEnd {
       ["serve"], ["migrate"], ["token"], ["token", "create"], ["token", "list"],
       ["token", "revoke"], ["backup"], ["restore"], ["check"], ["import", "partners"],
       ["export", "partners"],
-      ["export", "referrals"], ["health"], ["status"], ["demo"],
+      ["export", "referrals"], ["export", "postgres"], ["health"], ["status"], ["demo"],
     ]
 
     /// Checks that a command ended with 1 and one line on standard error.

@@ -270,6 +270,28 @@ extension EndToEnd {
       }
     }
 
+    @Test("An accent upon a comma, a quotation mark or an apostrophe parts no cell and hides none")
+    func accents() throws {
+      let names = [
+        "need,\"\u{301},=HYPERLINK(1)", "soon,\u{301} or later", "Acme \"\u{301}quote", "=2+3",
+      ]
+      try Place.new { place in
+        let lines = names.enumerated().map { number, name in
+          let text = name.unicodeScalars.map { $0 == "\"" ? "\"\"" : String($0) }.joined()
+          return "cpa,\"\(text)\",n\(number)@example.com\r\n"
+        }
+        let result = try place.importPartners("type,company_name,email\r\n" + lines.joined())
+        #expect(result.status == 0, "\(result.output)\(result.errors)")
+        let rows = Table.rows(try place.export()).dropFirst()
+        let width = try #require(rows.first?.count)
+        #expect(rows.allSatisfy { $0.count == width || $0 == [""] }, "\(rows)")
+        let column = try #require(Table.rows(try place.export())[0].firstIndex(of: "company_name"))
+        #expect(
+          rows.filter { $0.count == width }.map { Array($0[column].unicodeScalars) }
+            == names.map { Array(($0.hasPrefix("=") ? "'" + $0 : $0).unicodeScalars) })
+      }
+    }
+
     @Test("A cell that a spreadsheet would run is exported harmless, and comes back as it was")
     func formulas() throws {
       let names = [

@@ -142,5 +142,18 @@ extension EndToEnd {
         #expect(try answer.json["code"] == "not_found")
       }
     }
+
+    @Test("the web server's own errors have the shape of all others")
+    func errors() throws {
+      try Service.run { service in
+        try service.anyone.send("POST", "/metrics", body: []).expect(404)
+        let large = try service.anyone.send(
+          "GET", "/metrics", body: [UInt8](repeating: 0, count: 100_000))
+        #expect(try large.expect(413).json["code"] == "too_large")
+        #expect(service.stopResponder() == .exit(0))
+        #expect(try service.anyone.get("/metrics").expect(502).json["code"] == "unavailable")
+        try service.startResponder()
+      }
+    }
   }
 }

@@ -63,6 +63,24 @@ struct FramingTests {
     }
   }
 
+  @Test("padding is nothing, also where it looks like records")
+  func paddingLikeRecords() throws {
+    let responder = try Responder()
+    let forged = Wire.record(Wire.stdin, Array("forged".utf8)) + Wire.record(Wire.stdin)
+    func padded(_ type: UInt8, _ content: [UInt8] = []) -> [UInt8] {
+      var record = Wire.record(type, content)
+      record[6] = UInt8(forged.count)
+      return record + forged
+    }
+    let peer = try responder.peer()
+    for _ in 0..<2 {
+      peer.send(
+        Wire.begin() + padded(Wire.params, Wire.pair("A", "b")) + padded(Wire.params)
+          + padded(Wire.stdin, Array("body".utf8)) + padded(Wire.stdin))
+      #expect(try peer.answer().text == "A=b\nbody 4 body")
+    }
+  }
+
   @Test("lengths below 128 may take four bytes")
   func longLengths() throws {
     let responder = try Responder()

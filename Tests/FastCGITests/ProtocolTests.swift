@@ -148,9 +148,9 @@ struct ProtocolTests {
           Wire.params, Wire.pairs((0..<3000).map { ("N\($0)", String(repeating: "v", count: 50)) }))
     ),
     (
-      "records of one byte and 255 of padding without end",
+      "records of one byte without end",
       Wire.begin() + Wire.record(Wire.params)
-        + (0..<2000).flatMap { _ in Wire.record(Wire.stdin, [1], padding: 255) }
+        + (0..<40_000).flatMap { _ in Wire.record(Wire.stdin, [1]) }
     ),
   ]
 

@@ -32,7 +32,7 @@ struct StopTests {
     for peer in kept { #expect(try peer.answer().text.hasPrefix("KEPT=1\n")) }
     for peer in waiting { #expect(try peer.answer().text.hasPrefix("WAITED=1\n")) }
     #expect(responder.ends(within: 5))
-    for peer in kept + waiting + [running] { #expect(try peer.isClosed()) }
+    for peer in kept + waiting + [running] { #expect(try peer.isDismissed()) }
     #expect(throws: WireError.self) { try responder.peer() }
   }
 
@@ -69,8 +69,26 @@ struct StopTests {
     }
   }
 
-  @Test("idle connections do not delay the end")
+  @Test("the peer is asked to end idle connections; if it does, nothing delays the end")
   func idle() throws {
+    let responder = try Responder(.init(threads: 2))
+    var peers = try (0..<50).map { id in
+      let peer = try responder.peer()
+      peer.send(Wire.request(id: id + 1))
+      _ = try peer.answer(id: id + 1)
+      return peer
+    }
+    responder.server.stop()
+    for (id, peer) in peers.enumerated() {
+      #expect(try peer.record() == .init(type: Wire.stderr, id: id + 1, content: []))
+    }
+    #expect(!responder.ends(within: 0.1))
+    peers = []
+    #expect(responder.ends(within: 0.5))
+  }
+
+  @Test("what crosses that on a kept connection is answered, for a second; then all are closed")
+  func crossing() throws {
     let responder = try Responder(.init(threads: 2))
     let peers = try (0..<50).map { _ in try responder.peer() }
     for peer in peers {
@@ -78,8 +96,17 @@ struct StopTests {
       _ = try peer.answer()
     }
     responder.server.stop()
-    #expect(responder.ends(within: 0.9))
-    for peer in peers { #expect(try peer.isClosed()) }
+    for _ in 0..<2 {
+      for peer in peers {
+        peer.send(Wire.request([("A", "b")]))
+        let answer = try peer.answer()
+        #expect(answer.text.hasPrefix("A=b\n"))
+        #expect(answer.others.allSatisfy { $0 == .init(type: Wire.stderr, id: 1, content: []) })
+        #expect((1...2).contains(answer.others.count))
+      }
+    }
+    #expect(responder.ends(within: 2))
+    for peer in peers { #expect(try peer.isDismissed()) }
   }
 
   @Test("a request that is arriving may go on for a second; half of one delays no longer")
@@ -96,7 +123,7 @@ struct StopTests {
     usleep(300_000)
     late.send(Array(request[20...]))
     #expect(try late.answer().text.hasPrefix("A=b\n"))
-    #expect(try late.isClosed())
+    #expect(try late.isDismissed())
     #expect(responder.ends(within: 3))
     #expect(try never.isClosed())
   }

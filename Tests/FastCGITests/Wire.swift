@@ -10,6 +10,7 @@ enum Wire {
   static let params: UInt8 = 4
   static let stdin: UInt8 = 5
   static let stdout: UInt8 = 6
+  static let stderr: UInt8 = 7
   static let data: UInt8 = 8
   static let getValues: UInt8 = 9
   static let getValuesResult: UInt8 = 10
@@ -45,13 +46,13 @@ enum Wire {
     parameters.flatMap { pair($0.0, $0.1) }
   }
 
-  /// A stream cut into records of at most `size` bytes, and its end.
+  /// A stream cut into records of at most `size` bytes, and its end; all of them padded.
   static func stream(
     _ type: UInt8, id: Int = 1, _ content: [UInt8], size: Int = 65_535, padding: Int = 0
   ) -> [UInt8] {
     stride(from: 0, to: content.count, by: size).flatMap {
       record(type, id: id, Array(content[$0..<min($0 + size, content.count)]), padding: padding)
-    } + record(type, id: id)
+    } + record(type, id: id, padding: padding)
   }
 
   /// A whole request. `CONTENT_LENGTH` is added unless it is among the parameters.
@@ -214,6 +215,17 @@ final class Peer: @unchecked Sendable {
       }
     }
     throw WireError(description: "closed without an answer")
+  }
+
+  /// Whether the other end asks to be let go, by an empty record that belongs to no answer, and closes
+  /// then.
+  func isDismissed(id: Int = 1) throws -> Bool {
+    let asking = Record(type: Wire.stderr, id: id, content: [])
+    guard try record() == asking else { return false }
+    while let record = try record() {
+      if record != asking { return false }
+    }
+    return true
   }
 
   /// Whether the other end closes, without sending anything more.

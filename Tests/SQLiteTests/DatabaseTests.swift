@@ -273,6 +273,7 @@ struct LifeTests {
       if geteuid() == 0 { try #require(seteuid(65_534) == 0) }
       for name in ["test.db", "copy.db"] {
         let database = try Database(path: folder.path + "/" + name, configuration: quiet)
+        try #require(database.isReadOnly)
         try #require(try database.numbers() == [1])
         let result = Result { try database.insert(2) }
         try #require(result.sqliteError?.isUnavailable == true, "\(result)")
@@ -604,6 +605,44 @@ struct CheckpointTests {
     #expect(try database.checkpoint(.restart))
     database.close()
     #expect(try Database(path: folder.database).numbers() == Array(0..<50))
+  }
+
+  @Test("an error of the upkeep that lasts is told of once, and again when it comes back")
+  func toldOnce() throws {
+    let folder = try TemporaryFolder()
+    var configuration = quiet
+    configuration.checkpointPages = 10
+    let told = Counter()
+    configuration.onMaintenanceError = { told.add($0.extendedCode) }
+    let database = try database(in: folder, configuration)
+    for round in 1...2 {
+      folder.fail(FAULT_WRITE, FAULT_DATABASE, with: SQLITE_FULL)
+      for number in 0..<50 { try database.insert(100 * round + number) }
+      #expect(told.codes == Array(repeating: SQLITE_FULL, count: round))
+      folder.heal(FAULT_WRITE, FAULT_DATABASE)
+      #expect(try database.checkpoint(.restart))
+    }
+    #expect(database.statistics.maintenanceErrors > 2)
+  }
+
+  /// The codes that were told, from any thread.
+  private final class Counter: Sendable {
+    private let told = Mutex<[Int32]>([])
+    var codes: [Int32] { told.withLock { $0 } }
+    func add(_ code: Int32) { told.withLock { $0.append(code) } }
+  }
+
+  @Test("a file that was moved away is written no more: nobody would find the change")
+  func moved() throws {
+    let folder = try TemporaryFolder()
+    let database = try database(in: folder, quiet)
+    try database.insert(1)
+    #expect(rename(folder.database, folder.database + ".moved") == 0)
+    let error = #expect(throws: SQLiteError.self) { try database.insert(2) }
+    #expect(error?.isUnavailable == true, "\(String(describing: error))")
+    #expect(rename(folder.database + ".moved", folder.database) == 0)
+    try database.insert(3)
+    #expect(try database.numbers() == [1, 3])
   }
 
   @Test("PRAGMA optimize runs when it is due")

@@ -26,12 +26,19 @@ struct CheckTests {
     try test.addGroups()
     try test.change { change in
       try change.insert(Partner.sample(21, in: [.MN, .WI], name: "Needle"))
-      for (time, status) in [(0, "pending"), (1, "matched")] {
-        try change.record(
-          "referral.updated", .referral, sampleID(31).text,
-          changes: #"{"status":{"from":null,"to":"\#(status)"},"n":{"from":0,"to":\#(time)}}"#)
-      }
-      try change.insert(Referral.sample(31, .matched, partner: 21))
+      try change.insert(Referral.sample(31))
+      try change.record(
+        "referral.requested", .referral, sampleID(31).text,
+        changes: #"{"status":{"from":null,"to":"pending"}}"#)
+    }
+    // After 600 minutes: 4 tenths of a day.
+    try test.change(at: minute(600)) { change in
+      var referral = try #require(try change.referral(sampleID(31))).referral
+      referral.partnerID = sampleID(21)
+      try change.update(referral.moved(to: .matched, at: change.now))
+      try change.record(
+        "referral.matched", .referral, sampleID(31).text,
+        changes: #"{"status":{"from":"pending","to":"matched"}}"#)
     }
     #expect(try test.findings() == [])
     test.store.close()
@@ -46,6 +53,8 @@ struct CheckTests {
 
   private static let areas =
     "The areas kept for the search of partner \(sampleID(21)) are not its service areas."
+  private static let steps =
+    "The overview's times from pending to matched are not those in the history."
   private static let search = "The search index does not agree with the partners."
 
   private static let damages = [
@@ -83,11 +92,21 @@ struct CheckTests {
       "DELETE FROM service_area_coverage WHERE state_code = 'AK' AND partner_type = 'agent'",
       "There are 305 rows of coverage, not 306."),
     Damage(
-      "a count of requests", "UPDATE referral_counts SET count = 3",
+      "a count of requests",
+      "UPDATE referral_counts SET count = 3 WHERE status = 'matched'",
       "The overview counts 3 requests of matched/attorney/MN, but there are 1."),
     Damage(
       "requests that are counted nowhere", "DELETE FROM referral_counts",
       "The overview counts 0 requests of matched/attorney/MN, but there are 1."),
+    Damage("a step that is counted nowhere", "DELETE FROM referral_steps", steps),
+    Damage("a step that is counted twice", "UPDATE referral_steps SET count = 2", steps),
+    Damage(
+      "a step that took another time", "UPDATE referral_steps SET tenths_of_days = 3", steps),
+    Damage(
+      "steps that never were",
+      """
+      INSERT INTO referral_steps VALUES ('connected', 'closed', 1, 1), ('connected', 'closed', 2, 1)
+      """, "The overview's times from connected to closed are not those in the history."),
     Damage("an area that is missing", "DELETE FROM partner_areas WHERE state_code = 'WI'", areas),
     Damage(
       "an area too many",
@@ -136,7 +155,10 @@ struct CheckTests {
       "CHECK constraint failed in users"),
     Damage(
       "a request whose history says otherwise",
-      "UPDATE referral_requests SET status = 'cancelled'",
+      """
+      DROP TRIGGER referral_steps_counted;
+      UPDATE referral_requests SET status = 'cancelled'
+      """,
       "Referral \(sampleID(31)) is cancelled, which is not the last status in its history."),
     Damage(
       "a request without a history",
@@ -162,6 +184,7 @@ struct CheckTests {
     try Connection(path: folder.database, role: .writer).script(
       """
       DELETE FROM service_area_coverage WHERE state_code = 'AK';
+      DROP TRIGGER referral_steps_counted;
       UPDATE referral_requests SET status = 'cancelled';
       DELETE FROM partner_areas WHERE state_code = 'WI'
       """)

@@ -80,19 +80,22 @@ struct EventTests {
     try test.record(3, of: 50)
     try test.record(2, of: 51)
     try test.record(2, of: 50)
-    var page = try test.read { try $0.events(of: sampleID(50), PageRequest(limit: 2)) }
+    var page = try test.read { try $0.events(of: .user, sampleID(50), PageRequest(limit: 2)) }
     #expect(page.items.map(\.number) == [7, 6])
     try test.record(1, of: 50)
     page = try test.read {
-      try $0.events(of: sampleID(50), PageRequest(limit: 2, after: page.next))
+      try $0.events(of: .user, sampleID(50), PageRequest(limit: 2, after: page.next))
     }
     #expect(page.items.map(\.number) == [3, 2])
     page = try test.read {
-      try $0.events(of: sampleID(50), PageRequest(limit: 2, after: page.next))
+      try $0.events(of: .user, sampleID(50), PageRequest(limit: 2, after: page.next))
     }
     #expect(page.items.map(\.number) == [1])
     #expect(page.next == nil)
-    #expect(try test.read { try $0.events(of: sampleID(52), PageRequest()) }.items.isEmpty)
+    #expect(try test.read { try $0.events(of: .user, sampleID(52), PageRequest()) }.items.isEmpty)
+    // A thing of another kind may have the same ID.
+    #expect(
+      try test.read { try $0.events(of: .partner, sampleID(50), PageRequest()) }.items.isEmpty)
   }
 
   @Test("a cursor of another shape is refused", arguments: [[], ["x"], ["1", "2"], [""], ["1.5"]])

@@ -153,7 +153,7 @@ struct ListTests {
     let test = try TestStore()
     try test.addGroups()
     var referrals = Referrals(seed: 7)
-    let rows = (0..<70).map { _ in referrals.next() }
+    let rows = (0..<48).map { _ in referrals.next() }
     try test.change { change in
       for number in 21...23 { try change.insert(Partner.sample(number)) }
       for referral in rows { try change.insert(referral) }
@@ -384,7 +384,7 @@ struct PartnerListTests {
   ) throws {
     let test = try TestStore()
     var partners = Partners(seed: 11)
-    let rows = (0..<60).map { _ in partners.next() }
+    let rows = (0..<40).map { _ in partners.next() }
     try test.change { change in for partner in rows { try change.insert(partner) } }
     for order in orders {
       func precedes(_ left: Partner, _ right: Partner) -> Bool {

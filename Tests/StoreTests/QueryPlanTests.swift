@@ -199,7 +199,7 @@ struct QueryPlanTests {
         filter.states = states
         filter.sort = sort
         filter.descending = descending
-        let list = try #require(plans.snapshot.partnerList(filter))
+        let list = try #require(try plans.snapshot.partnerList(filter))
         let page = PageRequest(after: isDeep ? ["2026-01-05T00:00:00.000Z", "900"] : nil)
         let problems = try plans.problems(
           with: list, alias: "p", page, cursor: isDeep ? sort.rawValue : nil)

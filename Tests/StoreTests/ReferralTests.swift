@@ -38,6 +38,8 @@ struct ReferralTests {
     full.outcomeNotes = "good"
     full.createdAt = minute(-5)
     full.updatedAt = minute(-1)
+    full.statusChangedAt = minute(-2)
+    full.connectedAt = minute(-2)
     var bare = Referral.sample(32, group: 13, state: nil)
     bare.context = Context(homePriceRange: Context.PriceRange(max: 5))
     try test.change { [partner, full, bare] change in

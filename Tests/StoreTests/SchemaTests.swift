@@ -179,6 +179,8 @@ struct SchemaTests {
     Trial("referral_requests", ["context": "'{'"], "CHECK constraint failed: json_valid"),
     Trial("referral_requests", ["state": "'MN'"], "CHECK constraint failed: state IS"),
     Trial(
+      "referral_requests", ["context": #"'{"state":"MN"}'"#], "CHECK constraint failed: state IS"),
+    Trial(
       "referral_requests", ["outcome_notes": text(10_001)],
       "CHECK constraint failed: length(outcome_notes)"),
     Trial("events", ["subject_kind": "'thing'"], "CHECK constraint failed: subject_kind"),

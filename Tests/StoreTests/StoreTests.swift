@@ -1,3 +1,4 @@
+import CSQLite
 import Domain
 import Foundation
 import Synchronization
@@ -96,6 +97,19 @@ struct StoreTests {
     #expect(kinds.filter { $0 == "partner.created" }.count == 80)
     #expect(kinds.filter { $0 == "coverage.status_changed" }.count == 1)
     #expect(try test.findings() == [])
+  }
+
+  @Test("a damaged file cannot be read just now, whatever part of it is")
+  func damaged() throws {
+    for code in [SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_IOERR] {
+      let failure = #expect(throws: Failure.self) {
+        try Store.translatingErrors { throw SQLiteError(extendedCode: code) }
+      }
+      guard case .unavailable = failure else {
+        Issue.record("\(String(describing: failure))")
+        continue
+      }
+    }
   }
 
   @Test("a closed store is unavailable, and may be closed again")

@@ -144,14 +144,16 @@ struct SummaryTests {
     #expect(try medians()["pending matched"] == 1.5)
   }
 
-  @Test("the median of values with how often each occurs")
-  func median() {
-    #expect(Median.of([(Double, Int)]()) == nil)
-    #expect(Median.of([(3.0, 1)]) == 3)
-    #expect(Median.of([(1.0, 1), (2.0, 1)]) == 1.5)
-    #expect(Median.of([(1.0, 5), (9.0, 1)]) == 1)
-    #expect(Median.of([(1.0, 3), (9.0, 3)]) == 5)
-    #expect(Median.of([(1.0, 1), (5.0, 1), (9.0, 7)]) == 9)
+  @Test(
+    "the median of values with how often each occurs, half a tenth upwards",
+    arguments: [
+      ([], nil), ([(30, 1)], 3), ([(0, 1)], 0), ([(10, 1), (20, 1)], 1.5), ([(10, 5), (90, 1)], 1),
+      ([(10, 3), (90, 3)], 5), ([(10, 1), (50, 1), (90, 7)], 9), ([(0, 1), (1, 1)], 0.1),
+      ([(1, 1), (2, 1)], 0.2), ([(4, 2), (7, 2)], 0.6), ([(24, 1), (25, 1)], 2.5),
+      ([(3, 1), (4, 1), (90, 1)], 0.4), ([(12_345, 9)], 1234.5),
+    ] as [([(tenths: Int, count: Int)], Double?)])
+  func median(values: [(tenths: Int, count: Int)], days: Double?) {
+    #expect(Median.days(of: values) == days)
   }
 
   @Test(
@@ -187,12 +189,8 @@ struct SummaryTests {
       var referral = Referral.sample(number, group: number - 20, status, partner: partner)
       referral.introSentAt = introduced.map { now.adding(days: -$0) }
       referral.outcome = outcome
-      try test.change { [referral] change in
-        try change.insert(referral)
-        var updated = referral
-        updated.connectedAt = connected.map { now.adding(days: -$0) }
-        try change.update(updated)
-      }
+      referral.connectedAt = connected.map { now.adding(days: -$0) }
+      try test.change { [referral] in try $0.insert(referral) }
     }
     try add(31, .introSent, introduced: 0)
     try add(32, .connected, introduced: 40, connected: 30)

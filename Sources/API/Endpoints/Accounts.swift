@@ -69,7 +69,8 @@ import Store
     expiresAt: call.now.adding(days: Token.defaultDays))
   var fields = try call.fields()
   fields.set("name", &token.name, .text(limit: 100))
-  fields.set("expires_at", &token.expiresAt, .time)
+  // A token that never expires is asked for by null, not by a form's field that was left empty.
+  fields.set("expires_at", &token.expiresAt, .time.notEmpty)
   if fields.has("expires_at"), let expiry = token.expiresAt, expiry <= call.now {
     fields.fail("expires_at", .inPast, "This time lies in the past.")
   }
@@ -135,7 +136,7 @@ extension Fields {
 extension Call<Change> {
   /// Those of the IDs in the body's `members` that are users.
   fileprivate func knownMembers() throws -> Set<ID> {
-    guard case .array(let elements) = body?["members"] else { return [] }
+    guard case .array(let elements) = body?["members"], elements.count <= 1_000 else { return [] }
     var known: Set<ID> = []
     for case .string(let text) in elements {
       if let id = ID(text.trimmingWhitespace()), try records.user(id) != nil { known.insert(id) }

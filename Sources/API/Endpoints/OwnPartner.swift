@@ -82,7 +82,10 @@ extension Call {
   }
 
   fileprivate func partnerView(_ record: StaffReferralRecord) throws -> PartnerReferral {
-    PartnerReferral(record, timeline: try records.timeline(of: record.referral.id))
+    let timeline = try records.timeline(of: record.referral.id)
+    // What was before would tell of others that the request was tried with.
+    let introduction = timeline.lastIndex { $0.status == .introSent } ?? timeline.endIndex
+    return PartnerReferral(record, timeline: Array(timeline[introduction...]))
   }
 }
 

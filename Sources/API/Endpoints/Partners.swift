@@ -103,7 +103,7 @@ package enum Partners {
 @Sendable func listPartnerHistory(_ call: Call<Snapshot>) throws -> Answer {
   let partner = try call.partner()
   return call.page(
-    try call.records.events(of: partner.id, call.query.page).map(EventView.init))
+    try call.records.events(of: .partner, partner.id, call.query.page).map(EventView.init))
 }
 
 extension Call {

@@ -41,17 +41,21 @@ import Store
     StaffReferral.fields.filter { !ReferralUpdate.fields.contains($0) }, stored: view)
   let partnerID: ID? = (update.partnerID ?? old.partnerID) ?? nil
   let partner = try partnerID.flatMap { try call.records.partner($0) }
-  if fields.errors.isEmpty {
+  // Without the status nobody knows what the other fields are held against.
+  let wrong = fields.errors.map(\.place)
+  if !wrong.contains(.pointer("/status")) {
     fields.fail(
       update.problems(
-        for: old, partnerExists: partnerID == nil || partner != nil, at: call.now))
+        for: old, partnerExists: partnerID == nil || partner != nil, at: call.now
+      ).filter { !wrong.contains($0.place) })
   }
   try fields.finish()
   try call.checkPrecondition(view)
   var new = try update.applied(to: old, partner: partner, at: call.now)
   if new == old {
     // Staff's note on a request that stays as it is; one that is sent again adds nothing.
-    if let note = update.note, update == ReferralUpdate(note: note) {
+    let last = try call.records.events(of: .referral, old.id, PageRequest(limit: 1)).items.first
+    if let note = update.note, last?.note != note || last?.actor?.id != call.caller.userID {
       try call.records.record("referral.noted", .referral, old.id.text, changes: "{}", note: note)
     }
     return .thing(view)
@@ -94,7 +98,7 @@ import Store
 @Sendable func listReferralHistory(_ call: Call<Snapshot>) throws -> Answer {
   let referral = try call.staffReferral().record.referral
   return call.page(
-    try call.records.events(of: referral.id, call.query.page).map(EventView.init))
+    try call.records.events(of: .referral, referral.id, call.query.page).map(EventView.init))
 }
 
 /// `GET /api/admin/referrals/:id/candidates`: the partners that fit a request, best first.

@@ -68,8 +68,8 @@ struct StaffSummaryView: View {
 }
 
 extension JSONWriter {
-  /// Writes a median of days to a tenth, or null: the mean of the two in the middle may have more digits.
+  /// Writes a number of days, or null.
   mutating func days(_ days: Double?) {
-    if let days { number((days * 10).rounded() / 10) } else { null() }
+    if let days { number(days) } else { null() }
   }
 }

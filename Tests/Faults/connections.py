@@ -1,0 +1,266 @@
+"""More connections than threads: busy, idle, slow and broken ones; each client gets its share, in its time.
+
+Four threads serve 64 busy clients, whose answers are counted one by one: where a connection holds a thread, some get
+none at all. Then as many again while 500 connections stay idle, 200 send a byte now and then, and 50 stop in the middle
+of a body; with and without those by turns, so that what else the machine does meets both alike. Straight on the
+responder's socket, and through nginx. At the end memory and descriptors must be back where they were.
+"""
+
+import json
+import pathlib
+import socket
+import statistics
+import subprocess
+import threading
+import time
+
+import fastcgi
+from service import Failure, Service, Trouble, require, say
+
+THREADS, BUSY, IDLE, SLOW, HALTING = 4, 64, 500, 200, 50
+# Seconds between two bytes of a slow sender.
+PAUSE = 0.05
+# The receive timeout of responder and nginx alike (Server.Configuration, locations.conf).
+RECEIVE_TIMEOUT = 10
+TARGET = "/api/coverage/MN/attorney"
+BODY = b'{"type": "agent", "company_name": "Half a company", "email": "half@mail.example"}'
+
+
+class Way:
+    """How clients reach the responder: straight on its socket, or through nginx."""
+
+    def __init__(self, name, service):
+        self.name = name
+        token = service.token
+        if name == "straight":
+            self.family, self.address, self.crowd = socket.AF_UNIX, service.socket, ["fastcgi", service.socket]
+            self.request = fastcgi.request("GET", TARGET)
+            self.short_request = fastcgi.begin() + fastcgi.stream(fastcgi.PARAMS, 1, fastcgi.pairs(
+                [(b"REQUEST_METHOD", b"GET"), (b"REQUEST_URI", TARGET.encode())])) + fastcgi.record(fastcgi.STDIN)
+            whole = fastcgi.request("POST", "/api/admin/partners", BODY, token)
+            self.half_request = whole[:-8 - len(BODY) // 2]  # without the stream's end and half of its record
+        else:
+            port = service.nginx.port
+            self.family, self.address, self.crowd = socket.AF_INET, ("127.0.0.1", port), ["http", str(port)]
+            self.request = self.short_request = f"GET {TARGET} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+            head = f"POST /api/admin/partners HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n" \
+                   f"Content-Type: application/json\r\nContent-Length: {len(BODY)}\r\n\r\n"
+            self.half_request = head.encode() + BODY[:len(BODY) // 2]
+
+    def connect(self):
+        connection = socket.socket(self.family)
+        connection.settimeout(10)
+        connection.connect(self.address)
+        return connection
+
+    def is_answer(self, received):
+        """Whether these bytes are a whole answer with status 200."""
+        if self.name == "straight":
+            return b"Status: 200" in received and fastcgi.records(received)[-1].type == fastcgi.END_REQUEST
+        head, _, body = received.partition(b"\r\n\r\n")
+        return head.startswith(b"HTTP/1.1 200 ") and body.endswith(b"}")
+
+
+def has_arrived(connection):
+    """Whether there is something to be read on a non-blocking connection, be it the end."""
+    try:
+        connection.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    except ConnectionResetError:
+        pass
+    return True
+
+
+class Burden:
+    """The idle, the slow and the broken connections, kept up by a thread; a context manager."""
+
+    def __init__(self, way):
+        self.way = way
+        self.idle, self.slow, self.halting = [], [], {}
+        self.answered = 0  # requests that came byte by byte
+        self.given_up = []  # seconds after which half a body was
+        self.trouble = None
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=self.keep_up)
+
+    def __enter__(self):
+        try:
+            for _ in range(IDLE):
+                connection = self.way.connect()
+                self.idle.append(connection)
+                connection.sendall(self.way.request)
+                if not self.way.is_answer(connection.recv(65536)):
+                    raise Failure(f"an idle connection's first request was not answered ({self.way.name})")
+                connection.setblocking(False)
+            for index in range(SLOW):
+                self.slow.append(Slow(self.way, index % len(self.way.short_request)))
+            for _ in range(HALTING):
+                self.halt()
+        except BaseException:
+            self.close()
+            raise
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopping.set()
+        self.thread.join()
+        self.close()
+        if self.trouble:
+            raise Failure(f"{self.way.name}: {self.trouble}")
+
+    def close(self):
+        for connection in [*self.idle, *(one.connection for one in self.slow), *self.halting]:
+            connection.close()
+
+    def halt(self):
+        """Another connection that stops in the middle of a body."""
+        connection = self.way.connect()
+        connection.sendall(self.way.half_request)
+        connection.setblocking(False)
+        self.halting[connection] = time.monotonic()
+
+    def keep_up(self):
+        try:
+            while not self.stopping.wait(PAUSE):
+                for one in self.slow:
+                    self.answered += one.step()
+                for connection in list(filter(has_arrived, self.halting)):
+                    self.given_up.append(time.monotonic() - self.halting.pop(connection))
+                    connection.close()
+                    self.halt()
+            if any(map(has_arrived, self.idle)):
+                self.trouble = "idle connections were closed"
+        except Exception as error:
+            self.trouble = f"{type(error).__name__}: {error}"
+
+
+class Slow:
+    """A client that sends its request byte by byte, again and again."""
+
+    def __init__(self, way, sent):
+        """Begins with its first `sent` bytes, so that not all clients begin at once."""
+        self.way, self.connection, self.sent = way, way.connect(), sent
+        self.connection.sendall(way.short_request[:sent])
+        self.connection.setblocking(False)
+
+    def step(self):
+        """Sends the next byte, or takes the answer; whether there was one."""
+        if self.sent < len(self.way.short_request):
+            self.connection.send(self.way.short_request[self.sent:self.sent + 1])
+            self.sent += 1
+            return False
+        if not has_arrived(self.connection):
+            return False
+        received = self.connection.recv(65536)
+        if not self.way.is_answer(received):
+            raise Failure(f"a slow sender got {received[:200]!r}")
+        self.sent = 0
+        return True
+
+
+class Crowd:
+    """Busy clients, in a program of their own."""
+
+    def __init__(self, folder):
+        self.program, self.request = f"{folder}/crowd", f"{folder}/request"
+        source = pathlib.Path(__file__).with_name("crowd.c")
+        compiler = ["cc", "-std=c11", "-O2", "-Wall", "-Wextra", "-Werror"]
+        if subprocess.run([*compiler, source, "-o", self.program]).returncode:
+            raise Trouble("crowd.c does not compile")
+
+    def run(self, way, seconds, clients=BUSY):
+        """Their figures, after so many seconds."""
+        pathlib.Path(self.request).write_bytes(way.request)
+        result = subprocess.run(
+            [self.program, *way.crowd, self.request, str(clients), str(seconds)], capture_output=True, text=True,
+            timeout=seconds + 60)
+        if result.returncode:
+            raise Failure(f"{way.name}: {result.stderr.strip()}")
+        return json.loads(result.stdout)
+
+
+def share(way, figures, least):
+    """The figures of a fair run; fails where one client got too little of what the luckiest got."""
+    answers = figures["answers"]
+    rows = [(f"{way.name}: answers a second", f"{sum(answers) / figures['seconds']:,.0f}"),
+            (f"{way.name}: answers of a client, least and most",
+             f"{min(answers):,} and {max(answers):,} ({min(answers) / max(max(answers), 1):.2f})"),
+            (f"{way.name}: p99, longest wait", f"{figures['p99'] / 1000:.1f} ms, {figures['most'] / 1000:.0f} ms")]
+    if min(answers) < least * max(answers):
+        raise Failure(f"{way.name}: clients on kept connections do not get their share", rows)
+    return rows
+
+
+def compare(way, crowd, rounds, seconds):
+    """p99 of the busy ones without the burden and with it, by turns."""
+    without, burdened = [], []
+    for _ in range(rounds):
+        without.append(crowd.run(way, seconds))
+        with Burden(way):
+            burdened.append(crowd.run(way, seconds))
+    ratio = statistics.median(after["p99"] / before["p99"] for before, after in zip(without, burdened))
+    medians = [[statistics.median(run[name] for run in runs) / 1000 for runs in (without, burdened)]
+               for name in ("p99", "most")]
+    rates = [statistics.median(sum(run["answers"]) / run["seconds"] for run in runs) for runs in (without, burdened)]
+    rows = [(f"{way.name}: p99 alone, beside {IDLE} idle, {SLOW} slow, {HALTING} halting",
+             "{:.1f} ms, {:.1f} ms".format(*medians[0]) + f" ({ratio:.2f}, median of {rounds})"),
+            (f"{way.name}: longest wait, likewise", "{:.0f} ms, {:.0f} ms".format(*medians[1])),
+            (f"{way.name}: answers a second, likewise", "{:,.0f}, {:,.0f}".format(*rates))]
+    if ratio > 2:
+        raise Failure(f"{way.name}: idle and slow connections cost the others {ratio:.1f} times their p99", rows)
+    return rows
+
+
+def endure(ways, seconds):
+    """The burden for longer than the timeouts: slow senders are answered, half bodies given up."""
+    with Burden(ways[0]) as first, Burden(ways[1]) as second:
+        time.sleep(seconds)
+    rows = []
+    for burden in (first, second):
+        times = burden.given_up
+        rows.append((f"{burden.way.name}: half bodies given up after",
+                     f"{len(times)}, {min(times):.1f} to {max(times):.1f} s" if times else "never"))
+        rows.append((f"{burden.way.name}: requests that came byte by byte, answered", burden.answered))
+        if len(times) < HALTING or not RECEIVE_TIMEOUT - 1 < min(times) <= max(times) < RECEIVE_TIMEOUT + 3:
+            raise Failure(f"{burden.way.name}: half bodies are not given up in time", rows)
+        if burden.answered < SLOW:
+            raise Failure(f"{burden.way.name}: slow senders are not answered", rows)
+    return rows
+
+
+def run(setting):
+    require("gcc", "libc6-dev")
+    fair, rounds, seconds = (2, 5, 1) if setting.short else (20, 25, 3)
+    crowd = Crowd(setting.folder)
+    with Service(setting.executable, setting.folder, ["--threads", THREADS]) as service:
+        responder = service.responder
+        ways = [Way("straight", service), Way("through nginx", service)]
+        for way in ways:  # what is taken once and kept: connections to the database, buffers, caches
+            with Burden(way):
+                crowd.run(way, 1)
+            if way is ways[0]:
+                descriptors = responder.descriptors()  # before nginx, which keeps connections
+        resident = responder.resident_bytes()
+        figures = [("threads, busy clients", f"{THREADS}, {BUSY}")]
+        # The kernel gives nginx's processes connections in unequal numbers, so their clients' shares are not equal.
+        for way, least in zip(ways, [0.5, 0.1]):
+            say(f"  {way.name}")
+            figures += share(way, crowd.run(way, fair), least)
+            figures += compare(way, crowd, rounds, seconds)
+        say("  beyond the timeouts")
+        figures += endure(ways, RECEIVE_TIMEOUT + 3 if setting.short else 3 * RECEIVE_TIMEOUT)
+        grown = responder.resident_bytes() - resident
+        service.nginx.stop()
+        left = responder.descriptors() - descriptors
+        trouble = [line for line in service.log().splitlines() if '"level":"error"' in line
+                   or '"level":"critical"' in line]
+        status = responder.stop()
+    figures += [("growth of memory", f"{grown / 1e6:.1f} MB, to {(resident + grown) / 1e6:.0f} MB"),
+                ("descriptors more than before", left)]
+    if grown > 8e6 or left > 0:
+        raise Failure("memory or descriptors are not given back", figures)
+    if trouble or status:
+        raise Failure(trouble[0] if trouble else f"the responder ended with {status}", figures)
+    return figures

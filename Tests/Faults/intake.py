@@ -1,0 +1,66 @@
+"""libFuzzer, guided by coverage, on what takes a connection's bytes in and hands them to libfcgi.
+
+The sources of FastCGI are compiled with intake.swift, libFuzzer and AddressSanitizer. However the bytes are cut, the
+same requests must be found; libfcgi must read each of them as it was found; and no memory may be touched that is not
+theirs.
+"""
+
+import os
+import re
+import subprocess
+
+import fastcgi
+from service import PROJECT, Failure, Trouble, say
+
+SECONDS, SECONDS_SHORT = 180, 10
+# Bytes of an input: enough for several requests and for going past each of intake.swift's limits.
+LONGEST = 4096
+
+
+def examples():
+    """What the mutations begin with: one of each kind that the specification knows."""
+    parameters = fastcgi.pairs([(b"REQUEST_METHOD", b"POST"), (b"CONTENT_LENGTH", b"4"), (b"A", b"b" * 200)])
+    request = fastcgi.begin() + fastcgi.stream(fastcgi.PARAMS, 1, parameters, 50, b"\0" * 5) \
+        + fastcgi.stream(fastcgi.STDIN, 1, b"body", padding=b"\0")
+    null = [fastcgi.record(fastcgi.GET_VALUES, 0, fastcgi.pairs([(b"FCGI_MAX_CONNS", b""), (b"FCGI_MPXS_CONNS", b"")])),
+            fastcgi.record(99, 0)]
+    return [fastcgi.request("GET", "/"), request, request * 2, request + null[0], *null, fastcgi.begin(role=2),
+            fastcgi.begin() + fastcgi.record(fastcgi.ABORT_REQUEST) + request,
+            request[:-8] + fastcgi.begin(2) + request[-8:],
+            fastcgi.request("POST", "/", b"x" * 600), fastcgi.request("POST", "/", request, request_id=300)]
+
+
+def run(setting):
+    program, corpus = f"{setting.folder}/intake", f"{setting.folder}/corpus"
+    os.mkdir(corpus)
+    for number, example in enumerate(examples()):
+        with open(f"{corpus}/{number}", "wb") as file:
+            file.write(bytes([7 * number]) + example)
+    say("  compiling")
+    compiled = subprocess.run(
+        ["swiftc", "-sanitize=fuzzer,address", "-parse-as-library", "-O", "-package-name", "tomi", "-swift-version", "6",
+         "-I", PROJECT / "Sources/CFastCGI", *sorted((PROJECT / "Sources/FastCGI").glob("*.swift")),
+         PROJECT / "Tests/Faults/intake.swift", "-o", program], capture_output=True, text=True, cwd=setting.folder)
+    if compiled.returncode:
+        raise Trouble(f"intake.swift does not compile: {compiled.stderr[-2000:]}")
+    seconds = SECONDS_SHORT if setting.short else SECONDS
+    say(f"  fuzzing for {seconds} seconds")
+    result = subprocess.run(
+        [program, f"-seed={setting.seed}", f"-max_total_time={seconds}", f"-max_len={LONGEST}", "-timeout=10",
+         "-rss_limit_mb=1024", "-print_final_stats=1", f"-artifact_prefix={setting.folder}/", corpus],
+        capture_output=True, text=True, errors="replace")
+    inputs = [name for name in os.listdir(setting.folder) if re.match("(crash|leak|oom|timeout)-", name)]
+    if result.returncode or inputs:
+        say(result.stderr[-4000:])
+        for name in inputs:
+            with open(f"{setting.folder}/{name}", "rb") as file:
+                say(f"{name}:\n{file.read().hex()}")
+        raise Failure(f"libFuzzer ended with {result.returncode}: {', '.join(inputs) or 'no input kept'}")
+    runs = int(re.search(r"stat::number_of_executed_units:\s*(\d+)", result.stderr)[1])
+    covered = re.findall(r"cov: (\d+)", result.stderr)
+    figures = [("inputs, seconds", f"{runs:,}, {seconds}"), ("branches reached, inputs that reach them",
+                                                             f"{covered[-1]}, {len(os.listdir(corpus)):,}"),
+               ("read otherwise, crashes, leaks", 0)]
+    if runs < 1000 * seconds / 10:
+        raise Trouble(f"{runs} inputs are too few to show anything")
+    return figures

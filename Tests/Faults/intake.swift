@@ -1,0 +1,109 @@
+// What libFuzzer calls for each input: the bytes of a connection are taken in, and each request that is found goes to
+// libfcgi. Compiled together with Sources/FastCGI by intake.py. A broken promise ends the process.
+
+import CFastCGI
+
+private let limits = Intake.Limits(parameters: 1000, body: 500, connections: 10)
+// libFuzzer calls from one thread.
+nonisolated(unsafe) private let exchange = try! Exchange(requestSize: limits.bytes)
+
+/// What comes of a connection's bytes.
+private struct Outcome: Equatable {
+  var requests: [[UInt8]] = []
+  var bodySizes: [Int] = []
+  var replies: [UInt8] = []
+  var isRefused = false
+}
+
+/// Takes the bytes in as a server does to which they come in pieces of `size`.
+private func take(_ bytes: ArraySlice<UInt8>, inPiecesOf size: Int) -> Outcome {
+  var outcome = Outcome()
+  var intake = Intake(limits: limits)
+  var pending: [UInt8] = []
+  var unsent = bytes
+  while !unsent.isEmpty {
+    pending += unsent.prefix(size)
+    unsent = unsent.dropFirst(size)
+    scanning: while true {
+      let found = pending.withUnsafeMutableBytes { intake.scan($0) }
+      outcome.replies += intake.replies
+      intake.replies = []
+      switch found {
+      case .refused:
+        outcome.isRefused = true
+        return outcome
+      case .incomplete(let kept):
+        precondition(kept <= pending.count, "more is kept than came")
+        pending.removeLast(pending.count - kept)
+        break scanning
+      case .complete(let length, let next):
+        precondition(length <= next && next <= pending.count, "a request is longer than what came")
+        outcome.requests.append(Array(pending[..<length]))
+        outcome.bodySizes.append(intake.bodySize)
+        pending.removeFirst(next)
+        intake = Intake(limits: limits)
+      }
+    }
+  }
+  return outcome
+}
+
+/// What a request says, read from its records without libfcgi.
+private func parts(of request: [UInt8]) -> (parameters: [Request.Parameter], body: [UInt8]) {
+  var streams: [Int32: [UInt8]] = [:]
+  var types: [Int32] = []
+  var offset = 0
+  request.withUnsafeBytes { bytes in
+    while offset < bytes.count {
+      let header = RecordHeader(bytes, at: offset)
+      precondition(offset + header.recordLength <= bytes.count, "a record is cut off")
+      let start = offset + RecordHeader.size
+      let content = bytes[start..<start + header.contentLength]
+      streams[header.type, default: []] += content
+      types.append(header.type)
+      offset += header.recordLength
+    }
+  }
+  precondition(types == types.sorted() && types.last == FCGI_STDIN, "records are out of order")
+  precondition(Set(types) == [FCGI_BEGIN_REQUEST, FCGI_PARAMS, FCGI_STDIN], "records are missing")
+  var parameters: [Request.Parameter] = []
+  streams[FCGI_PARAMS]!.withUnsafeBytes { bytes in
+    var pairs = Pairs(bytes)
+    while let (name, value) = pairs.next() {
+      parameters.append(
+        Request.Parameter(
+          name: String(decoding: name, as: UTF8.self),
+          value: String(decoding: value, as: UTF8.self)))
+    }
+    precondition(!pairs.isBroken, "parameters are cut off")
+  }
+  return (parameters, streams[FCGI_STDIN]!)
+}
+
+/// The first byte says in which pieces the others come.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func fuzz(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
+  let input = Array(UnsafeBufferPointer(start: start, count: count))
+  guard let size = input.first else { return 0 }
+  let outcome = take(input.dropFirst(), inPiecesOf: .max)
+  let inPieces = take(input.dropFirst(), inPiecesOf: Int(size) + 1)
+  precondition(inPieces == outcome, "it matters how the bytes are cut")
+  for (request, bodySize) in zip(outcome.requests, outcome.bodySizes) {
+    let (parameters, body) = parts(of: request)
+    let lies = parameters.contains {
+      $0.name == "CONTENT_LENGTH" && !$0.value.isEmpty
+        && !($0.value.allSatisfy { "0"..."9" ~= $0 } && Int($0.value) == bodySize)
+    }
+    let received = request.withUnsafeBytes {
+      exchange.receive($0, bodySize: bodySize, bodyLimit: limits.body)
+    }
+    precondition((received == nil) == lies, "libfcgi does not take a request, or takes a lie")
+    if let received {
+      precondition(received.parameters == parameters, "libfcgi reads other parameters")
+      let expected: Request.Body = bodySize > limits.body ? .tooLarge : .complete(body)
+      precondition(received.body == expected, "libfcgi reads another body")
+    }
+    exchange.finish()
+  }
+  return 0
+}
