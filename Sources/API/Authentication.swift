@@ -58,9 +58,7 @@ package enum AccessToken {
   package static func new() -> String {
     var generator = SystemRandomNumberGenerator()
     let bytes = (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
-    return "tomi_"
-      + Data(bytes).base64EncodedString()
-      .replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
+    return "tomi_" + Base64URL.encode(bytes)
   }
 
   /// What is kept of a token. It has more random bits than can be guessed, so no slow hash is needed.

@@ -140,8 +140,10 @@ struct Query: Sendable {
     func wrong(_ name: String, _ problem: FieldProblem) {
       errors.append(FieldError(.parameter(name), problem))
     }
-    for part in (text ?? "").split(separator: "&") {
-      let halves = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+    for part in (text ?? "").utf8.split(separator: UInt8(ascii: "&")) {
+      let halves = part.split(
+        separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false
+      ).map { Substring($0) }
       let name = PercentEncoding.decode(halves[0], plusIsSpace: true)
       let value = halves.count > 1 ? PercentEncoding.decode(halves[1], plusIsSpace: true) : ""
       guard let name, parameters.contains(where: { $0.name == name }) else {
@@ -205,8 +207,7 @@ struct Query: Sendable {
       json.string(fingerprint)
       for text in key { json.string(text) }
     }
-    return Data(json.bytes).base64EncodedString()
-      .replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
+    return Base64URL.encode(json.bytes)
   }
 
   /// The address of the page that the cursor begins, relative to the host.
@@ -229,9 +230,7 @@ struct Query: Sendable {
   }
 
   private func decode(cursor: String) -> [String]? {
-    var base64 = cursor.replacing("-", with: "+").replacing("_", with: "/")
-    base64 += String(repeating: "=", count: (4 - base64.count % 4) % 4)
-    guard let data = Data(base64Encoded: base64), let json = try? JSON(parsing: Array(data)),
+    guard let bytes = Base64URL.decode(cursor), let json = try? JSON(parsing: bytes),
       case .array(let elements) = json
     else { return nil }
     let texts = elements.compactMap { element -> String? in
@@ -241,6 +240,34 @@ struct Query: Sendable {
       return nil
     }
     return Array(texts.dropFirst())
+  }
+}
+
+/// Base64 in the alphabet for URLs, without padding (RFC 4648, section 5).
+enum Base64URL {
+  static func encode(_ bytes: [UInt8]) -> String {
+    let encoded = Data(bytes).base64EncodedData().compactMap { byte -> UInt8? in
+      switch byte {
+      case UInt8(ascii: "+"): UInt8(ascii: "-")
+      case UInt8(ascii: "/"): UInt8(ascii: "_")
+      case UInt8(ascii: "="): nil
+      default: byte
+      }
+    }
+    return String(decoding: encoded, as: UTF8.self)
+  }
+
+  /// The bytes; nil for anything that is not Base64, in either alphabet.
+  static func decode(_ text: String) -> [UInt8]? {
+    var base64 = text.utf8.map { byte in
+      switch byte {
+      case UInt8(ascii: "-"): UInt8(ascii: "+")
+      case UInt8(ascii: "_"): UInt8(ascii: "/")
+      default: byte
+      }
+    }
+    while base64.count % 4 != 0 { base64.append(UInt8(ascii: "=")) }
+    return Data(base64Encoded: Data(base64)).map { Array($0) }
   }
 }
 

@@ -169,7 +169,7 @@ struct Call<Records: Snapshot> {
   /// A page of a list, with the address of the next one.
   func page<Item: View>(_ page: Page<Item>, order: String? = nil) -> Answer {
     let cursor = page.next.map(query.cursor(after:))
-    var json = JSONWriter(capacity: 256 + 512 * page.items.count)
+    var json = JSONWriter(capacity: 256 + 1_280 * page.items.count)
     json.object {
       $0.name("data")
       $0.array(page.items)

@@ -205,7 +205,7 @@ struct Target {
   let query: Substring?
 
   init(_ text: String) {
-    let mark = text.firstIndex(of: "?")
+    let mark = text.utf8.firstIndex(of: UInt8(ascii: "?"))
     path = text[..<(mark ?? text.endIndex)]
     query = mark.map { text[text.index(after: $0)...] }
   }
@@ -214,11 +214,12 @@ struct Target {
   /// a path that none of ours can be: with an empty segment, a slash at its end, a dot segment, or a
   /// broken escape.
   var segments: [String]? {
-    guard path.hasPrefix("/") else { return nil }
+    let slash = UInt8(ascii: "/")
+    guard path.utf8.first == slash else { return nil }
     var segments: [String] = []
-    for segment in path.dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
-      guard !segment.isEmpty, let text = PercentEncoding.decode(segment), !text.contains("/"),
-        text != ".", text != ".."
+    for segment in path.utf8.dropFirst().split(separator: slash, omittingEmptySubsequences: false) {
+      guard !segment.isEmpty, let text = PercentEncoding.decode(Substring(segment)),
+        !text.utf8.contains(slash), text != ".", text != ".."
       else { return nil }
       segments.append(text)
     }

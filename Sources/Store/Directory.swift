@@ -20,8 +20,10 @@ package struct DirectoryFilter: Sendable {
 
 extension Snapshot {
   /// A page of the active partners that the filter keeps.
-  package func directory(_ filter: DirectoryFilter, _ page: PageRequest) throws -> Page<Partner> {
-    try directoryList(filter)?.page(page, on: connection, read: Snapshot.partner)
+  package func directory(
+    _ filter: DirectoryFilter, _ page: PageRequest
+  ) throws -> Page<PublicProfile> {
+    try directoryList(filter)?.page(page, on: connection, read: Snapshot.publicProfile)
       ?? Page(items: [])
   }
 
@@ -56,7 +58,7 @@ extension Snapshot {
         + (filter.sort == .companyName ? "_company" : "_creation")
     }
     var list = List(
-      columns: Snapshot.partnerColumns, items: Snapshot.partnerTable, walked: walked,
+      columns: Snapshot.publicColumns, items: Snapshot.partnerTable, walked: walked,
       sort: filter.sort.rawValue,
       collation: filter.sort == .companyName ? " COLLATE NOCASE" : "",
       descending: filter.descending)

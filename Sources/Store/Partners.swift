@@ -39,10 +39,20 @@ extension Snapshot {
       notes: columns.textOrNil(), createdAt: columns.time(), updatedAt: columns.time())
   }
 
+  static let publicColumns =
+    "p.id, p.type, p.company_name, p.contact_name, p.website, p.service_areas, p.co_ownership_certified"
+
+  static func publicProfile(_ columns: inout Columns) throws -> PublicProfile {
+    PublicProfile(
+      id: columns.id(), type: try columns.word(), companyName: columns.text(),
+      contactName: columns.textOrNil(), website: columns.textOrNil(),
+      serviceAreas: try states(inArray: columns.text()), coOwnershipCertified: columns.bool())
+  }
+
   /// The states in a JSON array of codes, such as `["MN","CA"]`.
   private static func states(inArray json: String) throws -> [StateCode] {
-    try json.split(whereSeparator: { "[]\", ".contains($0) }).map { code in
-      guard let state = StateCode(rawValue: String(code)) else {
+    try json.utf8.split(whereSeparator: { "[]\", ".utf8.contains($0) }).map { code in
+      guard let state = StateCode(rawValue: String(Substring(code))) else {
         throw DamagedValue(text: json)
       }
       return state

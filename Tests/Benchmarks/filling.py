@@ -1,4 +1,4 @@
-"""Fills a new database with many rows, all triggers on: `tomi-referrals demo` syncs each change, so it is for hundreds."""
+"""Fills a new database with many rows, all triggers on: quicker than `tomi-referrals demo`, which syncs each change."""
 
 import base64
 import functools

@@ -1,5 +1,5 @@
 // An open-loop client: sends each request when it is due, whether or not earlier ones are answered, and counts an
-// answer's time from when its request was due. So a server that stalls is charged for all who would have come meanwhile.
+// answer's time from when its request was due: a server that stalls is charged for all who would have come meanwhile.
 // Usage: load PORT REQUESTS_PER_SECOND CONNECTIONS STATUS FILE
 // FILE holds requests, each behind its length in bytes and a line feed. Prints times in microseconds as JSON.
 
@@ -99,7 +99,8 @@ static void read_head(struct connection *connection) {
   if (length == NULL) fail("an answer without Content-Length");
   connection->closes = strcasestr(connection->head, "\r\nConnection: close") != NULL;
   if (atoi(connection->head + strlen("HTTP/1.1 ")) != status_expected) wrong++;
-  connection->body_left = atol(length + strlen("\r\nContent-Length:")) - (connection->head + connection->head_count - rest);
+  long arrived = (long)(connection->head + connection->head_count - rest);
+  connection->body_left = atol(length + strlen("\r\nContent-Length:")) - arrived;
 }
 
 static void receive(struct connection *connection) {

@@ -62,6 +62,7 @@ extension EndToEnd {
           admin + ["--name", String(repeating: "n", count: 101)] + database,
           ["serve", "--socket", "\(folder)/s", "--threads", "0"] + database,
           ["serve", "--socket", "\(folder)/s", "--threads", "many"] + database,
+          ["serve", "--socket", "\(folder)/s", "--changes-per-commit", "0"] + database,
           ["serve", "--socket", "\(folder)/s", "--allow-origin", "*"] + database,
           ["serve", "--socket", "\(folder)/s", "--log-level", "loud"] + database,
           ["demo", "--partners", "-1"] + database, ["demo", "--seed", "x"] + database,

@@ -363,7 +363,11 @@ struct PartnerListTests {
       page: { snapshot, order, request in
         var filter = filter
         (filter.sort, filter.descending) = order
-        return try snapshot.directory(filter, request)
+        return try snapshot.directory(filter, request).map { profile in
+          let partner = try #require(try snapshot.partner(profile.id))
+          #expect(profile == partner.publicProfile)
+          return partner
+        }
       },
       isOrdered: { order, left, right in
         switch order.0 {

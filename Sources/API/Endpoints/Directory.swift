@@ -23,14 +23,14 @@ import Store
   guard let partner = try call.records.partner(call.id()), partner.status == .active else {
     throw Failure.notFound
   }
-  return .thing(PublicPartner(partner))
+  return .thing(PublicPartner(partner.publicProfile))
 }
 
 /// A partner as everybody sees it.
 struct PublicPartner: View {
-  let partner: Partner
+  let partner: PublicProfile
 
-  init(_ partner: Partner) { self.partner = partner }
+  init(_ partner: PublicProfile) { self.partner = partner }
 
   func write(to json: inout JSONWriter) {
     json.object { writeMembers(to: &$0) }
@@ -117,7 +117,7 @@ struct RecommendedPartner: View {
 
   func write(to json: inout JSONWriter) {
     json.object {
-      PublicPartner(partner).writeMembers(to: &$0)
+      PublicPartner(partner.publicProfile).writeMembers(to: &$0)
       $0.field("why", why)
     }
   }
