@@ -190,11 +190,11 @@ struct MigrationTests {
     let text = Data(String(repeating: "This is a letter, not a database.\n", count: 300).utf8)
     #expect(FileManager.default.createFile(atPath: folder.database, contents: text))
     for dryRun in [true, false] {
-      #expect(throws: SQLiteError.self) {
+      #expect(throws: Failure.self) {
         try Migrator.migrate(path: folder.database, dryRun: dryRun)
       }
     }
-    #expect(throws: SQLiteError.self) { try Store(path: folder.database) }
+    #expect(throws: Failure.self) { try Store(path: folder.database) }
     #expect(try folder.contents() == ["referrals.db": text])
   }
 
