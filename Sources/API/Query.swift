@@ -243,34 +243,6 @@ struct Query: Sendable {
   }
 }
 
-/// Base64 in the alphabet for URLs, without padding (RFC 4648, section 5).
-enum Base64URL {
-  static func encode(_ bytes: [UInt8]) -> String {
-    let encoded = Data(bytes).base64EncodedData().compactMap { byte -> UInt8? in
-      switch byte {
-      case UInt8(ascii: "+"): UInt8(ascii: "-")
-      case UInt8(ascii: "/"): UInt8(ascii: "_")
-      case UInt8(ascii: "="): nil
-      default: byte
-      }
-    }
-    return String(decoding: encoded, as: UTF8.self)
-  }
-
-  /// The bytes; nil for anything that is not Base64, in either alphabet.
-  static func decode(_ text: String) -> [UInt8]? {
-    var base64 = text.utf8.map { byte in
-      switch byte {
-      case UInt8(ascii: "-"): UInt8(ascii: "+")
-      case UInt8(ascii: "_"): UInt8(ascii: "/")
-      default: byte
-      }
-    }
-    while base64.count % 4 != 0 { base64.append(UInt8(ascii: "=")) }
-    return Data(base64Encoded: Data(base64)).map { Array($0) }
-  }
-}
-
 /// Percent-encoding (RFC 3986, section 2.1).
 enum PercentEncoding {
   /// Decodes a part of a URL; nil if an escape is broken or the result is not UTF-8.

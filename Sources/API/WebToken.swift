@@ -64,7 +64,7 @@ package struct WebTokenVerifier: Sendable {
     // The compact serialization of RFC 7515, section 7.1.
     let parts = token.split(separator: ".", omittingEmptySubsequences: false)
     guard parts.count == 3, let header = JSON(base64URL: parts[0]),
-      let signature = Data(base64URL: parts[2]), case .string(let algorithm) = header["alg"],
+      let signature = Base64URL.decode(parts[2]), case .string(let algorithm) = header["alg"],
       // An extension that must be understood (RFC 7515, section 4.1.11): none is.
       header["crit"] == nil
     else { return nil }
@@ -73,7 +73,7 @@ package struct WebTokenVerifier: Sendable {
     let signed = Data("\(parts[0]).\(parts[1])".utf8)
     let isSigned = keys.contains { key in
       key.algorithm.rawValue == algorithm && (id == nil || key.id == nil || key.id == id)
-        && key.isSignature(signature, of: signed)
+        && key.isSignature(Data(signature), of: signed)
     }
     guard isSigned, let claims = JSON(base64URL: parts[1]), isValid(claims, at: now),
       case .string(let subject) = claims["sub"], let user = ID(subject)
@@ -175,10 +175,10 @@ package struct WebTokenVerifier: Sendable {
     }
 
     private static func bytes(_ name: String, of json: JSON) throws -> Data {
-      guard case .string(let text) = json[name], let bytes = Data(base64URL: Substring(text)) else {
+      guard case .string(let text) = json[name], let bytes = Base64URL.decode(text) else {
         throw KeySetError("\"\(name)\" is not there, or not in base64url")
       }
-      return bytes
+      return Data(bytes)
     }
 
     private static func checkIsPublic(_ json: JSON) throws {
@@ -215,7 +215,7 @@ package struct KeySetError: Error, CustomStringConvertible {
 extension JSON {
   /// A JSON text in base64url.
   fileprivate init?(base64URL text: Substring) {
-    guard let data = Data(base64URL: text), let json = try? JSON(parsing: Array(data)) else {
+    guard let bytes = Base64URL.decode(text), let json = try? JSON(parsing: bytes) else {
       return nil
     }
     self = json
@@ -228,17 +228,5 @@ extension JSON {
     case .number(let seconds): seconds
     default: nil
     }
-  }
-}
-
-extension Data {
-  /// Bytes from base64url without padding (RFC 7515, section 2).
-  fileprivate init?(base64URL text: Substring) {
-    var base64 = String(text)
-    guard !base64.contains(where: { "+/=".contains($0) }) else { return nil }
-    base64.replace("-", with: "+")
-    base64.replace("_", with: "/")
-    base64 += String(repeating: "=", count: (4 - base64.utf8.count % 4) % 4)
-    self.init(base64Encoded: base64)
   }
 }

@@ -1,0 +1,158 @@
+import Foundation
+import Testing
+
+extension EndToEnd {
+  /// The configuration of a public host, as it is shipped, on free ports and with a certificate made here.
+  @Suite("The public site") struct SiteTests {
+    private struct Site {
+      let plain: Int
+      let secure: Int
+
+      /// What curl(1) says of a request: the status, the headers in lower case, the body.
+      func ask(
+        _ path: String, secure isSecure: Bool = true, _ options: String...
+      ) throws -> (status: String, headers: [String], body: String) {
+        let host = "referrals.tomi.example"
+        let port = isSecure ? secure : plain
+        let result = try Program.run(
+          [
+            "curl", "-q", "--noproxy", "*", "--silent", "--show-error", "--insecure", "--include",
+            "--max-time", "10", "--resolve", "\(host):\(port):127.0.0.1",
+          ] + options + ["\(isSecure ? "https" : "http")://\(host):\(port)\(path)"])
+        guard result.status == 0 else { throw Trouble("curl: \(result.errors)") }
+        let text = result.output.replacing("\r\n", with: "\n")
+        let parts = text.split(separator: "\n\n", maxSplits: 1, omittingEmptySubsequences: false)
+        let lines = parts[0].split(separator: "\n").map(String.init)
+        return (
+          lines[0].split(separator: " ").prefix(2).joined(separator: " "),
+          lines.dropFirst().map { line in
+            let sides = line.split(separator: ":", maxSplits: 1)
+            return sides.count == 2 ? "\(sides[0].lowercased()):\(sides[1])" : line
+          }, parts.count > 1 ? String(parts[1]) : ""
+        )
+      }
+    }
+
+    private static func run(_ body: (Service, Site) throws -> Void) throws {
+      try Service.run { service in
+        let folder = "\(service.folder)/site"
+        let parts = "\(folder)/tomi-referrals"
+        try FileManager.default.createDirectory(atPath: parts, withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(
+          atPath: "\(folder)/certbot/.well-known/acme-challenge", withIntermediateDirectories: true)
+        try Data("proof".utf8).write(
+          to: URL(filePath: "\(folder)/certbot/.well-known/acme-challenge/token"))
+        let made = try Program.run([
+          "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+          "/CN=referrals.tomi.example", "-keyout", "\(folder)/privkey.pem", "-out",
+          "\(folder)/fullchain.pem",
+        ])
+        guard made.status == 0 else { throw Trouble("openssl: \(made.errors)") }
+
+        let site = Site(plain: try freePort(), secure: try freePort())
+        func copy(_ name: String, to target: String, _ replacements: KeyValuePairs<String, String>)
+          throws
+        {
+          var text = try String(contentsOfFile: "\(Service.project)/nginx/\(name)", encoding: .utf8)
+          for (old, new) in replacements {
+            try #require(text.contains(old), "\(name) has no \(old)")
+            text = text.replacing(old, with: new)
+          }
+          try text.write(toFile: target, atomically: true, encoding: .utf8)
+        }
+        try copy(
+          "site.conf", to: "\(folder)/site.conf",
+          [
+            "listen 80;": "listen 127.0.0.1:\(site.plain);", "    listen [::]:80;\n": "",
+            "listen 443 ": "listen 127.0.0.1:\(site.secure) ",
+            "    listen [::]:443 ssl http2;\n": "",
+            "/etc/letsencrypt/live/referrals.tomi.example": folder,
+            "/var/www/certbot": "\(folder)/certbot",
+            "/var/log/nginx": folder,
+          ])
+        try copy(
+          "settings.conf", to: "\(parts)/settings.conf",
+          [
+            "/run/tomi-referrals/referrals.sock": service.socket,
+            "/var/lib/nginx/tomi-referrals": "\(folder)/cache",
+          ])
+        for name in ["service.conf", "locations.conf"] {
+          try copy(name, to: "\(parts)/\(name)", [:])
+        }
+        let user = geteuid() == 0 ? "user root root;" : ""
+        let temporary = ["client_body", "fastcgi", "proxy", "scgi", "uwsgi"]
+          .map { "\($0)_temp_path \(folder)/\($0);" }.joined(separator: " ")
+        try """
+        \(user) pid \(folder)/pid; error_log \(folder)/error.log alert; events {}
+        http { \(temporary) include \(folder)/site.conf; }
+        """.write(toFile: "\(folder)/nginx.conf", atomically: true, encoding: .utf8)
+        let command = ["nginx", "-p", folder, "-c", "\(folder)/nginx.conf"]
+
+        let test = try Program.run(command + ["-t"])
+        #expect(test.status == 0, "\(test.errors)")
+        #expect(!test.errors.contains("[warn]"), "\(test.errors)")
+
+        let nginx = try Program(
+          command + ["-g", "daemon off;"], output: "\(folder)/output", errors: "\(folder)/errors")
+        defer { nginx.kill() }
+        try #require(
+          eventually {
+            (try? String(contentsOfFile: "\(folder)/pid", encoding: .utf8))?.isEmpty == false
+          }, "\(nginx.errors)")
+        try body(service, site)
+        #expect(nginx.stop(SIGQUIT) == .exit(0))
+      }
+    }
+
+    @Test("HTTPS with HTTP/2 and for good; plain HTTP leads pages there, and refuses programs")
+    func site() throws {
+      try Self.run { service, site in
+        let transport = "strict-transport-security: max-age=63072000"
+        let token = "Authorization: Bearer \(service.token)"
+        for (path, status, options) in [
+          ("/api/health", "200", []), ("/api/coverage/MN/attorney", "200", []),
+          ("/api/admin/partners", "200", ["--header", token]),
+          ("/api/admin/partners", "401", []), ("/api/nothing", "404", []), ("/", "404", []),
+          ("/api/partners/me", "413", ["--data", String(repeating: "x", count: 70_000)]),
+        ] as [(String, String, [String])] {
+          let answer = try site.ask(path, options.first ?? "--globoff", options.last ?? "--globoff")
+          #expect(answer.status == "HTTP/2 \(status)", "\(path)")
+          #expect(answer.headers.filter { $0 == transport }.count == 1, "\(path) \(answer.headers)")
+          #expect(answer.headers.contains("x-content-type-options: nosniff"), "\(path)")
+        }
+        #expect(try site.ask("/metrics").body.contains("tomi_build_info"))
+
+        let refused = try site.ask("/api/admin/partners?q=x", secure: false, "--header", token)
+        #expect(refused.status == "HTTP/1.1 403")
+        #expect(refused.headers.contains("content-type: application/problem+json"))
+        let problem = try JSON(parsing: Array(refused.body.utf8))
+        #expect(problem["code"] == "https_required" && problem["instance"] == "/api/admin/partners")
+        #expect(!refused.headers.contains { $0.hasPrefix("location:") })
+        #expect(!refused.headers.contains { $0.hasPrefix("strict-transport") })
+        let page = try site.ask("/page?x=1", secure: false)
+        #expect(page.status == "HTTP/1.1 301")
+        #expect(page.headers.contains("location: https://referrals.tomi.example/page?x=1"))
+        let proof = try site.ask("/.well-known/acme-challenge/token", secure: false)
+        #expect(proof.status == "HTTP/1.1 200" && proof.body == "proof")
+      }
+    }
+
+    @Test("TLS 1.2 and 1.3, with forward secrecy; nothing older")
+    func protocols() throws {
+      try Self.run { _, site in
+        for (options, isTaken) in [
+          (["-tls1_3"], true), (["-tls1_2"], true),
+          (["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"], false),
+          (["-tls1", "-cipher", "ALL:@SECLEVEL=0"], false),
+          (["-tls1_2", "-cipher", "AES128-GCM-SHA256"], false),
+          (["-tls1_2", "-cipher", "ECDHE-RSA-AES128-SHA"], false),
+        ] {
+          let result = try Program.run(
+            ["openssl", "s_client", "-connect", "127.0.0.1:\(site.secure)", "-servername", "x"]
+              + options)
+          #expect((result.status == 0) == isTaken, "\(options): \(result.errors)")
+        }
+      }
+    }
+  }
+}
