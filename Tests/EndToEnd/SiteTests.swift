@@ -67,7 +67,7 @@ extension EndToEnd {
             "listen 443 ": "listen 127.0.0.1:\(site.secure) ",
             "    listen [::]:443 ssl http2;\n": "",
             "/etc/letsencrypt/live/referrals.tomi.example": folder,
-            "/var/www/certbot": "\(folder)/certbot",
+            "/var/www/html": "\(folder)/certbot",
             "/var/log/nginx": folder,
           ])
         try copy(
