@@ -217,6 +217,13 @@ final class Peer: @unchecked Sendable {
     throw WireError(description: "closed without an answer")
   }
 
+  /// Whether something has come, or the end, that nobody has read yet.
+  func hasUnread(within seconds: Double) -> Bool {
+    if !unread.isEmpty { return true }
+    var poll = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    return Glibc.poll(&poll, 1, Int32(seconds * 1000)) == 1
+  }
+
   /// Whether the other end asks to be let go, by an empty record that belongs to no answer, and closes
   /// then.
   func isDismissed(id: Int = 1) throws -> Bool {
