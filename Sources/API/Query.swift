@@ -184,7 +184,7 @@ struct Query: Sendable {
     (values[name] ?? "").split(separator: ",").compactMap { Word(rawValue: String($0)) }
   }
 
-  func id(_ name: String) -> ID? { values[name].map(ID.init(stored:)) }
+  func id(_ name: String) -> ID? { values[name].flatMap { ID($0) } }
 
   func integer(_ name: String) -> Int? { values[name].flatMap { Int($0) } }
 

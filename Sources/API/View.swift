@@ -26,9 +26,15 @@ extension View {
 }
 
 extension JSONWriter {
-  mutating func field(_ name: StaticString, _ id: ID?) { field(name, id?.text) }
+  mutating func field(_ name: StaticString, _ id: ID?) {
+    self.name(name)
+    if let id { string(length: ID.length, id.write) } else { null() }
+  }
 
-  mutating func field(_ name: StaticString, _ time: Timestamp?) { field(name, time?.text) }
+  mutating func field(_ name: StaticString, _ time: Timestamp?) {
+    self.name(name)
+    if let time { string(length: Timestamp.length, time.write) } else { null() }
+  }
 
   mutating func field(_ name: StaticString, _ words: [String]) {
     self.name(name)
@@ -81,6 +87,6 @@ enum Changes {
         }
       }
     }
-    return String(decoding: json.bytes, as: UTF8.self)
+    return json.text
   }
 }

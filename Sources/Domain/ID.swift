@@ -1,34 +1,41 @@
-/// A UUID in its canonical text form, 36 characters in lower case (RFC 9562, section 4).
+/// A UUID (RFC 9562).
 package struct ID: Hashable, Comparable, Sendable, CustomStringConvertible {
-  /// The 36 characters, in lower case.
-  package let text: String
+  /// How many characters its text has.
+  package static let length = 36
 
-  /// Reads a UUID of any version, in either case; nil if `text` is not one.
+  // Not one UInt128: where that is optional twice, code that Swift 6.3 makes without optimization crashes.
+  private let high: UInt64
+  private let low: UInt64
+
+  /// Reads a UUID of any version in its text form (RFC 9562, section 4), in either case; nil if `text`
+  /// is not one.
   package init?(_ text: some StringProtocol) {
-    // The generic text's bytes one by one would cost as much as the rest of a request.
-    var bytes = Array(String(text).utf8)
-    guard bytes.count == 36 else { return nil }
-    for index in bytes.indices {
-      switch (index, bytes[index]) {
-      case (8, UInt8(ascii: "-")), (13, UInt8(ascii: "-")), (18, UInt8(ascii: "-")),
-        (23, UInt8(ascii: "-")):
-        continue
-      case (8, _), (13, _), (18, _), (23, _):
-        return nil
-      case (_, UInt8(ascii: "0")...UInt8(ascii: "9")), (_, UInt8(ascii: "a")...UInt8(ascii: "f")):
-        continue
-      case (_, UInt8(ascii: "A")...UInt8(ascii: "F")):
-        bytes[index] |= 0x20
-      default:
-        return nil
-      }
-    }
-    self.text = String(decoding: bytes, as: UTF8.self)
+    var text = String(text)
+    guard let id = text.withUTF8({ ID(utf8: $0) }) else { return nil }
+    self = id
   }
 
-  /// Takes the text of an ID that this service wrote itself.
-  package init(stored text: String) {
-    self.text = text
+  /// Reads a UUID's text that is given as UTF-8; nil if it is not one.
+  package init?(utf8 text: UnsafeBufferPointer<UInt8>) {
+    guard text.count == ID.length else { return nil }
+    var words: (high: UInt64, low: UInt64) = (0, 0)
+    for index in 0..<ID.length {
+      let byte = text[index]
+      if ID.isHyphen(at: index) {
+        guard byte == UInt8(ascii: "-") else { return nil }
+        continue
+      }
+      let digit: UInt8
+      switch byte {
+      case UInt8(ascii: "0")...UInt8(ascii: "9"): digit = byte - UInt8(ascii: "0")
+      case UInt8(ascii: "a")...UInt8(ascii: "f"): digit = byte - UInt8(ascii: "a") + 10
+      case UInt8(ascii: "A")...UInt8(ascii: "F"): digit = byte - UInt8(ascii: "A") + 10
+      default: return nil
+      }
+      words.high = words.high << 4 | words.low >> 60
+      words.low = words.low << 4 | UInt64(digit)
+    }
+    (high, low) = words
   }
 
   /// A UUID of version 7 (RFC 9562, section 5.7): the time, then 74 of the given random bits.
@@ -38,25 +45,42 @@ package struct ID: Hashable, Comparable, Sendable, CustomStringConvertible {
   ///   - random: Two random numbers.
   package init(time: Timestamp, random: (UInt64, UInt64)) {
     let milliseconds = UInt64(max(0, time.milliseconds))
-    let high = milliseconds << 16 | 0x7000 | random.0 & 0x0FFF
-    let low = 1 << 63 | random.1 & 0x3FFF_FFFF_FFFF_FFFF
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(36)
-    for (index, word) in [high, low].enumerated() {
-      for shift in stride(from: 60, through: 0, by: -4) {
-        bytes.append("0123456789abcdef".utf8.byte(at: Int(word >> UInt64(shift) & 0xF)))
-        let digits = index * 16 + (64 - shift) / 4
-        if [8, 12, 16, 20].contains(digits) { bytes.append(UInt8(ascii: "-")) }
-      }
-    }
-    text = String(decoding: bytes, as: UTF8.self)
+    high = milliseconds << 16 | 0x7000 | random.0 & 0x0FFF
+    low = 1 << 63 | random.1 & 0x3FFF_FFFF_FFFF_FFFF
   }
 
-  package static func < (left: ID, right: ID) -> Bool { left.text < right.text }
+  /// The canonical text, in lower case.
+  package var text: String {
+    String(unsafeUninitializedCapacity: ID.length) {
+      write(to: $0)
+      return ID.length
+    }
+  }
+
+  /// Writes the canonical text, ``length`` bytes of ASCII.
+  package func write(to text: UnsafeMutableBufferPointer<UInt8>) {
+    var rest = low
+    for index in (0..<ID.length).reversed() {
+      // The last of the low half's sixteen digits stands at 19.
+      if index == 17 { rest = high }
+      if ID.isHyphen(at: index) {
+        text[index] = UInt8(ascii: "-")
+      } else {
+        let digit = UInt8(truncatingIfNeeded: rest & 0xF)
+        text[index] = digit + (digit < 10 ? UInt8(ascii: "0") : UInt8(ascii: "a") - 10)
+        rest >>= 4
+      }
+    }
+  }
+
+  private static func isHyphen(at index: Int) -> Bool {
+    index == 8 || index == 13 || index == 18 || index == 23
+  }
+
+  /// In the order of their texts.
+  package static func < (left: ID, right: ID) -> Bool {
+    (left.high, left.low) < (right.high, right.low)
+  }
 
   package var description: String { text }
-}
-
-extension String.UTF8View {
-  fileprivate func byte(at offset: Int) -> UInt8 { self[index(startIndex, offsetBy: offset)] }
 }

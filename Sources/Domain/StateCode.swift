@@ -14,6 +14,28 @@ package enum StateCode: String, CaseIterable, Sendable {
     self.init(rawValue: text.uppercased())
   }
 
+  /// The state of a code's two letters in ASCII, in upper case; nil if there is none.
+  package init?(_ first: UInt8, _ second: UInt8) {
+    let letters = UInt8(ascii: "A")...UInt8(ascii: "Z")
+    guard letters.contains(first), letters.contains(second),
+      let state = StateCode.byLetters[StateCode.place(first, second)]
+    else { return nil }
+    self = state
+  }
+
+  private static let byLetters: [StateCode?] = {
+    var states = [StateCode?](repeating: nil, count: 26 * 26)
+    for state in allCases {
+      let letters = Array(state.rawValue.utf8)
+      states[place(letters[0], letters[1])] = state
+    }
+    return states
+  }()
+
+  private static func place(_ first: UInt8, _ second: UInt8) -> Int {
+    Int(first - UInt8(ascii: "A")) * 26 + Int(second - UInt8(ascii: "A"))
+  }
+
   /// The state's English name, such as `Minnesota`.
   package var name: String {
     switch self {

@@ -1,19 +1,27 @@
-/// A moment in UTC, to the millisecond, as this service writes it: `2026-11-22T14:30:28.123Z`.
-///
-/// The text has a fixed width (years 0001 to 9999), so that its order is the order of time.
+/// A moment in UTC, to the millisecond, in the years 1 to 9999.
 package struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible {
-  /// The 24 characters.
-  package let text: String
+  /// How many characters its text has. So its order is the order of time.
+  package static let length = 24
+
+  /// Milliseconds since the start of 1970, leap seconds not counted.
+  package let milliseconds: Int64
 
   /// Reads an RFC 3339 date-time with `T` and `Z` in upper case, any offset, and any number of
   /// fraction digits, of which three are kept. Nil for anything else, a leap second (`:60`) and years
   /// outside 1 to 9999 among it.
   package init?(_ text: String) {
-    let bytes = Array(text.utf8)
+    var text = text
+    guard let time = text.withUTF8({ Timestamp(utf8: $0) }) else { return nil }
+    self = time
+  }
+
+  /// Reads a date-time that is given as UTF-8, as `init(_:)` does.
+  package init?(utf8 bytes: UnsafeBufferPointer<UInt8>) {
     guard bytes.count >= 20 else { return nil }
     func number(_ range: Range<Int>) -> Int64? {
       var value: Int64 = 0
-      for byte in bytes[range] {
+      for index in range {
+        let byte = bytes[index]
         guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return nil }
         value = value * 10 + Int64(byte - UInt8(ascii: "0"))
       }
@@ -64,52 +72,47 @@ package struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertibl
     self.init(milliseconds: milliseconds)
   }
 
-  /// Takes the text of a time that this service wrote itself.
-  package init(stored text: String) {
-    self.text = text
-  }
-
   /// The moment that many milliseconds after the start of 1970 (held to the years 1 to 9999).
   package init(milliseconds: Int64) {
-    let milliseconds = min(max(milliseconds, Timestamp.first), Timestamp.last)
-    let day = Int64((Double(milliseconds) / 86_400_000).rounded(.down))
-    let rest = milliseconds - day * 86_400_000
-    let (year, month, dayOfMonth) = Timestamp.date(daysSince1970: day)
-    text = String(unsafeUninitializedCapacity: 24) { buffer in
-      func put(_ value: Int64, _ position: Int, _ width: Int) {
-        var value = value
-        for index in stride(from: position + width - 1, through: position, by: -1) {
-          buffer[index] = UInt8(ascii: "0") + UInt8(value % 10)
-          value /= 10
-        }
-      }
-      put(year, 0, 4)
-      put(month, 5, 2)
-      put(dayOfMonth, 8, 2)
-      put(rest / 3_600_000, 11, 2)
-      put(rest / 60_000 % 60, 14, 2)
-      put(rest / 1000 % 60, 17, 2)
-      put(rest % 1000, 20, 3)
-      buffer[4] = UInt8(ascii: "-")
-      buffer[7] = UInt8(ascii: "-")
-      buffer[10] = UInt8(ascii: "T")
-      buffer[13] = UInt8(ascii: ":")
-      buffer[16] = UInt8(ascii: ":")
-      buffer[19] = UInt8(ascii: ".")
-      buffer[23] = UInt8(ascii: "Z")
-      return 24
+    self.milliseconds = min(max(milliseconds, Timestamp.first), Timestamp.last)
+  }
+
+  /// As this service writes it: `2026-11-22T14:30:28.123Z`.
+  package var text: String {
+    String(unsafeUninitializedCapacity: Timestamp.length) {
+      write(to: $0)
+      return Timestamp.length
     }
   }
 
-  /// Milliseconds since the start of 1970, leap seconds not counted.
-  package var milliseconds: Int64 {
-    var digits: [Int64] = []
-    digits.reserveCapacity(17)
-    for byte in text.utf8 where (0x30...0x39).contains(byte) { digits.append(Int64(byte - 0x30)) }
-    func number(_ range: Range<Int>) -> Int64 { digits[range].reduce(0) { $0 * 10 + $1 } }
-    let days = Timestamp.daysSince1970(number(0..<4), number(4..<6), number(6..<8))
-    let minutes = (days * 24 + number(8..<10)) * 60 + number(10..<12)
-    return (minutes * 60 + number(12..<14)) * 1000 + number(14..<17)
+  /// Writes ``text``, ``length`` bytes of ASCII.
+  package func write(to text: UnsafeMutableBufferPointer<UInt8>) {
+    func put(_ value: Int64, _ position: Int, _ width: Int) {
+      var value = value
+      for index in (position..<position + width).reversed() {
+        text[index] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value % 10)
+        value /= 10
+      }
+    }
+    // From the first day on, so that no division rounds the wrong way.
+    let sinceFirst = milliseconds - Timestamp.first
+    let rest = sinceFirst % 86_400_000
+    let (year, month, dayOfMonth) = Timestamp.date(
+      daysSince1970: sinceFirst / 86_400_000 + Timestamp.first / 86_400_000)
+    put(year, 0, 4)
+    put(month, 5, 2)
+    put(dayOfMonth, 8, 2)
+    put(rest / 3_600_000, 11, 2)
+    put(rest / 60_000 % 60, 14, 2)
+    put(rest / 1000 % 60, 17, 2)
+    put(rest % 1000, 20, 3)
+    text[4] = UInt8(ascii: "-")
+    text[7] = UInt8(ascii: "-")
+    text[10] = UInt8(ascii: "T")
+    text[13] = UInt8(ascii: ":")
+    text[16] = UInt8(ascii: ":")
+    text[19] = UInt8(ascii: ".")
+    text[23] = UInt8(ascii: "Z")
   }
 
   /// The moment `days` (of 24 hours) later, or earlier if negative.
@@ -117,7 +120,7 @@ package struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertibl
     Timestamp(milliseconds: milliseconds + Int64(days) * 86_400_000)
   }
 
-  package static func < (left: Timestamp, right: Timestamp) -> Bool { left.text < right.text }
+  package static func < (left: Timestamp, right: Timestamp) -> Bool { left.milliseconds < right.milliseconds }
 
   package var description: String { text }
 

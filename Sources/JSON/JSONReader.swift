@@ -16,17 +16,19 @@ extension JSON {
   ///
   /// - Throws: `JSONError`, with the offset in bytes.
   package init(parsing bytes: [UInt8]) throws {
+    self = try bytes.withUnsafeBufferPointer { try JSON(parsing: $0) }
+  }
+
+  /// Reads a JSON text, as ``init(parsing:)`` of an array does.
+  package init(parsing bytes: UnsafeBufferPointer<UInt8>) throws {
     guard String(validating: bytes, as: UTF8.self) != nil else {
       throw JSONError(description: "The text is not UTF-8.")
     }
-    self = try bytes.withUnsafeBufferPointer { buffer in
-      var reader = Reader(bytes: buffer)
-      reader.skipWhitespace()
-      let value = try reader.value(depth: 0)
-      reader.skipWhitespace()
-      guard reader.position == buffer.count else { throw reader.unexpected("the end") }
-      return value
-    }
+    var reader = Reader(bytes: bytes)
+    reader.skipWhitespace()
+    self = try reader.value(depth: 0)
+    reader.skipWhitespace()
+    guard reader.position == bytes.count else { throw reader.unexpected("the end") }
   }
 }
 
@@ -111,7 +113,7 @@ private struct Reader {
       if members.count == 16 { names = Set(members.map { Array($0.name.utf8) }) }
       let isNew =
         members.count < 16
-        ? !members.contains { $0.name.utf8.elementsEqual(name.utf8) }
+        ? !members.contains { $0.name == name && $0.name.utf8.elementsEqual(name.utf8) }
         : names.insert(Array(name.utf8)).inserted
       guard isNew else {
         throw JSONError(description: "The name at byte \(start) stands in its object twice.")

@@ -1,11 +1,27 @@
 /// Writes a JSON text into bytes, in the order of the calls and without white space.
-package struct JSONWriter {
-  /// What was written so far, as UTF-8.
-  package private(set) var bytes: [UInt8] = []
+///
+/// The bytes lie in memory of its own: one by one, an array would be asked for its owner and its room
+/// far more often than there is something to write.
+package struct JSONWriter: ~Copyable {
+  private var start: UnsafeMutablePointer<UInt8>
+  private var count = 0
+  private var capacity: Int
   private var needsComma = false
 
+  /// - Parameter capacity: How many bytes to have room for from the start; more are made as needed.
   package init(capacity: Int = 1024) {
-    bytes.reserveCapacity(capacity)
+    self.capacity = max(capacity, 64)
+    start = .allocate(capacity: self.capacity)
+  }
+
+  deinit { start.deallocate() }
+
+  /// What was written so far, as UTF-8.
+  package var bytes: [UInt8] { Array(UnsafeBufferPointer(start: start, count: count)) }
+
+  /// What was written so far.
+  package var text: String {
+    String(decoding: UnsafeBufferPointer(start: start, count: count), as: UTF8.self)
   }
 
   /// Writes an object whose members `body` writes with `name(_:)` and a value each.
@@ -24,68 +40,96 @@ package struct JSONWriter {
 
   /// Writes a member's name, which needs no escapes.
   package mutating func name(_ name: StaticString) {
-    if needsComma { bytes.append(UInt8(ascii: ",")) }
-    bytes.append(UInt8(ascii: "\""))
-    bytes.append(
-      contentsOf: UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
-    bytes.append(UInt8(ascii: "\""))
-    bytes.append(UInt8(ascii: ":"))
+    begin(room: name.utf8CodeUnitCount + 3)
+    put(UInt8(ascii: "\""))
+    put(UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
+    put(UInt8(ascii: "\""))
+    put(UInt8(ascii: ":"))
     needsComma = false
   }
 
   /// Writes a member's name, escaped.
   package mutating func name(_ name: String) {
     string(name)
-    bytes.append(UInt8(ascii: ":"))
+    reserve(1)
+    put(UInt8(ascii: ":"))
     needsComma = false
   }
 
+  /// Writes a string, escaped.
   package mutating func string(_ value: String) {
-    begin()
     var value = value
-    bytes.append(UInt8(ascii: "\""))
-    value.withUTF8 { text in
-      var start = 0
-      for index in text.indices {
-        let byte = text[index]
-        guard byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") else {
-          continue
-        }
-        bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[start..<index]))
-        escape(byte)
-        start = index + 1
+    value.withUTF8 { string(utf8: $0) }
+  }
+
+  /// Writes a string that is given as UTF-8, escaped.
+  package mutating func string(utf8 text: UnsafeBufferPointer<UInt8>) {
+    begin(room: text.count + 2)
+    put(UInt8(ascii: "\""))
+    if JSONWriter.needsEscapes(text) {
+      for byte in text {
+        reserve(6)
+        if JSONWriter.needsEscape(byte) { escape(byte) } else { put(byte) }
       }
-      bytes.append(contentsOf: UnsafeBufferPointer(rebasing: text[start...]))
+      reserve(1)
+    } else {
+      put(text)
     }
-    bytes.append(UInt8(ascii: "\""))
+    put(UInt8(ascii: "\""))
+  }
+
+  /// Writes a string of ASCII that needs no escapes.
+  ///
+  /// - Parameters:
+  ///   - length: How many characters it has.
+  ///   - fill: Writes exactly that many.
+  package mutating func string(
+    length: Int, _ fill: (UnsafeMutableBufferPointer<UInt8>) -> Void
+  ) {
+    begin(room: length + 2)
+    put(UInt8(ascii: "\""))
+    fill(UnsafeMutableBufferPointer(start: start + count, count: length))
+    count += length
+    put(UInt8(ascii: "\""))
   }
 
   package mutating func integer(_ value: Int) {
-    begin()
-    bytes.append(contentsOf: String(value).utf8)
+    begin(room: 20)
+    var digits: (UInt64, UInt64, UInt64) = (0, 0, 0)
+    withUnsafeMutableBytes(of: &digits) { digits in
+      var rest = value.magnitude
+      var first = digits.count
+      repeat {
+        first -= 1
+        digits[first] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+        rest /= 10
+      } while rest > 0
+      if value < 0 { put(UInt8(ascii: "-")) }
+      put(UnsafeBufferPointer(rebasing: digits.bindMemory(to: UInt8.self)[first...]))
+    }
   }
 
   package mutating func number(_ value: Double) {
-    begin()
     // Swift writes the fewest digits that give the value back, but "inf" is not JSON.
     precondition(value.isFinite, "JSON has no such number")
-    bytes.append(contentsOf: "\(value)".utf8)
+    raw("\(value)")
   }
 
   package mutating func bool(_ value: Bool) {
-    begin()
-    bytes.append(contentsOf: (value ? "true" : "false").utf8)
+    raw(value ? "true" : "false")
   }
 
   package mutating func null() {
-    begin()
-    bytes.append(contentsOf: "null".utf8)
+    raw("null")
   }
 
   /// Writes a value that is JSON text already.
   package mutating func raw(_ json: String) {
-    begin()
-    bytes.append(contentsOf: json.utf8)
+    var json = json
+    json.withUTF8 { text in
+      begin(room: text.count)
+      put(text)
+    }
   }
 
   package mutating func value(_ value: JSON) {
@@ -106,34 +150,86 @@ package struct JSONWriter {
     }
   }
 
-  private mutating func begin() {
-    if needsComma { bytes.append(UInt8(ascii: ",")) }
+  /// Begins a value or a member, and makes room for what the caller then puts.
+  private mutating func begin(room: Int) {
+    reserve(room + 1)
+    if needsComma { put(UInt8(ascii: ",")) }
     needsComma = true
   }
 
   private mutating func open(_ bracket: UInt8) {
-    begin()
-    bytes.append(bracket)
+    begin(room: 1)
+    put(bracket)
     needsComma = false
   }
 
   private mutating func close(_ bracket: UInt8) {
-    bytes.append(bracket)
+    reserve(1)
+    put(bracket)
     needsComma = true
   }
 
+  /// Makes room for that many bytes more.
+  private mutating func reserve(_ more: Int) {
+    guard count + more > capacity else { return }
+    capacity = max(2 * capacity, count + more)
+    let larger = UnsafeMutablePointer<UInt8>.allocate(capacity: capacity)
+    larger.initialize(from: start, count: count)
+    start.deallocate()
+    start = larger
+  }
+
+  /// Writes a byte where there is room for it.
+  private mutating func put(_ byte: UInt8) {
+    start[count] = byte
+    count += 1
+  }
+
+  /// Writes bytes where there is room for them.
+  private mutating func put(_ bytes: UnsafeBufferPointer<UInt8>) {
+    guard let first = bytes.baseAddress else { return }
+    (start + count).initialize(from: first, count: bytes.count)
+    count += bytes.count
+  }
+
+  private static func needsEscape(_ byte: UInt8) -> Bool {
+    byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
+  }
+
+  /// Whether a byte of the text needs an escape. Eight at once: a byte of a word is zero, or less than
+  /// n, where the subtraction borrows (https://graphics.stanford.edu/~seander/bithacks.html, "Determine
+  /// if a word has a byte less than n").
+  private static func needsEscapes(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    let bytes = UnsafeRawBufferPointer(text)
+    var index = 0
+    while index + 8 <= bytes.count {
+      let word = bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self)
+      let quote = word ^ (ones &* 0x22)
+      let backslash = word ^ (ones &* 0x5C)
+      let found =
+        (word &- ones &* 0x20) & ~word | (quote &- ones) & ~quote
+        | (backslash &- ones) & ~backslash
+      if found & (ones &* 0x80) != 0 { return true }
+      index += 8
+    }
+    while index < bytes.count {
+      if needsEscape(bytes[index]) { return true }
+      index += 1
+    }
+    return false
+  }
+
   private mutating func escape(_ byte: UInt8) {
-    bytes.append(UInt8(ascii: "\\"))
+    put(UInt8(ascii: "\\"))
     switch byte {
-    case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes.append(byte)
-    case 0x0A: bytes.append(UInt8(ascii: "n"))
-    case 0x0D: bytes.append(UInt8(ascii: "r"))
-    case 0x09: bytes.append(UInt8(ascii: "t"))
+    case UInt8(ascii: "\""), UInt8(ascii: "\\"): put(byte)
+    case 0x0A: put(UInt8(ascii: "n"))
+    case 0x0D: put(UInt8(ascii: "r"))
+    case 0x09: put(UInt8(ascii: "t"))
     default:
-      bytes.append(contentsOf: "u00".utf8)
-      for digit in [byte >> 4, byte & 0xF] {
-        bytes.append(digit < 10 ? 0x30 + digit : 0x57 + digit)
-      }
+      for byte in [UInt8(ascii: "u"), UInt8(ascii: "0"), UInt8(ascii: "0")] { put(byte) }
+      for digit in [byte >> 4, byte & 0xF] { put(digit < 10 ? 0x30 + digit : 0x57 + digit) }
     }
   }
 }

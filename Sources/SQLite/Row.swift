@@ -49,12 +49,12 @@ package struct Row {
   package func doubleOrNil(_ index: Int) -> Double? { isNull(index) ? nil : double(index) }
 
   /// A TEXT with all of its characters, NUL too. Bytes that are not UTF-8 come as U+FFFD.
-  package func text(_ index: Int) -> String {
-    withUTF8(index) { String(decoding: $0, as: UTF8.self) }
-  }
+  package func text(_ index: Int) -> String { String(decoding: utf8(index), as: UTF8.self) }
 
   /// A TEXT, or `nil` for NULL.
-  package func textOrNil(_ index: Int) -> String? { isNull(index) ? nil : text(index) }
+  package func textOrNil(_ index: Int) -> String? {
+    utf8OrNil(index).map { String(decoding: $0, as: UTF8.self) }
+  }
 
   /// A BLOB, or the bytes of a TEXT.
   package func bytes(_ index: Int) -> [UInt8] {
@@ -71,19 +71,24 @@ package struct Row {
   /// A BLOB or the bytes of a TEXT, or `nil` for NULL.
   package func bytesOrNil(_ index: Int) -> [UInt8]? { isNull(index) ? nil : bytes(index) }
 
-  /// Lends the bytes of a TEXT without a copy, for the time of `body`: what a JSON column needs on
-  /// its way out.
-  package func withUTF8<T>(_ index: Int, _ body: (UnsafeBufferPointer<UInt8>) throws -> T) rethrows
-    -> T
-  {
-    let isText = expect(index, type(index) == SQLITE_TEXT, "text")
-    let start = isText ? sqlite3_column_text(handle, Int32(index)) : nil
-    guard isText, hasMemory(start) else {
-      return try body(UnsafeBufferPointer(start: nil, count: 0))
-    }
+  /// The bytes of a TEXT where SQLite holds them, without a copy; valid as long as the row.
+  package func utf8(_ index: Int) -> UnsafeBufferPointer<UInt8> {
+    utf8(index, type: type(index))
+  }
+
+  /// The bytes of a TEXT, as ``utf8(_:)`` gives them, or `nil` for NULL.
+  package func utf8OrNil(_ index: Int) -> UnsafeBufferPointer<UInt8>? {
+    let type = type(index)
+    return type == SQLITE_NULL ? nil : utf8(index, type: type)
+  }
+
+  private func utf8(_ index: Int, type: Int32) -> UnsafeBufferPointer<UInt8> {
+    let nothing = UnsafeBufferPointer<UInt8>(start: nil, count: 0)
+    guard expect(index, type == SQLITE_TEXT, "text") else { return nothing }
     // The pointer first, its length second: the other way round may count another encoding's bytes.
-    let count = Int(sqlite3_column_bytes(handle, Int32(index)))
-    return try body(UnsafeBufferPointer(start: start, count: count))
+    let start = sqlite3_column_text(handle, Int32(index))
+    guard hasMemory(start) else { return nothing }
+    return UnsafeBufferPointer(start: start, count: Int(sqlite3_column_bytes(handle, Int32(index))))
   }
 
   private func type(_ index: Int) -> Int32 {

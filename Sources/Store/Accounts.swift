@@ -16,9 +16,9 @@ extension Snapshot {
       email.comparisonKey, read: Snapshot.user)
   }
 
-  private static func user(_ row: Row) -> User {
+  private static func user(_ row: Row) throws -> User {
     var columns = Columns(row)
-    return User(
+    return try User(
       id: columns.id(), email: columns.text(), name: columns.text(), disabled: columns.bool(),
       createdAt: columns.time(), updatedAt: columns.time())
   }
@@ -29,14 +29,17 @@ extension Snapshot {
       "SELECT id, name, state, created_at, updated_at FROM groups WHERE id = ?", id.text
     ) { row in
       var columns = Columns(row)
-      return Group(
-        id: columns.id(), name: columns.text(), state: try columns.wordOrNil(),
+      return try Group(
+        id: columns.id(), name: columns.text(), state: columns.wordOrNil(),
         createdAt: columns.time(), updatedAt: columns.time())
     }
     guard var group else { return nil }
     group.members = try connection.rows(
       "SELECT user_id FROM group_members WHERE group_id = ? ORDER BY user_id", id.text
-    ) { ID(stored: $0.text(0)) }
+    ) { row in
+      var columns = Columns(row)
+      return try columns.id()
+    }
     return group
   }
 
@@ -64,7 +67,7 @@ extension Snapshot {
       """, tokenSHA256, now.text
     ) { row in
       var columns = Columns(row)
-      return Caller(userID: columns.id(), isStaff: columns.bool())
+      return try Caller(userID: columns.id(), isStaff: columns.bool())
     }
   }
 
@@ -86,7 +89,7 @@ extension Snapshot {
       """, argument
     ) { row in
       var columns = Columns(row)
-      return Token(
+      return try Token(
         id: columns.id(), userID: columns.id(), admin: columns.bool(), name: columns.textOrNil(),
         createdAt: columns.time(), expiresAt: columns.timeOrNil(), revokedAt: columns.timeOrNil())
     }

@@ -9,46 +9,54 @@ struct Columns {
 
   init(_ row: Row) { self.row = row }
 
-  mutating func text() -> String {
-    defer { index += 1 }
-    return row.text(index)
-  }
-
-  mutating func textOrNil() -> String? {
-    defer { index += 1 }
-    return row.textOrNil(index)
-  }
-
-  mutating func int() -> Int {
-    defer { index += 1 }
-    return row.int(index)
-  }
-
-  mutating func intOrNil() -> Int? {
-    defer { index += 1 }
-    return row.intOrNil(index)
-  }
-
+  mutating func text() -> String { row.text(next()) }
+  mutating func textOrNil() -> String? { row.textOrNil(next()) }
+  mutating func int() -> Int { row.int(next()) }
+  mutating func intOrNil() -> Int? { row.intOrNil(next()) }
   mutating func bool() -> Bool { int() != 0 }
-  mutating func id() -> ID { ID(stored: text()) }
-  mutating func idOrNil() -> ID? { textOrNil().map(ID.init(stored:)) }
-  mutating func time() -> Timestamp { Timestamp(stored: text()) }
-  mutating func timeOrNil() -> Timestamp? { textOrNil().map(Timestamp.init(stored:)) }
 
-  /// A word of a fixed vocabulary. The schema's CHECKs hold the column to it, so that another word
-  /// means a damaged database.
+  // What follows is held to its form by the schema's CHECKs, or by whoever wrote it here: another text
+  // means a damaged database.
+
+  mutating func id() throws -> ID { try value(utf8(), ID.init(utf8:)) }
+  mutating func idOrNil() throws -> ID? { try valueOrNil(ID.init(utf8:)) }
+  mutating func time() throws -> Timestamp { try value(utf8(), Timestamp.init(utf8:)) }
+  mutating func timeOrNil() throws -> Timestamp? { try valueOrNil(Timestamp.init(utf8:)) }
+
+  /// A word of a fixed vocabulary.
   mutating func word<Word: RawRepresentable<String>>(_: Word.Type = Word.self) throws -> Word {
-    let text = text()
-    guard let word = Word(rawValue: text) else { throw DamagedValue(text: text) }
-    return word
+    try value(utf8()) { Word(rawValue: String(decoding: $0, as: UTF8.self)) }
   }
 
   mutating func wordOrNil<Word: RawRepresentable<String>>(
     _: Word.Type = Word.self
   ) throws -> Word? {
-    guard let text = textOrNil() else { return nil }
-    guard let word = Word(rawValue: text) else { throw DamagedValue(text: text) }
-    return word
+    try valueOrNil { Word(rawValue: String(decoding: $0, as: UTF8.self)) }
+  }
+
+  /// The bytes of a text, to be read before the row is left.
+  mutating func utf8() -> UnsafeBufferPointer<UInt8> { row.utf8(next()) }
+
+  mutating func skip(_ count: Int) { index += count }
+
+  private mutating func next() -> Int {
+    defer { index += 1 }
+    return index
+  }
+
+  private mutating func valueOrNil<Value>(
+    _ read: (UnsafeBufferPointer<UInt8>) -> Value?
+  ) throws -> Value? {
+    try row.utf8OrNil(next()).map { try value($0, read) }
+  }
+
+  private func value<Value>(
+    _ text: UnsafeBufferPointer<UInt8>, _ read: (UnsafeBufferPointer<UInt8>) -> Value?
+  ) throws -> Value {
+    guard let value = read(text) else {
+      throw DamagedValue(text: String(decoding: text, as: UTF8.self))
+    }
+    return value
   }
 }
 

@@ -14,12 +14,12 @@ extension Snapshot {
 
   private static func event(_ columns: inout Columns) throws -> Event {
     let number = columns.int()
-    let at = columns.time()
-    let actorID = columns.idOrNil()
+    let at = try columns.time()
+    let actorID = try columns.idOrNil()
     let actorName = columns.textOrNil()
-    return Event(
+    return try Event(
       number: number, at: at, actor: actorID.map { ($0, actorName ?? "") },
-      subjectKind: try columns.word(), subjectID: columns.text(), kind: columns.text(),
+      subjectKind: columns.word(), subjectID: columns.text(), kind: columns.text(),
       changes: columns.text(), note: columns.textOrNil())
   }
 
@@ -51,7 +51,7 @@ extension Snapshot {
       """, referral.text
     ) { row in
       var columns = Columns(row)
-      return (try columns.word(), columns.time())
+      return (try columns.word(), try columns.time())
     }
   }
 }

@@ -155,15 +155,24 @@ struct List {
     _ page: PageRequest, on connection: Connection, read: (inout Columns) throws -> Item
   ) throws -> Page<Item> {
     let (sql, arguments) = try statement(for: page)
-    var keys: [[String]] = []
-    var items = try connection.rows(sql, arguments: arguments) { row in
+    let keyLength = sort == nil ? 1 : 2
+    var result = Page<Item>(items: [])
+    result.items.reserveCapacity(min(page.limit, 100))
+    var key: [String] = []
+    try connection.each(sql, arguments: arguments) { row in
       var columns = Columns(row)
-      keys.append((sort == nil ? [] : [columns.text()]) + [String(columns.int())])
-      return try read(&columns)
+      guard result.items.count < page.limit else {
+        result.next = key
+        return
+      }
+      if result.items.count + 1 == page.limit {
+        key = (sort == nil ? [] : [columns.text()]) + [String(columns.int())]
+      } else {
+        columns.skip(keyLength)
+      }
+      result.items.append(try read(&columns))
     }
-    guard items.count > page.limit else { return Page(items: items) }
-    items.removeLast()
-    return Page(items: items, next: keys[page.limit - 1])
+    return result
   }
 
   static let invalidCursor = FieldError(

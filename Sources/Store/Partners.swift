@@ -30,11 +30,11 @@ extension Snapshot {
   static let partnerTable = List.Table(name: "partners", alias: "p")
 
   static func partner(_ columns: inout Columns) throws -> Partner {
-    Partner(
-      id: columns.id(), userID: columns.idOrNil(), type: try columns.word(),
-      status: try columns.word(), companyName: columns.text(), contactName: columns.textOrNil(),
+    try Partner(
+      id: columns.id(), userID: columns.idOrNil(), type: columns.word(),
+      status: columns.word(), companyName: columns.text(), contactName: columns.textOrNil(),
       email: columns.text(), phone: columns.textOrNil(), website: columns.textOrNil(),
-      serviceAreas: try states(inArray: columns.text()), coOwnershipCertified: columns.bool(),
+      serviceAreas: states(inArray: columns.utf8()), coOwnershipCertified: columns.bool(),
       agreementSignedAt: columns.timeOrNil(), invitedBy: columns.idOrNil(),
       notes: columns.textOrNil(), createdAt: columns.time(), updatedAt: columns.time())
   }
@@ -43,20 +43,32 @@ extension Snapshot {
     "p.id, p.type, p.company_name, p.contact_name, p.website, p.service_areas, p.co_ownership_certified"
 
   static func publicProfile(_ columns: inout Columns) throws -> PublicProfile {
-    PublicProfile(
-      id: columns.id(), type: try columns.word(), companyName: columns.text(),
+    try PublicProfile(
+      id: columns.id(), type: columns.word(), companyName: columns.text(),
       contactName: columns.textOrNil(), website: columns.textOrNil(),
-      serviceAreas: try states(inArray: columns.text()), coOwnershipCertified: columns.bool())
+      serviceAreas: states(inArray: columns.utf8()), coOwnershipCertified: columns.bool())
   }
 
   /// The states in a JSON array of codes, such as `["MN","CA"]`.
-  private static func states(inArray json: String) throws -> [StateCode] {
-    try json.utf8.split(whereSeparator: { "[]\", ".utf8.contains($0) }).map { code in
-      guard let state = StateCode(rawValue: String(Substring(code))) else {
-        throw DamagedValue(text: json)
+  private static func states(
+    inArray json: UnsafeBufferPointer<UInt8>
+  ) throws -> [StateCode] {
+    var states: [StateCode] = []
+    var index = 0
+    while index < json.count {
+      switch json[index] {
+      case UInt8(ascii: "["), UInt8(ascii: "]"), UInt8(ascii: "\""), UInt8(ascii: ","),
+        UInt8(ascii: " "):
+        index += 1
+      default:
+        guard index + 1 < json.count, let state = StateCode(json[index], json[index + 1]) else {
+          throw DamagedValue(text: String(decoding: json, as: UTF8.self))
+        }
+        states.append(state)
+        index += 2
       }
-      return state
     }
+    return states
   }
 
   /// The partner with this ID, whatever its status; nil if there is none.

@@ -82,11 +82,11 @@ extension Snapshot {
     + " JOIN groups AS g ON g.id = r.group_id JOIN users AS u ON u.id = r.requested_by"
 
   private static func record(_ columns: inout Columns) throws -> ReferralRecord {
-    let referral = Referral(
+    let referral = try Referral(
       id: columns.id(), groupID: columns.id(), requestedBy: columns.id(),
-      partnerType: try columns.word(), status: try columns.word(),
-      context: try StoredContext.decode(columns.text()), partnerID: columns.idOrNil(),
-      introSentAt: columns.timeOrNil(), outcome: try columns.wordOrNil(),
+      partnerType: columns.word(), status: columns.word(),
+      context: StoredContext.decode(columns.utf8()), partnerID: columns.idOrNil(),
+      introSentAt: columns.timeOrNil(), outcome: columns.wordOrNil(),
       outcomeNotes: columns.textOrNil(), createdAt: columns.time(), updatedAt: columns.time(),
       statusChangedAt: columns.timeOrNil(), connectedAt: columns.timeOrNil())
     return ReferralRecord(
@@ -188,7 +188,10 @@ extension Snapshot {
       WHERE group_id = ? AND partner_type = ? AND ifnull(state, '') = ?
         AND status IN ('pending', 'matched', 'intro_sent') AND id <> ?
       """, group.text, type.rawValue, state?.rawValue ?? "", id?.text ?? ""
-    ) { ID(stored: $0.text(0)) }
+    ) { row in
+      var columns = Columns(row)
+      return try columns.id()
+    }
   }
 
   /// The requests that are matched with a partner, but not introduced to it.
@@ -254,7 +257,7 @@ extension Snapshot {
       """, state?.rawValue, type.rawValue, group.text, pastArgument.text
     ) { row in
       var columns = Columns(row)
-      return Ranking.Key(
+      return try Ranking.Key(
         certified: columns.bool(), openReferrals: columns.int(),
         lastIntroAt: columns.timeOrNil(), id: columns.id())
     }

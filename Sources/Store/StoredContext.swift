@@ -6,11 +6,11 @@ enum StoredContext {
   static func encode(_ context: Context) -> String {
     var json = JSONWriter(capacity: 256)
     json.context(context)
-    return String(decoding: json.bytes, as: UTF8.self)
+    return json.text
   }
 
-  static func decode(_ text: String) throws -> Context {
-    let json = try JSON(parsing: Array(text.utf8))
+  static func decode(_ text: UnsafeBufferPointer<UInt8>) throws -> Context {
+    let json = try JSON(parsing: text)
     var context = Context()
     if case .integer(let size) = json["group_size"] { context.groupSize = size }
     if let range = json["home_price_range"], case .object = range {

@@ -99,7 +99,7 @@ extension Snapshot {
     ) { row in
       var columns = Columns(row)
       return (
-        id: columns.id(), group: columns.id(), type: try columns.word(PartnerType.self),
+        id: try columns.id(), group: try columns.id(), type: try columns.word(PartnerType.self),
         state: try columns.wordOrNil(StateCode.self)
       )
     }

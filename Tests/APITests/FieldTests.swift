@@ -513,7 +513,7 @@ private let longHost = Array(repeating: text(40), count: 5).joined(separator: ".
       for id in ids {
         try change.put(
           User(
-            id: ID(stored: id), email: "\(id)@example.com", name: "Member",
+            id: ID(id)!, email: "\(id)@example.com", name: "Member",
             createdAt: change.now, updatedAt: change.now))
       }
     }

@@ -507,7 +507,7 @@ import Testing
     /// A request that is, or was, with the partner.
     func request(_ status: String) -> String {
       number += 1
-      let group = ID(stored: "00000000-0000-4000-8000-00000000\(2_000 + number)")
+      let group = ID("00000000-0000-4000-8000-00000000\(2_000 + number)")!
       world.put("/api/admin/groups/\(group)", ["name": "G", "members": [.string(Person.ann.text)]])
       func make(_ status: ReferralStatus) -> String {
         world.referral(status, context: ["state": "MN"], partner: partner, group: group)

@@ -222,7 +222,7 @@ import Testing
       // A group may ask again only once it has its answer, so what stays open is another group's.
       var group = World.birch
       if staysOpen {
-        group = ID(stored: "00000000-0000-4000-8000-00000000\(1_000 + number)")
+        group = ID("00000000-0000-4000-8000-00000000\(1_000 + number)")!
         let made = world.put(
           "/api/admin/groups/\(group)",
           ["name": "Group", "members": [.string(Person.ann.text)]])

@@ -363,7 +363,7 @@ import Testing
     let count = 150
     var ids: [String] = []
     for number in 0..<count {
-      let group = ID(stored: "00000000-0000-4000-8000-00000000\(1_000 + number)")
+      let group = ID("00000000-0000-4000-8000-00000000\(1_000 + number)")!
       world.put(
         "/api/admin/groups/\(group)",
         ["name": "Group", "members": [.string(Person.ann.text)]])

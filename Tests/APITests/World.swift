@@ -79,7 +79,7 @@ enum Person {
   ]
 
   private static func id(_ number: Int) -> ID {
-    ID(stored: "00000000-0000-4000-8000-00000000000\(number)")
+    ID("00000000-0000-4000-8000-00000000000\(number)")!
   }
 }
 
@@ -117,9 +117,9 @@ final class World: Sendable {
   /// When it is, at first.
   static let start = "2026-11-22T14:30:28.123Z"
   /// A group in Minnesota: Ann, Bob and Dora.
-  static let birch = ID(stored: "00000000-0000-4000-8000-0000000000b1")
+  static let birch = ID("00000000-0000-4000-8000-0000000000b1")!
   /// A group in California: Olga.
-  static let oak = ID(stored: "00000000-0000-4000-8000-0000000000c1")
+  static let oak = ID("00000000-0000-4000-8000-0000000000c1")!
   /// An ID that names nothing.
   static let unknown = "00000000-0000-4000-8000-00000000dead"
 

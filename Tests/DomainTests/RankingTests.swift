@@ -61,7 +61,7 @@ struct RankingTests {
         ])
     #expect(
       Ranking.why(
-        key(1, open: 1, intro: Timestamp(stored: "2025-12-31T23:59:59.999Z")), servedState: nil)
+        key(1, open: 1, intro: Timestamp("2025-12-31T23:59:59.999Z")!), servedState: nil)
         == ["1 open referral", "Last introduced on 2025-12-31"])
     #expect(
       Ranking.why(key(1, open: 12), servedState: .DC)

@@ -2,13 +2,13 @@ import Domain
 import Testing
 
 /// The time at which the tests take place.
-let now = Timestamp(stored: "2026-03-01T12:00:00.000Z")
+let now = Timestamp("2026-03-01T12:00:00.000Z")!
 
 /// An ID that is the same for the same number.
 func sampleID(_ number: Int) -> ID {
   let digits = String(number)
   return ID(
-    stored: "00000000-0000-7000-8000-" + String(repeating: "0", count: 12 - digits.count) + digits)
+    "00000000-0000-7000-8000-" + String(repeating: "0", count: 12 - digits.count) + digits)!
 }
 
 /// What `body` is refused for; nil if it is not refused.

@@ -84,7 +84,7 @@ struct TimestampTests {
     ] as [(Int64, String)])
   func milliseconds(milliseconds: Int64, text: String) {
     #expect(Timestamp(milliseconds: milliseconds).text == text)
-    #expect(Timestamp(stored: text).milliseconds == milliseconds)
+    #expect(Timestamp(text)!.milliseconds == milliseconds)
   }
 
   @Test("milliseconds beyond the years 1 to 9999 are held to them")

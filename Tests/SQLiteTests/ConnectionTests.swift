@@ -70,7 +70,7 @@ struct ValueTests {
     try bench.connection.run("INSERT INTO t VALUES (?)", text)
     let read = try #require(
       try bench.connection.row("SELECT v FROM t") { row in
-        (row.text(0), row.textOrNil(0), row.bytes(0), row.withUTF8(0) { Array($0) })
+        (row.text(0), row.textOrNil(0), row.bytes(0), Array(row.utf8(0)))
       })
     #expect(read.0 == text)
     #expect(read.1 == text)

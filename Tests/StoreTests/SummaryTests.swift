@@ -171,7 +171,7 @@ struct SummaryTests {
       ),
     ])
   func months(time: String, count: Int, months: [String]) {
-    #expect(Months.last(count, until: Timestamp(stored: time)) == months)
+    #expect(Months.last(count, until: Timestamp(time)!) == months)
   }
 
   @Test("a partner's own overview counts what was introduced to it, and nothing else")

@@ -114,7 +114,7 @@ extension Connection {
 }
 
 /// The time at which the tests take place.
-let now = Timestamp(stored: "2026-03-01T12:00:00.000Z")
+let now = Timestamp("2026-03-01T12:00:00.000Z")!
 
 /// A time on the day of the tests.
 func minute(_ number: Int) -> Timestamp {
@@ -125,7 +125,7 @@ func minute(_ number: Int) -> Timestamp {
 func sampleID(_ number: Int) -> ID {
   let digits = String(number)
   return ID(
-    stored: "00000000-0000-7000-8000-" + String(repeating: "0", count: 12 - digits.count) + digits)
+    "00000000-0000-7000-8000-" + String(repeating: "0", count: 12 - digits.count) + digits)!
 }
 
 /// What `body` is refused for; nil if it is not refused.

@@ -185,9 +185,10 @@ extension Ranking.Key {
   /// Reads the key from a cursor; nil if it is none.
   fileprivate init?(_ texts: [String]) {
     guard texts.count == 4, let open = Int(texts[1]), let id = ID(texts[3]) else { return nil }
+    let lastIntroAt = Timestamp(texts[2])
+    guard texts[2].isEmpty || lastIntroAt != nil else { return nil }
     self.init(
-      certified: texts[0] == "1", openReferrals: open,
-      lastIntroAt: texts[2].isEmpty ? nil : Timestamp(stored: texts[2]), id: id)
+      certified: texts[0] == "1", openReferrals: open, lastIntroAt: lastIntroAt, id: id)
   }
 }
 
