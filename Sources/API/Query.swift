@@ -270,19 +270,22 @@ enum PercentEncoding {
 
   /// Encodes all but the unreserved characters.
   static func encode(_ text: String) -> String {
-    var result = ""
+    var result: [UInt8] = []
+    result.reserveCapacity(text.utf8.count)
     for byte in text.utf8 {
       switch byte {
       case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
         UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."),
         UInt8(ascii: "_"), UInt8(ascii: "~"), UInt8(ascii: ","):
-        result.unicodeScalars.append(Unicode.Scalar(byte))
+        result.append(byte)
       default:
-        let digits = String(byte, radix: 16, uppercase: true)
-        result += digits.count == 1 ? "%0" + digits : "%" + digits
+        result.append(UInt8(ascii: "%"))
+        for digit in [byte >> 4, byte & 0xF] {
+          result.append(digit + (digit < 10 ? UInt8(ascii: "0") : UInt8(ascii: "A") - 10))
+        }
       }
     }
-    return result
+    return String(decoding: result, as: UTF8.self)
   }
 
   private static func hexadecimal(_ byte: UInt8) -> UInt8? {

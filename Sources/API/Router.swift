@@ -14,7 +14,8 @@ package final class Router: Sendable {
   private let slowAfter: Duration
   private let logger: Logger
   private let clock: @Sendable () -> Timestamp
-  private let routes: [Int: [Route]]
+  /// By the number of their segments, the routes of each pattern.
+  private let patterns: [Int: [[Route]]]
   /// What was asked and answered since the start.
   package let traffic = Traffic()
 
@@ -34,7 +35,17 @@ package final class Router: Sendable {
     self.slowAfter = slowAfter
     self.logger = logger
     self.clock = clock
-    routes = Dictionary(grouping: Route.all, by: \.segments.count)
+    var patterns: [Int: [[Route]]] = [:]
+    for route in Route.all {
+      var own = patterns[route.segments.count] ?? []
+      if let index = own.firstIndex(where: { $0[0].pattern == route.pattern }) {
+        own[index].append(route)
+      } else {
+        own.append([route])
+      }
+      patterns[route.segments.count] = own
+    }
+    self.patterns = patterns
   }
 
   /// Answers a request. Never fails: what goes wrong is a problem in the answer.
@@ -72,13 +83,11 @@ package final class Router: Sendable {
   ) throws -> Response {
     let target = Target(request.target)
     guard let segments = target.segments else { throw Failure.notFound }
-    let matches = matches(segments)
-    guard let pattern = matches.first?.route.pattern else { throw Failure.notFound }
-    trace.route = pattern
+    guard let (routes, variables) = match(segments) else { throw Failure.notFound }
+    trace.route = routes[0].pattern
     let method = request.method == "HEAD" ? "GET" : request.method
-    guard let (route, variables) = matches.first(where: { $0.route.method.rawValue == method })
-    else {
-      let allowed = Router.methods(matches.map(\.route))
+    guard let route = routes.first(where: { $0.method.rawValue == method }) else {
+      let allowed = Router.methods(routes)
       guard method == "OPTIONS" else { throw Failure.methodNotAllowed(allowed) }
       return origins.preflight(request, allowed: allowed)
     }
@@ -115,16 +124,12 @@ package final class Router: Sendable {
     return response(answer, to: request, route)
   }
 
-  /// The routes whose pattern fits: all of the first pattern that does.
-  private func matches(_ path: [String]) -> [(route: Route, variables: [String: String])] {
-    var matches: [(route: Route, variables: [String: String])] = []
-    for route in routes[path.count] ?? [] {
-      guard matches.isEmpty || matches[0].route.pattern == route.pattern,
-        let variables = route.match(path)
-      else { continue }
-      matches.append((route, variables))
+  /// The routes of the first pattern that fits.
+  private func match(_ path: [String]) -> (routes: [Route], variables: [String: String])? {
+    for routes in patterns[path.count] ?? [] {
+      if let variables = routes[0].match(path) { return (routes, variables) }
     }
-    return matches
+    return nil
   }
 
   /// The methods of a path, as `Allow` lists them.

@@ -43,6 +43,13 @@ extension JSONWriter {
     }
   }
 
+  mutating func field<Word: RawRepresentable<String>>(_ name: StaticString, _ words: [Word]) {
+    self.name(name)
+    array { json in
+      for word in words { json.string(word.rawValue) }
+    }
+  }
+
   mutating func field<Word: RawRepresentable<String>>(_ name: StaticString, _ word: Word?) {
     field(name, word?.rawValue)
   }

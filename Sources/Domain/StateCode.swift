@@ -9,9 +9,9 @@ package enum StateCode: String, CaseIterable, Sendable {
 
   /// Reads a code in either case; nil if it names no state.
   package init?(_ text: some StringProtocol) {
-    // Without this, "ﬂ" (one ligature) would be Florida.
-    guard text.utf8.allSatisfy({ $0 < 0x80 }) else { return nil }
-    self.init(rawValue: text.uppercased())
+    let letters = text.utf8.map { (0x61...0x7A).contains($0) ? $0 - 0x20 : $0 }
+    guard letters.count == 2 else { return nil }
+    self.init(letters[0], letters[1])
   }
 
   /// The state of a code's two letters in ASCII, in upper case; nil if there is none.

@@ -31,9 +31,11 @@ package struct Response: Sendable {
       bytes.append(contentsOf: name.utf8)
       bytes.append(UInt8(ascii: ":"))
       bytes.append(UInt8(ascii: " "))
-      for byte in value.utf8 {
-        let endsLine = byte == 0x0D || byte == 0x0A || byte == 0
-        bytes.append(endsLine ? UInt8(ascii: " ") : byte)
+      let start = bytes.count
+      bytes.append(contentsOf: value.utf8)
+      for index in start..<bytes.count {
+        let byte = bytes[index]
+        if byte == 0x0D || byte == 0x0A || byte == 0 { bytes[index] = UInt8(ascii: " ") }
       }
       bytes.append(0x0D)
       bytes.append(0x0A)
@@ -47,10 +49,10 @@ package struct Response: Sendable {
       && name.utf8.allSatisfy { byte in
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-          UInt8(ascii: "0")...UInt8(ascii: "9"):
+          UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"):
           return true
         default:
-          return "!#$%&'*+-.^_`|~".utf8.contains(byte)
+          return "!#$%&'*+.^_`|~".utf8.contains(byte)
         }
       }
   }

@@ -21,14 +21,34 @@ extension JSON {
 
   /// Reads a JSON text, as ``init(parsing:)`` of an array does.
   package init(parsing bytes: UnsafeBufferPointer<UInt8>) throws {
+    self = try JSON.read(bytes) { try $0.value(depth: 0) }
+  }
+
+  /// Reads a JSON text that is an object, as ``init(parsing:)`` does, and hands its members on one by
+  /// one instead of keeping them. Of two with one name both come.
+  package static func members(
+    of bytes: UnsafeBufferPointer<UInt8>, _ body: (String, JSON) throws -> Void
+  ) throws {
+    try read(bytes) { reader in
+      guard reader.next == UInt8(ascii: "{") else { throw reader.unexpected("an opening brace") }
+      try reader.members(depth: 1) { reader, name, _ in
+        try body(name, reader.value(depth: 1))
+      }
+    }
+  }
+
+  private static func read<Result>(
+    _ bytes: UnsafeBufferPointer<UInt8>, _ body: (inout Reader) throws -> Result
+  ) throws -> Result {
     guard String(validating: bytes, as: UTF8.self) != nil else {
       throw JSONError(description: "The text is not UTF-8.")
     }
     var reader = Reader(bytes: bytes)
     reader.skipWhitespace()
-    self = try reader.value(depth: 0)
+    let result = try body(&reader)
     reader.skipWhitespace()
     guard reader.position == bytes.count else { throw reader.unexpected("the end") }
+    return result
   }
 }
 
@@ -38,7 +58,7 @@ private struct Reader {
 
   init(bytes: UnsafeBufferPointer<UInt8>) { self.bytes = bytes }
 
-  private var next: UInt8? { position < bytes.count ? bytes[position] : nil }
+  var next: UInt8? { position < bytes.count ? bytes[position] : nil }
 
   func unexpected(_ expected: String) -> JSONError {
     JSONError(
@@ -96,18 +116,10 @@ private struct Reader {
   }
 
   private mutating func object(depth: Int) throws -> JSON {
-    try checkDepth(depth)
-    position += 1
     var members: [JSON.Member] = []
     members.reserveCapacity(8)
     var names: Set<[UInt8]> = []
-    skipWhitespace()
-    if take(UInt8(ascii: "}")) { return .object(members) }
-    while true {
-      skipWhitespace()
-      let start = position
-      guard next == UInt8(ascii: "\"") else { throw unexpected("a name in quotes") }
-      let name = try string()
+    try self.members(depth: depth) { reader, name, start in
       // By bytes: to Swift's strings, é is the same name as e with an accent behind it. A few are
       // compared quicker than hashed; of many that would take time with the square of their number.
       if members.count == 16 { names = Set(members.map { Array($0.name.utf8) }) }
@@ -118,12 +130,31 @@ private struct Reader {
       guard isNew else {
         throw JSONError(description: "The name at byte \(start) stands in its object twice.")
       }
+      members.append(JSON.Member(name, try reader.value(depth: depth)))
+    }
+    return .object(members)
+  }
+
+  /// Reads an object, of which `value` reads each member's value, given its name and the byte where
+  /// that begins.
+  mutating func members(
+    depth: Int, _ value: (inout Reader, _ name: String, _ start: Int) throws -> Void
+  ) throws {
+    try checkDepth(depth)
+    position += 1
+    skipWhitespace()
+    if take(UInt8(ascii: "}")) { return }
+    while true {
+      skipWhitespace()
+      let start = position
+      guard next == UInt8(ascii: "\"") else { throw unexpected("a name in quotes") }
+      let name = try string()
       skipWhitespace()
       guard take(UInt8(ascii: ":")) else { throw unexpected("a colon") }
       skipWhitespace()
-      members.append(JSON.Member(name, try value(depth: depth)))
+      try value(&self, name, start)
       skipWhitespace()
-      if take(UInt8(ascii: "}")) { return .object(members) }
+      if take(UInt8(ascii: "}")) { return }
       guard take(UInt8(ascii: ",")) else { throw unexpected("a comma or a closing brace") }
     }
   }

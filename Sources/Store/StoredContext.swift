@@ -10,18 +10,21 @@ enum StoredContext {
   }
 
   static func decode(_ text: UnsafeBufferPointer<UInt8>) throws -> Context {
-    let json = try JSON(parsing: text)
     var context = Context()
-    if case .integer(let size) = json["group_size"] { context.groupSize = size }
-    if let range = json["home_price_range"], case .object = range {
-      var prices = Context.PriceRange()
-      if case .integer(let min) = range["min"] { prices.min = min }
-      if case .integer(let max) = range["max"] { prices.max = max }
-      context.homePriceRange = prices
+    try JSON.members(of: text) { name, value in
+      switch (name, value) {
+      case ("group_size", .integer(let size)): context.groupSize = size
+      case ("home_price_range", .object):
+        var prices = Context.PriceRange()
+        if case .integer(let min) = value["min"] { prices.min = min }
+        if case .integer(let max) = value["max"] { prices.max = max }
+        context.homePriceRange = prices
+      case ("timeline", .string(let timeline)): context.timeline = timeline
+      case ("state", .string(let code)): context.state = StateCode(rawValue: code)
+      case ("specific_need", .string(let need)): context.specificNeed = need
+      default: break
+      }
     }
-    if case .string(let timeline) = json["timeline"] { context.timeline = timeline }
-    if case .string(let code) = json["state"] { context.state = StateCode(rawValue: code) }
-    if case .string(let need) = json["specific_need"] { context.specificNeed = need }
     return context
   }
 }

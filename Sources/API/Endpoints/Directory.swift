@@ -42,7 +42,7 @@ struct PublicPartner: View {
     json.field("company_name", partner.companyName)
     json.field("contact_name", partner.contactName)
     json.field("website", partner.website)
-    json.field("service_areas", partner.serviceAreas.map(\.rawValue))
+    json.field("service_areas", partner.serviceAreas)
     json.field("co_ownership_certified", partner.coOwnershipCertified)
   }
 }

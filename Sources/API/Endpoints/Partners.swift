@@ -184,7 +184,7 @@ struct StaffPartner: View {
       $0.field("email", partner.email)
       $0.field("phone", partner.phone)
       $0.field("website", partner.website)
-      $0.field("service_areas", partner.serviceAreas.map(\.rawValue))
+      $0.field("service_areas", partner.serviceAreas)
       $0.field("co_ownership_certified", partner.coOwnershipCertified)
       $0.field("agreement_signed_at", partner.agreementSignedAt)
       $0.field("invited_by", partner.invitedBy)
