@@ -140,15 +140,14 @@ struct Query: Sendable {
     func wrong(_ name: String, _ problem: FieldProblem) {
       errors.append(FieldError(.parameter(name), problem))
     }
-    for part in (text ?? "").utf8.split(separator: UInt8(ascii: "&")) {
+    for part in Array((text ?? "").utf8).split(separator: UInt8(ascii: "&")) {
       let halves = part.split(
-        separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false
-      ).map { Substring($0) }
+        separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
       let name = PercentEncoding.decode(halves[0], plusIsSpace: true)
       let value = halves.count > 1 ? PercentEncoding.decode(halves[1], plusIsSpace: true) : ""
       guard let name, parameters.contains(where: { $0.name == name }) else {
         wrong(
-          name ?? String(halves[0]),
+          name ?? String(decoding: halves[0], as: UTF8.self),
           FieldProblem(.unknownParameter, "There is no such parameter here."))
         continue
       }
@@ -246,12 +245,12 @@ struct Query: Sendable {
 /// Percent-encoding (RFC 3986, section 2.1).
 enum PercentEncoding {
   /// Decodes a part of a URL; nil if an escape is broken or the result is not UTF-8.
-  static func decode(_ text: Substring, plusIsSpace: Bool = false) -> String? {
-    guard text.utf8.contains(where: { $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: "+") }) else {
-      return String(text)
+  static func decode(_ text: ArraySlice<UInt8>, plusIsSpace: Bool = false) -> String? {
+    guard text.contains(where: { $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: "+") }) else {
+      return String(decoding: text, as: UTF8.self)
     }
     var bytes: [UInt8] = []
-    var iterator = text.utf8.makeIterator()
+    var iterator = text.makeIterator()
     while let byte = iterator.next() {
       switch byte {
       case UInt8(ascii: "%"):

@@ -220,10 +220,11 @@ struct Target {
   /// broken escape.
   var segments: [String]? {
     let slash = UInt8(ascii: "/")
-    guard path.utf8.first == slash else { return nil }
+    let bytes = Array(path.utf8)
+    guard bytes.first == slash else { return nil }
     var segments: [String] = []
-    for segment in path.utf8.dropFirst().split(separator: slash, omittingEmptySubsequences: false) {
-      guard !segment.isEmpty, let text = PercentEncoding.decode(Substring(segment)),
+    for segment in bytes.dropFirst().split(separator: slash, omittingEmptySubsequences: false) {
+      guard !segment.isEmpty, let text = PercentEncoding.decode(segment),
         !text.utf8.contains(slash), text != ".", text != ".."
       else { return nil }
       segments.append(text)

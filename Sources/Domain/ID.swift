@@ -25,12 +25,11 @@ package struct ID: Hashable, Comparable, Sendable, CustomStringConvertible {
         guard byte == UInt8(ascii: "-") else { return nil }
         continue
       }
-      let digit: UInt8
-      switch byte {
-      case UInt8(ascii: "0")...UInt8(ascii: "9"): digit = byte - UInt8(ascii: "0")
-      case UInt8(ascii: "a")...UInt8(ascii: "f"): digit = byte - UInt8(ascii: "a") + 10
-      case UInt8(ascii: "A")...UInt8(ascii: "F"): digit = byte - UInt8(ascii: "A") + 10
-      default: return nil
+      var digit = byte &- UInt8(ascii: "0")
+      if digit > 9 {
+        digit = (byte | 0x20) &- UInt8(ascii: "a")
+        guard digit < 6 else { return nil }
+        digit += 10
       }
       words.high = words.high << 4 | words.low >> 60
       words.low = words.low << 4 | UInt64(digit)
@@ -59,22 +58,22 @@ package struct ID: Hashable, Comparable, Sendable, CustomStringConvertible {
 
   /// Writes the canonical text, ``length`` bytes of ASCII.
   package func write(to text: UnsafeMutableBufferPointer<UInt8>) {
-    var rest = low
-    for index in (0..<ID.length).reversed() {
-      // The last of the low half's sixteen digits stands at 19.
-      if index == 17 { rest = high }
+    var rest = high
+    for index in 0..<ID.length {
       if ID.isHyphen(at: index) {
         text[index] = UInt8(ascii: "-")
+        // Sixteen digits stand before the third hyphen.
+        if index == 18 { rest = low }
       } else {
-        let digit = UInt8(truncatingIfNeeded: rest & 0xF)
-        text[index] = digit + (digit < 10 ? UInt8(ascii: "0") : UInt8(ascii: "a") - 10)
-        rest >>= 4
+        let digit = UInt8(truncatingIfNeeded: rest >> 60)
+        text[index] = digit &+ (digit < 10 ? UInt8(ascii: "0") : UInt8(ascii: "a") - 10)
+        rest <<= 4
       }
     }
   }
 
   private static func isHyphen(at index: Int) -> Bool {
-    index == 8 || index == 13 || index == 18 || index == 23
+    (1 << 8 | 1 << 13 | 1 << 18 | 1 << 23) >> index & 1 == 1
   }
 
   /// In the order of their texts.

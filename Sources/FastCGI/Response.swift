@@ -26,7 +26,9 @@ package struct Response: Sendable {
   func appendHead(to bytes: inout [UInt8]) {
     // nginx passes the status on as it stands; without a phrase its status line would lack the
     // space that RFC 9112 §4 asks for.
-    bytes.append(contentsOf: "Status: \(status) \(Self.phrase(for: status))\r\n".utf8)
+    for part in ["Status: ", String(status), " ", Self.phrase(for: status), "\r\n"] {
+      bytes.append(contentsOf: part.utf8)
+    }
     for (name, value) in headers where Self.isToken(name) {
       bytes.append(contentsOf: name.utf8)
       bytes.append(UInt8(ascii: ":"))

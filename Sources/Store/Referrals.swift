@@ -49,9 +49,20 @@ package struct PartnerContact: Equatable, Sendable {
   }
 }
 
-/// A request and its partner.
+/// A request and its partner: what the members of its group see.
 package struct ReferralRecord: Equatable, Sendable {
-  package var referral: Referral
+  package var id: ID
+  package var groupID: ID
+  package var requestedBy: ID
+  package var partnerType: PartnerType
+  package var status: ReferralStatus
+  /// The JSON text that is stored, which goes out as it is.
+  package var context: String
+  package var introSentAt: Timestamp?
+  package var outcome: Outcome?
+  package var createdAt: Timestamp
+  package var updatedAt: Timestamp
+  package var partnerID: ID?
   package var partner: PartnerContact?
 }
 
@@ -63,41 +74,62 @@ package struct StaffReferralRecord: Equatable, Sendable {
   package var requesterName: String
   package var requesterEmail: String
 
-  /// The same without who asked.
-  package var withoutRequester: ReferralRecord {
-    ReferralRecord(referral: referral, partner: partner)
+  /// The part of it that the members of the group see.
+  package var forMembers: ReferralRecord {
+    ReferralRecord(
+      id: referral.id, groupID: referral.groupID, requestedBy: referral.requestedBy,
+      partnerType: referral.partnerType, status: referral.status,
+      context: StoredContext.encode(referral.context), introSentAt: referral.introSentAt,
+      outcome: referral.outcome, createdAt: referral.createdAt, updatedAt: referral.updatedAt,
+      partnerID: referral.partnerID, partner: partner)
   }
 }
 
 extension Snapshot {
+  private static let contactColumns =
+    "p.type, p.company_name, p.contact_name, p.email, p.phone, p.website"
+  private static let memberColumns = """
+    r.id, r.group_id, r.requested_by, r.partner_type, r.status, r.context, r.intro_sent_at, \
+    r.outcome, r.created_at, r.updated_at, r.partner_id, \(contactColumns)
+    """
   private static let referralColumns = """
     r.id, r.group_id, r.requested_by, r.partner_type, r.status, r.context, r.partner_id, \
     r.intro_sent_at, r.outcome, r.outcome_notes, r.created_at, r.updated_at, \
-    r.status_changed_at, r.connected_at, p.type, p.company_name, p.contact_name, p.email, p.phone, p.website
+    r.status_changed_at, r.connected_at
     """
   private static let partnerJoin = "LEFT JOIN partners AS p ON p.id = r.partner_id"
-  private static let staffColumns = referralColumns + ", g.name, u.name, u.email"
+  private static let staffColumns = """
+    \(referralColumns), \(contactColumns), g.name, u.name, u.email
+    """
   private static let staffJoins =
     partnerJoin
     + " JOIN groups AS g ON g.id = r.group_id JOIN users AS u ON u.id = r.requested_by"
 
-  private static func record(_ columns: inout Columns) throws -> ReferralRecord {
-    let referral = try Referral(
+  private static func referral(_ columns: inout Columns) throws -> Referral {
+    try Referral(
       id: columns.id(), groupID: columns.id(), requestedBy: columns.id(),
       partnerType: columns.word(), status: columns.word(),
       context: StoredContext.decode(columns.utf8()), partnerID: columns.idOrNil(),
       introSentAt: columns.timeOrNil(), outcome: columns.wordOrNil(),
       outcomeNotes: columns.textOrNil(), createdAt: columns.time(), updatedAt: columns.time(),
       statusChangedAt: columns.timeOrNil(), connectedAt: columns.timeOrNil())
-    return ReferralRecord(
-      referral: referral, partner: try PartnerContact(&columns, id: referral.partnerID))
   }
 
   private static func staffRecord(_ columns: inout Columns) throws -> StaffReferralRecord {
-    let record = try record(&columns)
+    let referral = try referral(&columns)
     return StaffReferralRecord(
-      referral: record.referral, partner: record.partner, groupName: columns.text(),
-      requesterName: columns.text(), requesterEmail: columns.text())
+      referral: referral, partner: try PartnerContact(&columns, id: referral.partnerID),
+      groupName: columns.text(), requesterName: columns.text(), requesterEmail: columns.text())
+  }
+
+  private static func memberRecord(_ columns: inout Columns) throws -> ReferralRecord {
+    var record = try ReferralRecord(
+      id: columns.id(), groupID: columns.id(), requestedBy: columns.id(),
+      partnerType: columns.word(), status: columns.word(), context: columns.text(),
+      introSentAt: columns.timeOrNil(), outcome: columns.wordOrNil(), createdAt: columns.time(),
+      updatedAt: columns.time(), partnerID: columns.idOrNil())
+    record.partner = try PartnerContact(&columns, id: record.partnerID)
+    return record
   }
 
   /// The request with this ID as staff sees it; nil if there is none.
@@ -121,12 +153,12 @@ extension Snapshot {
       .page(page, on: connection, read: Snapshot.staffRecord)
   }
 
-  /// A page of requests without who asked.
+  /// A page of requests as the members of their groups see them.
   package func referrals(
     _ filter: ReferralFilter, _ page: PageRequest
   ) throws -> Page<ReferralRecord> {
-    try referralList(filter, columns: Snapshot.referralColumns, joins: Snapshot.partnerJoin)
-      .page(page, on: connection, read: Snapshot.record)
+    try referralList(filter, columns: Snapshot.memberColumns, joins: Snapshot.partnerJoin)
+      .page(page, on: connection, read: Snapshot.memberRecord)
   }
 
   /// The list of staff's queue, for the tests of its query plans.
@@ -200,10 +232,8 @@ extension Snapshot {
     filter.partnerID = partner
     filter.statuses = [.matched]
     filter.descending = false
-    let list = referralList(
-      filter, columns: Snapshot.referralColumns, joins: Snapshot.partnerJoin)
-    return try list.page(PageRequest(limit: .max - 1), on: connection, read: Snapshot.record)
-      .items.map(\.referral)
+    return try referralList(filter, columns: Snapshot.referralColumns, joins: "")
+      .page(PageRequest(limit: .max - 1), on: connection, read: Snapshot.referral).items
   }
 
   /// The place in the order of every active partner that fits a request: of its type, serving its state

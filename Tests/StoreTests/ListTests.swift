@@ -175,7 +175,7 @@ struct ListTests {
         let walked = try walk(limit: 4) { request in
           let page = try test.read { try $0.staffReferrals(filter, request) }
           let others = try test.read { try $0.referrals(filter, request) }
-          #expect(others.items == page.items.map(\.withoutRequester))
+          #expect(others.items == page.items.map(\.forMembers))
           #expect(others.next == page.next)
           return page.map(\.referral)
         } between: {

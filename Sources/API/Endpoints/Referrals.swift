@@ -90,7 +90,7 @@ extension Call {
     let timeline = try records.timeline(of: id)
     return try caller.isStaff
       ? StaffReferral(record, timeline: timeline)
-      : MemberReferral(record.withoutRequester, timeline: timeline)
+      : MemberReferral(record.forMembers, timeline: timeline)
   }
 }
 
@@ -154,22 +154,22 @@ struct MemberReferral: View {
   }
 
   func write(to json: inout JSONWriter) {
-    let referral = record.referral
     json.object {
-      $0.field("id", referral.id)
-      $0.field("group_id", referral.groupID)
-      $0.field("requested_by", referral.requestedBy)
-      $0.field("partner_type", referral.partnerType)
-      $0.field("status", referral.status)
+      $0.field("id", record.id)
+      $0.field("group_id", record.groupID)
+      $0.field("requested_by", record.requestedBy)
+      $0.field("partner_type", record.partnerType)
+      $0.field("status", record.status)
       $0.name("context")
-      $0.context(referral.context)
-      $0.field("partner_id", referral.partnerID)
-      $0.field("intro_sent_at", referral.introSentAt)
-      $0.field("outcome", referral.outcome)
-      $0.field("created_at", referral.createdAt)
-      $0.field("updated_at", referral.updatedAt)
+      $0.raw(record.context)
+      $0.field("partner_id", record.partnerID)
+      $0.field("intro_sent_at", record.introSentAt)
+      $0.field("outcome", record.outcome)
+      $0.field("created_at", record.createdAt)
+      $0.field("updated_at", record.updatedAt)
       $0.field(
-        "partner", record.partner.map { ReferredPartner($0, isIntroduced: referral.isIntroduced) })
+        "partner",
+        record.partner.map { ReferredPartner($0, isIntroduced: record.introSentAt != nil) })
       if let timeline { $0.field("timeline", timeline) }
     }
   }
