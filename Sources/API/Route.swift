@@ -166,13 +166,17 @@ struct Call<Records: Snapshot> {
     }
   }
 
-  /// A page of a list, with the address of the next one.
-  func page<Item: View>(_ page: Page<Item>, order: String? = nil) -> Answer {
+  /// A page of a list, each item as the view that `view` makes of it, with the address of the next one.
+  func page<Item>(
+    _ page: Page<Item>, order: String? = nil, as view: (Item) -> some View
+  ) -> Answer {
     let cursor = page.next.map(query.cursor(after:))
     var json = JSONWriter(capacity: 256 + 1_280 * page.items.count)
     json.object {
       $0.name("data")
-      $0.array(page.items)
+      $0.array { json in
+        for item in page.items { view(item).write(to: &json) }
+      }
       $0.field("has_more", cursor != nil)
       $0.field("next_cursor", cursor)
       if let order { $0.field("order", order) }

@@ -21,9 +21,4 @@ package struct Page<Item> {
     self.items = items
     self.next = next
   }
-
-  /// The same part with each item made into something else.
-  package func map<Other>(_ transform: (Item) throws -> Other) rethrows -> Page<Other> {
-    Page<Other>(items: try items.map(transform), next: next)
-  }
 }

@@ -5,7 +5,7 @@ import Store
 /// `GET /api/coverage`: every state with its own status.
 @Sendable func listCoverage(_ call: Call<Snapshot>) throws -> Answer {
   let states = try call.records.coverageByState().map(StateSummary.init)
-  var answer = call.page(Page(items: states))
+  var answer = call.page(Page(items: states)) { $0 }
   answer.etag = ETag.of(answer.body)
   return answer
 }

@@ -13,7 +13,7 @@ import Store
     filter.descending = descending
   }
   var answer = call.page(
-    try call.records.directory(filter, call.query.page).map(PublicPartner.init))
+    try call.records.directory(filter, call.query.page), as: PublicPartner.init)
   answer.etag = ETag.of(answer.body)
   return answer
 }

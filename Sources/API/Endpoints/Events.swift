@@ -5,8 +5,8 @@ import Store
 /// `GET /api/admin/events`: everything that happened, oldest first.
 @Sendable func listEvents(_ call: Call<Snapshot>) throws -> Answer {
   call.page(
-    try call.records.events(after: call.query.integer("after") ?? 0, call.query.page)
-      .map(EventView.init))
+    try call.records.events(after: call.query.integer("after") ?? 0, call.query.page),
+    as: EventView.init)
 }
 
 /// A change, as staff sees it.

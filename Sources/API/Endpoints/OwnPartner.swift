@@ -31,7 +31,8 @@ import Store
   filter.introducedOnly = true
   filter.statuses = call.query.words("status")
   return call.page(
-    try call.records.staffReferrals(filter, call.query.page).map { PartnerReferral($0) })
+    try call.records.staffReferrals(filter, call.query.page)
+  ) { PartnerReferral($0) }
 }
 
 /// `PUT /api/partners/me/referrals/:id/response`: the partner accepts or declines an introduction.

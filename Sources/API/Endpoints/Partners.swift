@@ -13,7 +13,7 @@ import Store
     filter.sort = sort
     filter.descending = descending
   }
-  return call.page(try call.records.partners(filter, call.query.page).map(StaffPartner.init))
+  return call.page(try call.records.partners(filter, call.query.page), as: StaffPartner.init)
 }
 
 /// `POST /api/admin/partners`: creates a partner.
@@ -103,7 +103,7 @@ package enum Partners {
 @Sendable func listPartnerHistory(_ call: Call<Snapshot>) throws -> Answer {
   let partner = try call.partner()
   return call.page(
-    try call.records.events(of: .partner, partner.id, call.query.page).map(EventView.init))
+    try call.records.events(of: .partner, partner.id, call.query.page), as: EventView.init)
 }
 
 extension Call {

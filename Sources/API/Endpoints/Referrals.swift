@@ -47,10 +47,12 @@ import Store
   filter.types = call.query.words("partner_type")
   guard try call.caller.isStaff else {
     return call.page(
-      try call.records.referrals(filter, call.query.page).map { MemberReferral($0) })
+      try call.records.referrals(filter, call.query.page)
+    ) { MemberReferral($0) }
   }
   return call.page(
-    try call.records.staffReferrals(filter, call.query.page).map { StaffReferral($0) })
+    try call.records.staffReferrals(filter, call.query.page)
+  ) { StaffReferral($0) }
 }
 
 /// `GET /api/groups/:groupId/referrals/:id`: one request of the group.

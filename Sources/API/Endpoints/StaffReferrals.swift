@@ -17,7 +17,8 @@ import Store
     filter.descending = descending
   }
   return call.page(
-    try call.records.staffReferrals(filter, call.query.page).map { StaffReferral($0) })
+    try call.records.staffReferrals(filter, call.query.page)
+  ) { StaffReferral($0) }
 }
 
 /// `GET /api/admin/referrals/:id`: one request.
@@ -99,7 +100,7 @@ import Store
 @Sendable func listReferralHistory(_ call: Call<Snapshot>) throws -> Answer {
   let referral = try call.staffReferral().record.referral
   return call.page(
-    try call.records.events(of: .referral, referral.id, call.query.page).map(EventView.init))
+    try call.records.events(of: .referral, referral.id, call.query.page), as: EventView.init)
 }
 
 /// `GET /api/admin/referrals/:id/candidates`: the partners that fit a request, best first.
@@ -119,7 +120,7 @@ import Store
       Candidate(partner: $0, key: key, state: referral.context.state)
     }
   }
-  return call.page(Page(items: candidates, next: next), order: Ranking.order)
+  return call.page(Page(items: candidates, next: next), order: Ranking.order) { $0 }
 }
 
 extension Call {
