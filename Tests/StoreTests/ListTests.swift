@@ -177,7 +177,7 @@ struct ListTests {
           let others = try test.read { try $0.referrals(filter, request) }
           #expect(others.items == page.items.map(\.forMembers))
           #expect(others.next == page.next)
-          return page.map(\.referral)
+          return Page(items: page.items.map(\.referral), next: page.next)
         } between: {
           guard added < 3 else { return }
           added += 1
@@ -363,11 +363,13 @@ struct PartnerListTests {
       page: { snapshot, order, request in
         var filter = filter
         (filter.sort, filter.descending) = order
-        return try snapshot.directory(filter, request).map { profile in
+        let page = try snapshot.directory(filter, request)
+        let partners = try page.items.map { profile in
           let partner = try #require(try snapshot.partner(profile.id))
           #expect(profile == partner.publicProfile)
           return partner
         }
+        return Page(items: partners, next: page.next)
       },
       isOrdered: { order, left, right in
         switch order.0 {
