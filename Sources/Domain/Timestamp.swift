@@ -1,6 +1,6 @@
 /// A moment in UTC, to the millisecond, in the years 1 to 9999.
 package struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible {
-  /// How many characters its text has. So its order is the order of time.
+  /// How many characters each time's text has: one width for all, so that texts sort as times do.
   package static let length = 24
 
   /// Milliseconds since the start of 1970, leap seconds not counted.

@@ -12,7 +12,6 @@ struct Columns {
   mutating func text() -> String { row.text(next()) }
   mutating func textOrNil() -> String? { row.textOrNil(next()) }
   mutating func int() -> Int { row.int(next()) }
-  mutating func intOrNil() -> Int? { row.intOrNil(next()) }
   mutating func bool() -> Bool { int() != 0 }
 
   // What follows is held to its form by the schema's CHECKs, or by whoever wrote it here: another text
