@@ -62,14 +62,20 @@ struct Answer: Sendable {
   var isReplay = false
 
   /// A single thing, with its version.
-  static func thing(_ view: some View, status: HTTPResponse.Status = .ok) -> Answer {
-    let body = view.bytes
-    return Answer(status: status, body: body, etag: ETag.of(body))
-  }
+  static func thing(_ view: some View) -> Answer { thing(view.bytes) }
+
+  /// A single thing, given as JSON, with its version.
+  static func thing(_ body: [UInt8]) -> Answer { Answer(body: body, etag: ETag.of(body)) }
 
   /// A thing that was made just now.
   static func created(_ view: some View, at location: String) -> Answer {
-    var answer = thing(view, status: .created)
+    thing(view).created(at: location)
+  }
+
+  /// The same thing, made just now.
+  func created(at location: String) -> Answer {
+    var answer = self
+    answer.status = .created
     answer.location = location
     return answer
   }

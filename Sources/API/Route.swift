@@ -167,15 +167,29 @@ struct Call<Records: Snapshot> {
   }
 
   /// A page of a list, each item as the view that `view` makes of it, with the address of the next one.
-  func page<Item>(
-    _ page: Page<Item>, order: String? = nil, as view: (Item) -> some View
+  func page<Item, Shown: View>(
+    _ page: Page<Item>, order: String? = nil, as view: (Item) -> Shown
   ) -> Answer {
-    let cursor = page.next.map(query.cursor(after:))
-    var json = JSONWriter(capacity: 256 + 1_280 * page.items.count)
-    json.object {
+    self.page(order: order) { (write: (Shown) -> Void) in
+      for item in page.items { write(view(item)) }
+      return page.next
+    }
+  }
+
+  /// A page of a list whose items are written as they are read.
+  ///
+  /// - Parameter walk: Calls its argument with each item's view, and returns the last item's key if the
+  ///   list goes on.
+  func page<Shown: View>(
+    order: String? = nil, _ walk: (_ write: (Shown) -> Void) throws -> [String]?
+  ) rethrows -> Answer {
+    var cursor: String?
+    // Most pages are smaller, so that this is all the room they need.
+    var json = JSONWriter(capacity: 32_768)
+    try json.object {
       $0.name("data")
-      $0.array { json in
-        for item in page.items { view(item).write(to: &json) }
+      try $0.array { json in
+        cursor = try walk { $0.write(to: &json) }.map(query.cursor(after:))
       }
       $0.field("has_more", cursor != nil)
       $0.field("next_cursor", cursor)

@@ -3,7 +3,7 @@ import JSON
 
 /// What one audience sees of a thing. Each audience has a type of its own, so that no field can reach
 /// another through a forgotten filter.
-protocol View: Sendable {
+protocol View {
   func write(to json: inout JSONWriter)
 }
 

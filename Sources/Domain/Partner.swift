@@ -36,39 +36,6 @@ package enum PartnerStatus: String, CaseIterable, Sendable {
   }
 }
 
-/// What everybody may know of an active partner.
-package struct PublicProfile: Equatable, Sendable {
-  package var id: ID
-  package var type: PartnerType
-  package var companyName: String
-  package var contactName: String?
-  package var website: String?
-  /// The states it serves, in the order given, each once.
-  package var serviceAreas: [StateCode]
-  package var coOwnershipCertified: Bool
-
-  package init(
-    id: ID, type: PartnerType, companyName: String, contactName: String?, website: String?,
-    serviceAreas: [StateCode], coOwnershipCertified: Bool
-  ) {
-    self.id = id
-    self.type = type
-    self.companyName = companyName
-    self.contactName = contactName
-    self.website = website
-    self.serviceAreas = serviceAreas
-    self.coOwnershipCertified = coOwnershipCertified
-  }
-}
-
-extension Partner {
-  package var publicProfile: PublicProfile {
-    PublicProfile(
-      id: id, type: type, companyName: companyName, contactName: contactName, website: website,
-      serviceAreas: serviceAreas, coOwnershipCertified: coOwnershipCertified)
-  }
-}
-
 /// A professional, or their company, that Tomi introduces groups to.
 package struct Partner: Equatable, Sendable {
   package var id: ID

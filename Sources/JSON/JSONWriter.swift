@@ -59,14 +59,23 @@ package struct JSONWriter: ~Copyable {
   /// Writes a string, escaped.
   package mutating func string(_ value: String) {
     var value = value
-    value.withUTF8 { string(utf8: $0) }
+    value.withUTF8 { string($0, escaped: JSONWriter.content(of: $0).needsEscapes) }
   }
 
-  /// Writes a string that is given as UTF-8, escaped.
+  /// Writes a string that is given as UTF-8, escaped. Bytes that are not UTF-8 go out as U+FFFD.
   package mutating func string(utf8 text: UnsafeBufferPointer<UInt8>) {
+    let content = JSONWriter.content(of: text)
+    if content.isASCII {
+      string(text, escaped: content.needsEscapes)
+    } else {
+      string(String(decoding: text, as: UTF8.self))
+    }
+  }
+
+  private mutating func string(_ text: UnsafeBufferPointer<UInt8>, escaped: Bool) {
     begin(room: text.count + 2)
     put(UInt8(ascii: "\""))
-    if JSONWriter.needsEscapes(text) {
+    if escaped {
       for byte in text {
         reserve(6)
         if JSONWriter.needsEscape(byte) { escape(byte) } else { put(byte) }
@@ -116,11 +125,16 @@ package struct JSONWriter: ~Copyable {
   }
 
   package mutating func bool(_ value: Bool) {
-    raw(value ? "true" : "false")
+    literal(value ? "true" : "false")
   }
 
   package mutating func null() {
-    raw("null")
+    literal("null")
+  }
+
+  private mutating func literal(_ text: StaticString) {
+    begin(room: text.utf8CodeUnitCount)
+    put(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
   }
 
   /// Writes a value that is JSON text already.
@@ -130,6 +144,15 @@ package struct JSONWriter: ~Copyable {
       begin(room: text.count)
       put(text)
     }
+  }
+
+  /// Writes a value that is JSON text already, given as UTF-8. Bytes that are not go out as U+FFFD.
+  package mutating func raw(utf8 json: UnsafeBufferPointer<UInt8>) {
+    guard JSONWriter.content(of: json).isASCII else {
+      return raw(String(decoding: json, as: UTF8.self))
+    }
+    begin(room: json.count)
+    put(json)
   }
 
   package mutating func value(_ value: JSON) {
@@ -196,28 +219,33 @@ package struct JSONWriter: ~Copyable {
     byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
   }
 
-  /// Whether a byte of the text needs an escape. Eight at once: a byte of a word is zero, or less than
-  /// n, where the subtraction borrows (https://graphics.stanford.edu/~seander/bithacks.html, "Determine
-  /// if a word has a byte less than n").
-  private static func needsEscapes(_ text: UnsafeBufferPointer<UInt8>) -> Bool {
+  /// What is in a text. Eight bytes at once: a byte of a word is zero, or less than n, where the
+  /// subtraction borrows (https://graphics.stanford.edu/~seander/bithacks.html, "Determine if a word has
+  /// a byte less than n").
+  private static func content(
+    of text: UnsafeBufferPointer<UInt8>
+  ) -> (needsEscapes: Bool, isASCII: Bool) {
     let ones: UInt64 = 0x0101_0101_0101_0101
     let bytes = UnsafeRawBufferPointer(text)
+    var found: UInt64 = 0
+    var all: UInt64 = 0
     var index = 0
     while index + 8 <= bytes.count {
       let word = bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self)
       let quote = word ^ (ones &* 0x22)
       let backslash = word ^ (ones &* 0x5C)
-      let found =
+      found |=
         (word &- ones &* 0x20) & ~word | (quote &- ones) & ~quote
         | (backslash &- ones) & ~backslash
-      if found & (ones &* 0x80) != 0 { return true }
+      all |= word
       index += 8
     }
     while index < bytes.count {
-      if needsEscape(bytes[index]) { return true }
+      if needsEscape(bytes[index]) { found = .max }
+      all |= UInt64(bytes[index])
       index += 1
     }
-    return false
+    return (found & (ones &* 0x80) != 0, all & (ones &* 0x80) == 0)
   }
 
   private mutating func escape(_ byte: UInt8) {
@@ -239,6 +267,12 @@ extension JSONWriter {
   package mutating func field(_ name: StaticString, _ value: String?) {
     self.name(name)
     if let value { string(value) } else { null() }
+  }
+
+  /// A string that is given as UTF-8, as `string(utf8:)` writes it.
+  package mutating func field(_ name: StaticString, _ value: UnsafeBufferPointer<UInt8>?) {
+    self.name(name)
+    if let value { string(utf8: value) } else { null() }
   }
 
   package mutating func field(_ name: StaticString, _ value: Int?) {

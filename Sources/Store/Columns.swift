@@ -33,8 +33,10 @@ struct Columns {
     try valueOrNil { Word(rawValue: String(decoding: $0, as: UTF8.self)) }
   }
 
-  /// The bytes of a text, to be read before the row is left.
+  // The bytes of a text, to be read before the row is left.
+
   mutating func utf8() -> UnsafeBufferPointer<UInt8> { row.utf8(next()) }
+  mutating func utf8OrNil() -> UnsafeBufferPointer<UInt8>? { row.utf8OrNil(next()) }
 
   mutating func skip(_ count: Int) { index += count }
 

@@ -18,13 +18,53 @@ package struct DirectoryFilter: Sendable {
   package init() {}
 }
 
+/// What everybody may know of an active partner, as a row of the database has it: the texts are to be
+/// read before the row is left.
+package struct PublicProfile {
+  package let id: UnsafeBufferPointer<UInt8>
+  package let type: UnsafeBufferPointer<UInt8>
+  package let companyName: UnsafeBufferPointer<UInt8>
+  package let contactName: UnsafeBufferPointer<UInt8>?
+  package let website: UnsafeBufferPointer<UInt8>?
+  /// The states it serves, in the order given, each once: a JSON array of their codes.
+  package let serviceAreas: UnsafeBufferPointer<UInt8>
+  package let coOwnershipCertified: Bool
+
+  fileprivate static let columns =
+    "p.id, p.type, p.company_name, p.contact_name, p.website, p.service_areas, p.co_ownership_certified"
+
+  fileprivate init(_ columns: inout Columns) {
+    id = columns.utf8()
+    type = columns.utf8()
+    companyName = columns.utf8()
+    contactName = columns.utf8OrNil()
+    website = columns.utf8OrNil()
+    serviceAreas = columns.utf8()
+    coOwnershipCertified = columns.bool()
+  }
+}
+
 extension Snapshot {
-  /// A page of the active partners that the filter keeps.
+  /// Lends a page of the active partners that the filter keeps, one by one.
+  ///
+  /// - Returns: The last one's key if the list goes on, else nil.
   package func directory(
-    _ filter: DirectoryFilter, _ page: PageRequest
-  ) throws -> Page<PublicProfile> {
-    try directoryList(filter)?.page(page, on: connection, read: Snapshot.publicProfile)
-      ?? Page(items: [])
+    _ filter: DirectoryFilter, _ page: PageRequest, body: (PublicProfile) throws -> Void
+  ) throws -> [String]? {
+    try directoryList(filter)?.each(page, on: connection) { try body(PublicProfile(&$0)) }
+  }
+
+  /// Lends the public profile of the partner with this ID; nil if there is none that is active.
+  package func publicProfile<Result>(
+    _ id: ID, body: (PublicProfile) throws -> Result
+  ) throws -> Result? {
+    try connection.row(
+      "SELECT \(PublicProfile.columns) FROM partners AS p WHERE p.id = ? AND p.status = 'active'",
+      id.text
+    ) { row in
+      var columns = Columns(row)
+      return try body(PublicProfile(&columns))
+    }
   }
 
   /// With more parts than this it is cheaper to walk all partners, most of which fit then.
@@ -58,7 +98,7 @@ extension Snapshot {
         + (filter.sort == .companyName ? "_company" : "_creation")
     }
     var list = List(
-      columns: Snapshot.publicColumns, items: Snapshot.partnerTable, walked: walked,
+      columns: PublicProfile.columns, items: Snapshot.partnerTable, walked: walked,
       sort: filter.sort.rawValue,
       collation: filter.sort == .companyName ? " COLLATE NOCASE" : "",
       descending: filter.descending)

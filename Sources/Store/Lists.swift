@@ -154,25 +154,34 @@ struct List {
   func page<Item>(
     _ page: PageRequest, on connection: Connection, read: (inout Columns) throws -> Item
   ) throws -> Page<Item> {
-    let (sql, arguments) = try statement(for: page)
-    let keyLength = sort == nil ? 1 : 2
     var result = Page<Item>(items: [])
     result.items.reserveCapacity(min(page.limit, 100))
+    result.next = try each(page, on: connection) { result.items.append(try read(&$0)) }
+    return result
+  }
+
+  /// Lends each item of a page in turn.
+  ///
+  /// - Returns: The last item's key if the list goes on, else nil.
+  /// - Throws: As `statement(for:)`, and what `body` throws.
+  func each(
+    _ page: PageRequest, on connection: Connection, body: (inout Columns) throws -> Void
+  ) throws -> [String]? {
+    let (sql, arguments) = try statement(for: page)
+    var count = 0
     var key: [String] = []
     try connection.each(sql, arguments: arguments) { row in
+      count += 1
+      guard count <= page.limit else { return }
       var columns = Columns(row)
-      guard result.items.count < page.limit else {
-        result.next = key
-        return
-      }
-      if result.items.count + 1 == page.limit {
+      if count == page.limit {
         key = (sort == nil ? [] : [columns.text()]) + [String(columns.int())]
       } else {
-        columns.skip(keyLength)
+        columns.skip(sort == nil ? 1 : 2)
       }
-      result.items.append(try read(&columns))
+      try body(&columns)
     }
-    return result
+    return count > page.limit ? key : nil
   }
 
   static let invalidCursor = FieldError(

@@ -39,16 +39,6 @@ extension Snapshot {
       notes: columns.textOrNil(), createdAt: columns.time(), updatedAt: columns.time())
   }
 
-  static let publicColumns =
-    "p.id, p.type, p.company_name, p.contact_name, p.website, p.service_areas, p.co_ownership_certified"
-
-  static func publicProfile(_ columns: inout Columns) throws -> PublicProfile {
-    try PublicProfile(
-      id: columns.id(), type: columns.word(), companyName: columns.text(),
-      contactName: columns.textOrNil(), website: columns.textOrNil(),
-      serviceAreas: states(inArray: columns.utf8()), coOwnershipCertified: columns.bool())
-  }
-
   /// The states in a JSON array of codes, such as `["MN","CA"]`.
   private static func states(
     inArray json: UnsafeBufferPointer<UInt8>

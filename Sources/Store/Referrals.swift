@@ -24,7 +24,59 @@ package struct ReferralFilter: Sendable {
   package init() {}
 }
 
-/// What others see of a request's partner.
+/// A request and its partner as the members of its group see them, and as a row of the database has
+/// them: the texts are to be read before the row is left.
+package struct MemberReferralRecord {
+  package let id: UnsafeBufferPointer<UInt8>
+  package let groupID: UnsafeBufferPointer<UInt8>
+  package let requestedBy: UnsafeBufferPointer<UInt8>
+  package let partnerType: UnsafeBufferPointer<UInt8>
+  package let status: UnsafeBufferPointer<UInt8>
+  /// A JSON object.
+  package let context: UnsafeBufferPointer<UInt8>
+  package let introSentAt: UnsafeBufferPointer<UInt8>?
+  package let outcome: UnsafeBufferPointer<UInt8>?
+  package let createdAt: UnsafeBufferPointer<UInt8>
+  package let updatedAt: UnsafeBufferPointer<UInt8>
+  package let partner: Partner?
+
+  /// What a request names a partner by.
+  package struct Partner {
+    package let id: UnsafeBufferPointer<UInt8>
+    package let type: UnsafeBufferPointer<UInt8>
+    package let companyName: UnsafeBufferPointer<UInt8>
+    package let contactName: UnsafeBufferPointer<UInt8>?
+    package let email: UnsafeBufferPointer<UInt8>
+    package let phone: UnsafeBufferPointer<UInt8>?
+    package let website: UnsafeBufferPointer<UInt8>?
+  }
+
+  fileprivate static let columns = """
+    r.id, r.group_id, r.requested_by, r.partner_type, r.status, r.context, r.intro_sent_at, \
+    r.outcome, r.created_at, r.updated_at, r.partner_id, \(PartnerContact.columns)
+    """
+
+  fileprivate init(_ columns: inout Columns) {
+    id = columns.utf8()
+    groupID = columns.utf8()
+    requestedBy = columns.utf8()
+    partnerType = columns.utf8()
+    status = columns.utf8()
+    context = columns.utf8()
+    introSentAt = columns.utf8OrNil()
+    outcome = columns.utf8OrNil()
+    createdAt = columns.utf8()
+    updatedAt = columns.utf8()
+    partner = columns.utf8OrNil().map { id in
+      Partner(
+        id: id, type: columns.utf8(), companyName: columns.utf8(),
+        contactName: columns.utf8OrNil(), email: columns.utf8(), phone: columns.utf8OrNil(),
+        website: columns.utf8OrNil())
+    }
+  }
+}
+
+/// What staff sees of a request's partner.
 package struct PartnerContact: Equatable, Sendable {
   package var id: ID
   package var type: PartnerType
@@ -34,36 +86,23 @@ package struct PartnerContact: Equatable, Sendable {
   package var phone: String?
   package var website: String?
 
+  fileprivate static let columns =
+    "p.type, p.company_name, p.contact_name, p.email, p.phone, p.website"
+
+  /// - Parameter id: The partner's; nil for a request without one, whose columns are empty.
   fileprivate init?(_ columns: inout Columns, id: ID?) throws {
-    let type: PartnerType? = try columns.wordOrNil()
-    let companyName = columns.textOrNil()
+    guard let id else {
+      columns.skip(6)
+      return nil
+    }
+    self.id = id
+    type = try columns.word()
+    companyName = columns.text()
     contactName = columns.textOrNil()
-    let email = columns.textOrNil()
+    email = columns.text()
     phone = columns.textOrNil()
     website = columns.textOrNil()
-    guard let id, let type, let companyName, let email else { return nil }
-    self.id = id
-    self.type = type
-    self.companyName = companyName
-    self.email = email
   }
-}
-
-/// A request and its partner: what the members of its group see.
-package struct ReferralRecord: Equatable, Sendable {
-  package var id: ID
-  package var groupID: ID
-  package var requestedBy: ID
-  package var partnerType: PartnerType
-  package var status: ReferralStatus
-  /// The JSON text that is stored, which goes out as it is.
-  package var context: String
-  package var introSentAt: Timestamp?
-  package var outcome: Outcome?
-  package var createdAt: Timestamp
-  package var updatedAt: Timestamp
-  package var partnerID: ID?
-  package var partner: PartnerContact?
 }
 
 /// A request, its partner, and who asked: what staff sees.
@@ -73,25 +112,9 @@ package struct StaffReferralRecord: Equatable, Sendable {
   package var groupName: String
   package var requesterName: String
   package var requesterEmail: String
-
-  /// The part of it that the members of the group see.
-  package var forMembers: ReferralRecord {
-    ReferralRecord(
-      id: referral.id, groupID: referral.groupID, requestedBy: referral.requestedBy,
-      partnerType: referral.partnerType, status: referral.status,
-      context: StoredContext.encode(referral.context), introSentAt: referral.introSentAt,
-      outcome: referral.outcome, createdAt: referral.createdAt, updatedAt: referral.updatedAt,
-      partnerID: referral.partnerID, partner: partner)
-  }
 }
 
 extension Snapshot {
-  private static let contactColumns =
-    "p.type, p.company_name, p.contact_name, p.email, p.phone, p.website"
-  private static let memberColumns = """
-    r.id, r.group_id, r.requested_by, r.partner_type, r.status, r.context, r.intro_sent_at, \
-    r.outcome, r.created_at, r.updated_at, r.partner_id, \(contactColumns)
-    """
   private static let referralColumns = """
     r.id, r.group_id, r.requested_by, r.partner_type, r.status, r.context, r.partner_id, \
     r.intro_sent_at, r.outcome, r.outcome_notes, r.created_at, r.updated_at, \
@@ -99,7 +122,7 @@ extension Snapshot {
     """
   private static let partnerJoin = "LEFT JOIN partners AS p ON p.id = r.partner_id"
   private static let staffColumns = """
-    \(referralColumns), \(contactColumns), g.name, u.name, u.email
+    \(referralColumns), \(PartnerContact.columns), g.name, u.name, u.email
     """
   private static let staffJoins =
     partnerJoin
@@ -122,16 +145,6 @@ extension Snapshot {
       groupName: columns.text(), requesterName: columns.text(), requesterEmail: columns.text())
   }
 
-  private static func memberRecord(_ columns: inout Columns) throws -> ReferralRecord {
-    var record = try ReferralRecord(
-      id: columns.id(), groupID: columns.id(), requestedBy: columns.id(),
-      partnerType: columns.word(), status: columns.word(), context: columns.text(),
-      introSentAt: columns.timeOrNil(), outcome: columns.wordOrNil(), createdAt: columns.time(),
-      updatedAt: columns.time(), partnerID: columns.idOrNil())
-    record.partner = try PartnerContact(&columns, id: record.partnerID)
-    return record
-  }
-
   /// The request with this ID as staff sees it; nil if there is none.
   package func referral(_ id: ID) throws -> StaffReferralRecord? {
     try connection.row(
@@ -145,6 +158,21 @@ extension Snapshot {
     }
   }
 
+  /// Lends the request with this ID as the members of its group see it; nil if there is none.
+  package func memberReferral<Result>(
+    _ id: ID, body: (MemberReferralRecord) throws -> Result
+  ) throws -> Result? {
+    try connection.row(
+      """
+      SELECT \(MemberReferralRecord.columns) FROM referral_requests AS r \(Snapshot.partnerJoin)
+      WHERE r.id = ?
+      """, id.text
+    ) { row in
+      var columns = Columns(row)
+      return try body(MemberReferralRecord(&columns))
+    }
+  }
+
   /// A page of requests as staff sees them.
   package func staffReferrals(
     _ filter: ReferralFilter, _ page: PageRequest
@@ -153,12 +181,14 @@ extension Snapshot {
       .page(page, on: connection, read: Snapshot.staffRecord)
   }
 
-  /// A page of requests as the members of their groups see them.
-  package func referrals(
-    _ filter: ReferralFilter, _ page: PageRequest
-  ) throws -> Page<ReferralRecord> {
-    try referralList(filter, columns: Snapshot.memberColumns, joins: Snapshot.partnerJoin)
-      .page(page, on: connection, read: Snapshot.memberRecord)
+  /// Lends a page of requests as the members of their groups see them, one by one.
+  ///
+  /// - Returns: The last one's key if the list goes on, else nil.
+  package func memberReferrals(
+    _ filter: ReferralFilter, _ page: PageRequest, body: (MemberReferralRecord) throws -> Void
+  ) throws -> [String]? {
+    try referralList(filter, columns: MemberReferralRecord.columns, joins: Snapshot.partnerJoin)
+      .each(page, on: connection) { try body(MemberReferralRecord(&$0)) }
   }
 
   /// The list of staff's queue, for the tests of its query plans.

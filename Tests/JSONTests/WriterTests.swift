@@ -91,6 +91,27 @@ struct WriterTests {
     }
   }
 
+  @Test("bytes that are not UTF-8 go out as U+FFFD")
+  func notUTF8() {
+    for (bytes, text) in [
+      ([], ""), ([0x61, 0xFF, 0x62], "a\u{FFFD}b"), ([0xC3, 0xA9, 0x22], "é\\\""),
+      (Array(repeating: 0x7A, count: 20) + [0xE2, 0x82], "zzzzzzzzzzzzzzzzzzzz\u{FFFD}"),
+    ] as [([UInt8], String)] {
+      bytes.withUnsafeBufferPointer { bytes in
+        #expect(written { $0.string(utf8: bytes) } == "\"\(text)\"")
+        #expect(
+          written { json in json.object { $0.field("a", bytes) } } == "{\"a\":\"\(text)\"}")
+      }
+    }
+    for (bytes, text) in [
+      (Array(#"{"a":"é"}"#.utf8), #"{"a":"é"}"#), ([0x22, 0xFF, 0x22], "\"\u{FFFD}\""),
+    ] {
+      bytes.withUnsafeBufferPointer { bytes in
+        #expect(written { json in json.array { $0.raw(utf8: bytes) } } == "[\(text)]")
+      }
+    }
+  }
+
   @Test("numbers")
   func numbers() {
     #expect(written { $0.integer(.min) } == "-9223372036854775808")

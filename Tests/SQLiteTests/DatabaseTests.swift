@@ -20,7 +20,7 @@ private var quiet: Database.Configuration {
 private var marking: Database.Configuration {
   var configuration = quiet
   configuration.highWaterMark = { connection in
-    try connection.row("SELECT count(*) FROM t") { $0.int64(0) } ?? 0
+    try connection.row("SELECT count(*) FROM t") { Int64($0.int(0)) } ?? 0
   }
   return configuration
 }

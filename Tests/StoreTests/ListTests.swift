@@ -174,8 +174,8 @@ struct ListTests {
         var added = 0
         let walked = try walk(limit: 4) { request in
           let page = try test.read { try $0.staffReferrals(filter, request) }
-          let others = try test.read { try $0.referrals(filter, request) }
-          #expect(others.items == page.items.map(\.forMembers))
+          let others = try test.read { try $0.memberReferrals(filter, request) }
+          #expect(others.items == page.items.map(KnownReferral.init))
           #expect(others.next == page.next)
           return Page(items: page.items.map(\.referral), next: page.next)
         } between: {
@@ -366,7 +366,8 @@ struct PartnerListTests {
         let page = try snapshot.directory(filter, request)
         let partners = try page.items.map { profile in
           let partner = try #require(try snapshot.partner(profile.id))
-          #expect(profile == partner.publicProfile)
+          #expect(profile == KnownPartner(partner))
+          #expect(try snapshot.publicProfile(partner.id, body: KnownPartner.init) == profile)
           return partner
         }
         return Page(items: partners, next: page.next)

@@ -292,7 +292,7 @@ struct QueryPlanTests {
         filter.words = "comp"
         filter.sort = sort
         filter.descending = descending
-        var found: [PublicProfile] = []
+        var found: [KnownPartner] = []
         var request = PageRequest(limit: 100)
         repeat {
           let page = try plans.snapshot.directory(filter, request)
@@ -300,7 +300,7 @@ struct QueryPlanTests {
           request.after = page.next
         } while request.after != nil
         filter.words = nil
-        var all: [PublicProfile] = []
+        var all: [KnownPartner] = []
         repeat {
           let page = try plans.snapshot.directory(filter, request)
           all += page.items

@@ -61,7 +61,9 @@ struct ReferralTests {
       #expect(record.requesterEmail == "user2@example.com")
       var filter = ReferralFilter()
       filter.groupID = full.groupID
-      #expect(try snapshot.referrals(filter, PageRequest()).items.contains(record.forMembers))
+      let known = KnownReferral(record)
+      #expect(try snapshot.memberReferrals(filter, PageRequest()).items.contains(known))
+      #expect(try snapshot.memberReferral(full.id, body: KnownReferral.init) == known)
       let other = try #require(try snapshot.referral(bare.id))
       #expect(other.referral == bare)
       #expect(other.partner == nil)

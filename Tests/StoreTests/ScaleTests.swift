@@ -245,8 +245,8 @@ struct ScaleTests {
     for (name, edit) in filters {
       var filter = ReferralFilter()
       edit(&filter)
-      let first = try many.expectFlat(name, after: key) { try $0.referrals(filter, $1) }
-      let (less, _) = try few.steps { try $0.referrals(filter, PageRequest()) }
+      let first = try many.expectFlat(name, after: key) { try $0.memberReferrals(filter, $1) }
+      let (less, _) = try few.steps { try $0.memberReferrals(filter, PageRequest()) }
       Self.expectSame(first, less, name)
     }
     let first = try many.expectFlat("all events", after: ["11000"]) { try $0.events(after: 0, $1) }

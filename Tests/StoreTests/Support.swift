@@ -203,3 +203,87 @@ struct SplitMix64: RandomNumberGenerator {
     return mixed ^ (mixed >> 31)
   }
 }
+
+/// What everybody may know of a partner, kept beyond its row.
+struct KnownPartner: Equatable {
+  let id: ID
+  let type: PartnerType?
+  let companyName: String
+  let contactName: String?
+  let website: String?
+  let serviceAreas: String
+  let coOwnershipCertified: Bool
+
+  init(_ profile: PublicProfile) throws {
+    id = try #require(ID(text(profile.id)))
+    type = PartnerType(rawValue: text(profile.type))
+    companyName = text(profile.companyName)
+    contactName = profile.contactName.map(text)
+    website = profile.website.map(text)
+    serviceAreas = text(profile.serviceAreas)
+    coOwnershipCertified = profile.coOwnershipCertified
+  }
+
+  init(_ partner: Partner) {
+    id = partner.id
+    type = partner.type
+    companyName = partner.companyName
+    contactName = partner.contactName
+    website = partner.website
+    serviceAreas =
+      "[" + partner.serviceAreas.map { "\"\($0.rawValue)\"" }.joined(separator: ",") + "]"
+    coOwnershipCertified = partner.coOwnershipCertified
+  }
+}
+
+/// What the members of a group see of a request, kept beyond its row.
+struct KnownReferral: Equatable {
+  /// Its fields in order, and those of its partner.
+  let texts: [String?]
+  let context: Context
+
+  init(_ record: MemberReferralRecord) throws {
+    texts =
+      [
+        record.id, record.groupID, record.requestedBy, record.partnerType, record.status,
+        record.introSentAt, record.outcome, record.createdAt, record.updatedAt,
+        record.partner?.id, record.partner?.type, record.partner?.companyName,
+        record.partner?.contactName, record.partner?.email, record.partner?.phone,
+        record.partner?.website,
+      ].map { $0.map(text) }
+    context = try StoredContext.decode(record.context)
+  }
+
+  init(_ record: StaffReferralRecord) {
+    let (referral, partner) = (record.referral, record.partner)
+    texts = [
+      referral.id.text, referral.groupID.text, referral.requestedBy.text,
+      referral.partnerType.rawValue, referral.status.rawValue, referral.introSentAt?.text,
+      referral.outcome?.rawValue, referral.createdAt.text, referral.updatedAt.text,
+      partner?.id.text, partner?.type.rawValue, partner?.companyName, partner?.contactName,
+      partner?.email, partner?.phone, partner?.website,
+    ]
+    context = referral.context
+  }
+}
+
+private func text(_ utf8: UnsafeBufferPointer<UInt8>) -> String {
+  String(decoding: utf8, as: UTF8.self)
+}
+
+extension Snapshot {
+  /// A page of the directory.
+  func directory(_ filter: DirectoryFilter, _ page: PageRequest) throws -> Page<KnownPartner> {
+    var result = Page<KnownPartner>(items: [])
+    result.next = try directory(filter, page) { result.items.append(try KnownPartner($0)) }
+    return result
+  }
+
+  /// A page of requests as the members of their groups see them.
+  func memberReferrals(_ filter: ReferralFilter, _ page: PageRequest) throws -> Page<KnownReferral>
+  {
+    var result = Page<KnownReferral>(items: [])
+    result.next = try memberReferrals(filter, page) { result.items.append(try KnownReferral($0)) }
+    return result
+  }
+}

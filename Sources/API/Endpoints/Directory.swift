@@ -12,18 +12,20 @@ import Store
     filter.sort = sort
     filter.descending = descending
   }
-  var answer = call.page(
-    try call.records.directory(filter, call.query.page), as: PublicPartner.init)
+  var answer = try call.page { (write: (PublicPartner) -> Void) in
+    try call.records.directory(filter, call.query.page) { write(PublicPartner($0)) }
+  }
   answer.etag = ETag.of(answer.body)
   return answer
 }
 
 /// `GET /api/partners/:id`: an active partner's public profile.
 @Sendable func getPublicPartner(_ call: Call<Snapshot>) throws -> Answer {
-  guard let partner = try call.records.partner(call.id()), partner.status == .active else {
-    throw Failure.notFound
-  }
-  return .thing(PublicPartner(partner.publicProfile))
+  guard
+    let answer = try call.records.publicProfile(
+      call.id(), body: { Answer.thing(PublicPartner($0)) })
+  else { throw Failure.notFound }
+  return answer
 }
 
 /// A partner as everybody sees it.
@@ -42,7 +44,8 @@ struct PublicPartner: View {
     json.field("company_name", partner.companyName)
     json.field("contact_name", partner.contactName)
     json.field("website", partner.website)
-    json.field("service_areas", partner.serviceAreas)
+    json.name("service_areas")
+    json.raw(utf8: partner.serviceAreas)
     json.field("co_ownership_certified", partner.coOwnershipCertified)
   }
 }
@@ -62,63 +65,44 @@ struct PublicPartner: View {
   }
   let asked: [PartnerType] = call.query.words("partner_type")
   let limit = call.query.integer("limit") ?? 3
-  let recommendations = try PartnerType.allCases
-    .filter { asked.isEmpty || asked.contains($0) }
-    .map { type in
-      let keys = try call.records.rankingKeys(forGroup: group, type: type, state: state).sorted()
-      return Recommendation(
-        coverage: try call.records.coverage(state, type),
-        partners: try keys.prefix(limit).compactMap { key in
-          try call.records.partner(key.id).map {
-            RecommendedPartner(partner: $0, why: Ranking.publicWhy(key, servedState: state))
+  var json = JSONWriter()
+  try json.object { json in
+    json.field("state_code", state)
+    json.field("order", Ranking.order)
+    json.name("data")
+    try json.array { json in
+      for type in PartnerType.allCases where asked.isEmpty || asked.contains(type) {
+        try call.writeRecommendation(of: type, in: state, to: group, limit: limit, &json)
+      }
+    }
+  }
+  return .thing(json.bytes)
+}
+
+extension Call {
+  /// Writes whom a group is recommended of one type.
+  fileprivate func writeRecommendation(
+    of type: PartnerType, in state: StateCode, to group: ID, limit: Int, _ json: inout JSONWriter
+  ) throws {
+    let coverage = try records.coverage(state, type)
+    let keys = try records.rankingKeys(forGroup: group, type: type, state: state).sorted()
+    try json.object { json in
+      json.field("partner_type", type)
+      json.field("purpose", type.purpose)
+      json.field("status", coverage.status)
+      json.field("message", coverage.status.message)
+      json.field("partner_count", coverage.partnerCount)
+      json.name("partners")
+      try json.array { json in
+        for key in keys.prefix(limit) {
+          try records.publicProfile(key.id) { partner in
+            json.object {
+              PublicPartner(partner).writeMembers(to: &$0)
+              $0.field("why", Ranking.publicWhy(key, servedState: state))
+            }
           }
-        })
-    }
-  return .thing(Recommendations(state: state, recommendations: recommendations))
-}
-
-/// What a group is recommended.
-struct Recommendations: View {
-  let state: StateCode
-  let recommendations: [Recommendation]
-
-  func write(to json: inout JSONWriter) {
-    json.object {
-      $0.field("state_code", state)
-      $0.field("order", Ranking.order)
-      $0.name("data")
-      $0.array(recommendations)
-    }
-  }
-}
-
-/// The partners of one type.
-struct Recommendation: View {
-  let coverage: Coverage
-  let partners: [RecommendedPartner]
-
-  func write(to json: inout JSONWriter) {
-    json.object {
-      $0.field("partner_type", coverage.partnerType)
-      $0.field("purpose", coverage.partnerType.purpose)
-      $0.field("status", coverage.status)
-      $0.field("message", coverage.status.message)
-      $0.field("partner_count", coverage.partnerCount)
-      $0.name("partners")
-      $0.array(partners)
-    }
-  }
-}
-
-/// A partner's public view, and why it stands where it stands.
-struct RecommendedPartner: View {
-  let partner: Partner
-  let why: [String]
-
-  func write(to json: inout JSONWriter) {
-    json.object {
-      PublicPartner(partner.publicProfile).writeMembers(to: &$0)
-      $0.field("why", why)
+        }
+      }
     }
   }
 }

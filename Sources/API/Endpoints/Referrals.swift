@@ -35,8 +35,8 @@ import Store
   try call.records.record(
     "referral.requested", .referral, referral.id.text,
     changes: Changes.between(StaffReferral.Core?.none, view, fields: StaffReferral.history))
-  return .created(
-    try call.groupView(referral.id), at: "/api/groups/\(referral.groupID)/referrals/\(referral.id)")
+  return try call.groupAnswer(referral.id)
+    .created(at: "/api/groups/\(referral.groupID)/referrals/\(referral.id)")
 }
 
 /// `GET /api/groups/:groupId/referrals`: the group's requests, newest first.
@@ -46,9 +46,9 @@ import Store
   filter.statuses = call.query.words("status")
   filter.types = call.query.words("partner_type")
   guard try call.caller.isStaff else {
-    return call.page(
-      try call.records.referrals(filter, call.query.page)
-    ) { MemberReferral($0) }
+    return try call.page { (write: (MemberReferral) -> Void) in
+      try call.records.memberReferrals(filter, call.query.page) { write(MemberReferral($0)) }
+    }
   }
   return call.page(
     try call.records.staffReferrals(filter, call.query.page)
@@ -57,7 +57,7 @@ import Store
 
 /// `GET /api/groups/:groupId/referrals/:id`: one request of the group.
 @Sendable func getGroupReferral(_ call: Call<Snapshot>) throws -> Answer {
-  .thing(try call.groupView(call.groupReferral().id))
+  try call.groupAnswer(call.groupReferral().id)
 }
 
 /// `POST /api/groups/:groupId/referrals/:id/cancel`: cancels a request.
@@ -73,7 +73,7 @@ import Store
     try call.records.update(new)
     try call.recordReferral("referral.cancelled", from: old, to: new, note: note)
   }
-  return .thing(try call.groupView(new.id))
+  return try call.groupAnswer(new.id)
 }
 
 extension Call {
@@ -87,12 +87,16 @@ extension Call {
   }
 
   /// A request of the group as the caller sees it.
-  fileprivate func groupView(_ id: ID) throws -> any View {
-    guard let record = try records.referral(id) else { throw Failure.notFound }
+  fileprivate func groupAnswer(_ id: ID) throws -> Answer {
     let timeline = try records.timeline(of: id)
-    return try caller.isStaff
-      ? StaffReferral(record, timeline: timeline)
-      : MemberReferral(record.forMembers, timeline: timeline)
+    let answer =
+      if try caller.isStaff {
+        try records.referral(id).map { Answer.thing(StaffReferral($0, timeline: timeline)) }
+      } else {
+        try records.memberReferral(id) { Answer.thing(MemberReferral($0, timeline: timeline)) }
+      }
+    guard let answer else { throw Failure.notFound }
+    return answer
   }
 }
 
@@ -142,14 +146,14 @@ struct Timeline: View {
   }
 }
 
-/// A request as the group's members see it.
+/// A request as the group's members see it. How to reach its partner shows once it was introduced.
 struct MemberReferral: View {
-  let record: ReferralRecord
+  let record: MemberReferralRecord
   /// Nil in a list.
   let timeline: Timeline?
 
   init(
-    _ record: ReferralRecord, timeline: [(status: ReferralStatus, at: Timestamp)]? = nil
+    _ record: MemberReferralRecord, timeline: [(status: ReferralStatus, at: Timestamp)]? = nil
   ) {
     self.record = record
     self.timeline = timeline.map(Timeline.init)
@@ -163,36 +167,24 @@ struct MemberReferral: View {
       $0.field("partner_type", record.partnerType)
       $0.field("status", record.status)
       $0.name("context")
-      $0.raw(record.context)
-      $0.field("partner_id", record.partnerID)
+      $0.raw(utf8: record.context)
+      $0.field("partner_id", record.partner?.id)
       $0.field("intro_sent_at", record.introSentAt)
       $0.field("outcome", record.outcome)
       $0.field("created_at", record.createdAt)
       $0.field("updated_at", record.updatedAt)
-      $0.field(
-        "partner",
-        record.partner.map { ReferredPartner($0, isIntroduced: record.introSentAt != nil) })
+      $0.name("partner")
+      if let partner = record.partner { write(partner, to: &$0) } else { $0.null() }
       if let timeline { $0.field("timeline", timeline) }
     }
   }
-}
 
-/// A request's partner: how to reach it shows once it was introduced.
-struct ReferredPartner: View {
-  let partner: PartnerContact
-  let isIntroduced: Bool
-
-  init(_ partner: PartnerContact, isIntroduced: Bool) {
-    self.partner = partner
-    self.isIntroduced = isIntroduced
-  }
-
-  func write(to json: inout JSONWriter) {
+  private func write(_ partner: MemberReferralRecord.Partner, to json: inout JSONWriter) {
     json.object {
       $0.field("id", partner.id)
       $0.field("type", partner.type)
       $0.field("company_name", partner.companyName)
-      if isIntroduced {
+      if record.introSentAt != nil {
         $0.field("contact_name", partner.contactName)
         $0.field("email", partner.email)
         $0.field("phone", partner.phone)

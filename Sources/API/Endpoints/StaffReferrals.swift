@@ -260,8 +260,25 @@ struct StaffReferral: View {
         $0.field("name", record.requesterName)
         $0.field("email", record.requesterEmail)
       }
-      $0.field("partner", record.partner.map { ReferredPartner($0, isIntroduced: true) })
+      $0.field("partner", record.partner.map(ReferredPartner.init))
       if let timeline { $0.field("timeline", timeline) }
+    }
+  }
+}
+
+/// A request's partner as staff sees it.
+private struct ReferredPartner: View {
+  let partner: PartnerContact
+
+  func write(to json: inout JSONWriter) {
+    json.object {
+      $0.field("id", partner.id)
+      $0.field("type", partner.type)
+      $0.field("company_name", partner.companyName)
+      $0.field("contact_name", partner.contactName)
+      $0.field("email", partner.email)
+      $0.field("phone", partner.phone)
+      $0.field("website", partner.website)
     }
   }
 }
