@@ -47,6 +47,8 @@ final class Loop: Sendable {
   /// Until when requests may go on arriving after a stop, or `Int.max` before it.
   private let lastArrival = Atomic<Int>(.max)
   private let busy = Atomic<Int>(0)
+  /// Which threads take the events.
+  let crew: Crew
 
   /// How many bytes the longest request has, as it is handed to libfcgi.
   var requestSize: Int { limits.bytes }
@@ -67,6 +69,8 @@ final class Loop: Sendable {
       parameters: configuration.parametersLimit, body: configuration.bodyLimit,
       connections: configuration.connectionLimit)
     descriptors = try Descriptors()
+    crew = Crew(
+      threads: configuration.threads, places: Server.Configuration.usualThreads)
     let oneShot = EPOLLIN.rawValue | EPOLLONESHOT.rawValue
     for (descriptor, token, events) in [
       (socket.descriptor, Token.listener, oneShot), (descriptors.stop, Token.stop, oneShot),
@@ -111,9 +115,10 @@ final class Loop: Sendable {
   /// What each thread does, until the stop is complete.
   func work(with worker: Worker) {
     while true {
+      crew.enter(worker)
       var event = epoll_event()
       // One event at a time: a second one would wait for this thread while others are free.
-      guard epoll_wait(descriptors.epoll, &event, 1, -1) == 1 else {
+      guard crew.watch({ epoll_wait(descriptors.epoll, &event, 1, -1) }) == 1 else {
         precondition(errno == EINTR, "epoll_wait failed with error \(errno)")
         continue
       }
@@ -121,7 +126,10 @@ final class Loop: Sendable {
       case Token.listener: listen(with: worker)
       case Token.stop: stop()
       case Token.timer: tick()
-      case Token.end: return
+      case Token.end:
+        // The next one that stands by finds the same event.
+        crew.leave(worker)
+        return
       case let address: serve(Self.connection(at: address), with: worker)
       }
     }
@@ -306,6 +314,7 @@ final class Loop: Sendable {
       bytes, bodySize: connection.intake.bodySize, bodyLimit: configuration.bodyLimit)
     guard let request else { return false }
     busy.add(1, ordering: .relaxed)
+    if configuration.mayWait(request) { crew.leave(worker) }
     let response = handler(request)
     busy.subtract(1, ordering: .relaxed)
     let deadline = monotonicMilliseconds() + configuration.sendTimeout.milliseconds

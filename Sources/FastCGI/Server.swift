@@ -9,8 +9,12 @@ import Synchronization
 package final class Server: Sendable {
   /// How a server deals with its connections.
   package struct Configuration: Sendable {
-    /// How many requests run at once. Twice the processors and at least 4, if left alone.
+    /// How many requests run at once. Twice the processors and at least 4, if left alone. As long as
+    /// requests are short and wait for nothing, no more than that many run, whatever is set here.
     package var threads: Int
+    /// Whether a request may wait for something other than the processor, such as the disk: then its
+    /// thread does not count among those that run. None does, if left alone.
+    package var mayWait: @Sendable (Request) -> Bool
     /// Bytes of a request's body that are kept; a longer one is ``Request/Body/tooLarge``.
     package var bodyLimit: Int
     /// Bytes of a request's parameters; with more, the connection is closed. nginx sends at most
@@ -36,14 +40,16 @@ package final class Server: Sendable {
 
     /// A configuration that suits nginx on the same machine.
     package init(
-      threads: Int? = nil, bodyLimit: Int = 65_536, parametersLimit: Int = 131_072,
+      threads: Int? = nil, mayWait: @escaping @Sendable (Request) -> Bool = { _ in false },
+      bodyLimit: Int = 65_536, parametersLimit: Int = 131_072,
       connectionLimit: Int? = nil, receiveTimeout: Duration = .seconds(10),
       sendTimeout: Duration = .seconds(30), idleTimeout: Duration = .seconds(300),
       stackSize: Int = 1 << 20
     ) {
       var descriptors = rlimit()
       getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &descriptors)
-      self.threads = threads ?? max(4, 2 * sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+      self.threads = threads ?? Self.usualThreads
+      self.mayWait = mayWait
       self.bodyLimit = bodyLimit
       self.parametersLimit = parametersLimit
       self.connectionLimit = connectionLimit ?? Int(min(descriptors.rlim_cur / 2, 8192))
@@ -52,6 +58,9 @@ package final class Server: Sendable {
       self.idleTimeout = idleTimeout
       self.stackSize = stackSize
     }
+
+    /// How many threads keep all processors busy.
+    static let usualThreads = max(4, 2 * sysconf(Int32(_SC_NPROCESSORS_ONLN)))
   }
 
   private struct State {
@@ -102,7 +111,15 @@ package final class Server: Sendable {
     }
     defer { state.withLock { $0.loop = nil } }
     var threads: [Thread] = []
+    var relief: Thread?
+    defer {
+      loop.crew.end()
+      relief?.join()
+    }
     do {
+      if loop.crew.needsRelief {
+        relief = try Thread(stackSize: configuration.stackSize) { loop.crew.relieve() }
+      }
       for worker in workers {
         threads.append(try Thread(stackSize: configuration.stackSize) { loop.work(with: worker) })
       }

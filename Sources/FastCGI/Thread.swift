@@ -6,6 +6,8 @@ final class Worker: @unchecked Sendable {
   /// Where it receives.
   let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 8)
   let exchange: Exchange
+  /// Whether it is among the threads that take requests; see ``Crew``.
+  var hasPlace = false
 
   init(requestSize: Int) throws {
     exchange = try Exchange(requestSize: requestSize)

@@ -255,7 +255,9 @@ struct Serve: ParsableCommand {
     let router = Router(
       store: store, origins: settings.origins, verifier: verifier, logger: logger,
       clock: { .present })
-    let configuration = Server.Configuration(threads: settings.threads)
+    // A change waits until it is on the disk.
+    let configuration = Server.Configuration(
+      threads: settings.threads, mayWait: { $0["REQUEST_METHOD"] != "GET" })
     let metrics = Metrics(
       router: router, store: store, database: database.path, threads: configuration.threads)
     let server = Server(socket: listening, configuration: configuration) { request in
