@@ -262,19 +262,28 @@ FROM state, type;
 
 -- Referral requests --------------------------------------------------------------------------------
 
+-- Words are compared one by one here and in the history: for an IN of three or more, SQLite builds a table
+-- each time it is asked.
 CREATE TABLE referral_requests (
   number INTEGER PRIMARY KEY,
   id TEXT NOT NULL UNIQUE CHECK (length(id) = 36),
   group_id TEXT NOT NULL REFERENCES groups (id),
   requested_by TEXT NOT NULL REFERENCES users (id),
   partner_type TEXT NOT NULL
-    CHECK (partner_type IN ('attorney', 'lender', 'agent', 'title', 'insurance', 'cpa')),
+    CHECK (
+      partner_type = 'attorney' OR partner_type = 'lender' OR partner_type = 'agent'
+      OR partner_type = 'title' OR partner_type = 'insurance' OR partner_type = 'cpa'),
   status TEXT NOT NULL
-    CHECK (status IN ('pending', 'matched', 'intro_sent', 'connected', 'closed', 'cancelled')),
+    CHECK (
+      status = 'pending' OR status = 'matched' OR status = 'intro_sent' OR status = 'connected'
+      OR status = 'closed' OR status = 'cancelled'),
   context TEXT NOT NULL CHECK (json_valid(context) AND json_type(context) = 'object'),
   partner_id TEXT REFERENCES partners (id),
   intro_sent_at TEXT,
-  outcome TEXT CHECK (outcome IN ('engaged', 'not_engaged', 'deal_closed', 'unknown')),
+  outcome TEXT
+    CHECK (
+      outcome = 'engaged' OR outcome = 'not_engaged' OR outcome = 'deal_closed'
+      OR outcome = 'unknown'),
   outcome_notes TEXT CHECK (length(outcome_notes) <= 10000),
   created_at TEXT NOT NULL,
   updated_at TEXT NOT NULL,
@@ -286,15 +295,17 @@ CREATE TABLE referral_requests (
   CHECK (status <> 'pending' OR partner_id IS NULL),
   CHECK (status IN ('pending', 'cancelled') OR partner_id IS NOT NULL),
   CHECK (status NOT IN ('pending', 'matched') OR intro_sent_at IS NULL),
-  CHECK (status NOT IN ('intro_sent', 'connected', 'closed') OR intro_sent_at IS NOT NULL),
+  CHECK (
+    status <> 'intro_sent' AND status <> 'connected' AND status <> 'closed'
+    OR intro_sent_at IS NOT NULL),
   CHECK (status <> 'closed' OR outcome IS NOT NULL),
-  CHECK (status IN ('connected', 'closed', 'cancelled') OR outcome IS NULL)
+  CHECK (status = 'connected' OR status = 'closed' OR status = 'cancelled' OR outcome IS NULL)
 ) STRICT;
 
 -- A group has one open request for a type and a state; no state counts as one.
 CREATE UNIQUE INDEX referral_requests_one_open
   ON referral_requests (group_id, partner_type, ifnull(state, ''))
-  WHERE status IN ('pending', 'matched', 'intro_sent');
+  WHERE status = 'pending' OR status = 'matched' OR status = 'intro_sent';
 CREATE INDEX referral_requests_by_creation ON referral_requests (created_at);
 CREATE INDEX referral_requests_by_update ON referral_requests (updated_at);
 CREATE INDEX referral_requests_by_status ON referral_requests (status, created_at);
@@ -393,7 +404,10 @@ CREATE TABLE events (
   at TEXT NOT NULL,
   actor_id TEXT REFERENCES users (id),  -- null: the system
   subject_kind TEXT NOT NULL
-    CHECK (subject_kind IN ('partner', 'referral', 'coverage', 'user', 'group', 'token', 'database')),
+    CHECK (
+      subject_kind = 'partner' OR subject_kind = 'referral' OR subject_kind = 'coverage'
+      OR subject_kind = 'user' OR subject_kind = 'group' OR subject_kind = 'token'
+      OR subject_kind = 'database'),
   subject_id TEXT NOT NULL,
   kind TEXT NOT NULL,
   changes TEXT NOT NULL CHECK (json_valid(changes) AND json_type(changes) = 'object'),
