@@ -2,16 +2,23 @@ import Foundation
 
 /// Base64 in the alphabet for URLs, without padding (RFC 4648, section 5).
 enum Base64URL {
-  static func encode(_ bytes: some Sequence<UInt8>) -> String {
-    let encoded = Data(bytes).base64EncodedData().compactMap { byte -> UInt8? in
-      switch byte {
-      case UInt8(ascii: "+"): UInt8(ascii: "-")
-      case UInt8(ascii: "/"): UInt8(ascii: "_")
-      case UInt8(ascii: "="): nil
-      default: byte
+  static func encode(_ bytes: [UInt8]) -> String {
+    var encoded = Data(bytes).base64EncodedString()
+    return encoded.withUTF8 { base64 in
+      String(unsafeUninitializedCapacity: base64.count) { text in
+        var count = 0
+        for byte in base64 where byte != UInt8(ascii: "=") {
+          text[count] =
+            switch byte {
+            case UInt8(ascii: "+"): UInt8(ascii: "-")
+            case UInt8(ascii: "/"): UInt8(ascii: "_")
+            default: byte
+            }
+          count += 1
+        }
+        return count
       }
     }
-    return String(decoding: encoded, as: UTF8.self)
   }
 
   /// The bytes; nil for anything else, padding and the usual alphabet among it.

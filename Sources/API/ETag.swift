@@ -6,8 +6,7 @@ import Foundation
 enum ETag {
   /// The strong tag of a body, in quotes.
   static func of(_ body: [UInt8]) -> String {
-    let hash = SHA256.hash(data: body).prefix(12)
-    return "\"\(Data(hash).base64EncodedString())\""
+    "\"" + SHA256.hash(data: body).base64(first: 12) + "\""
   }
 
   /// Whether a list of tags, as in `If-Match` and `If-None-Match`, names this one. Weak forms count as
@@ -19,5 +18,14 @@ enum ETag {
       if part.hasPrefix("W/") { part = part.dropFirst(2) }
       return part == tag || part == "*"
     }
+  }
+}
+
+extension SHA256Digest {
+  /// The first bytes in Base64 (RFC 4648, section 4).
+  func base64(first count: Int) -> String {
+    withUnsafeBytes { bytes in
+      bytes.baseAddress.map { Data(bytes: $0, count: count) } ?? Data()
+    }.base64EncodedString()
   }
 }

@@ -26,7 +26,8 @@ struct Fields {
   private(set) var errors: [FieldError] = []
   private let members: [JSON.Member]
   private let pointer: String
-  private var known: Set<String> = []
+  /// For each member, whether somebody has asked for it.
+  private var isKnown: [Bool]
 
   /// - Throws: `Failure.validation` if the body is no object.
   init(_ body: JSON) throws {
@@ -41,6 +42,7 @@ struct Fields {
   private init(_ members: [JSON.Member], at pointer: String) {
     self.members = members
     self.pointer = pointer
+    isKnown = Array(repeating: false, count: members.count)
   }
 
   /// Whether the caller gave the field at all.
@@ -153,15 +155,16 @@ struct Fields {
   }
 
   private mutating func refuseUnknown() {
-    for member in members where !known.contains(member.name) {
+    for (member, isKnown) in zip(members, isKnown) where !isKnown {
       guard errors.count < Fields.errorLimit else { return }
       fail(member.name, .unknownField, "There is no such field here.")
     }
   }
 
   private mutating func take(_ name: String) -> JSON? {
-    known.insert(name)
-    return members.first { $0.name == name }?.value
+    guard let index = members.firstIndex(where: { $0.name == name }) else { return nil }
+    isKnown[index] = true
+    return members[index].value
   }
 
   private mutating func read<Value>(

@@ -49,6 +49,13 @@ extension HTTPField.Name {
   ]
 }
 
+extension HTTPFields {
+  /// Adds a field that is not there yet.
+  mutating func add(_ name: HTTPField.Name, _ value: String) {
+    append(HTTPField(name: name, value: value))
+  }
+}
+
 /// What a handler answers.
 struct Answer: Sendable {
   var status: HTTPResponse.Status = .ok

@@ -12,7 +12,7 @@ struct Origins: Sendable {
   /// Lets the page of an allowed origin read the answer.
   func mark(_ response: inout Response, for request: Request) {
     // On every answer, also to others: a cache must not give one origin's answer to another.
-    response.headers[.vary] = "Origin"
+    response.headers.add(.vary, "Origin")
     guard let origin = request.headers[.origin], allowed.contains(origin) else { return }
     response.headers[.accessControlAllowOrigin] = origin
     response.headers[.accessControlExposeHeaders] = Origins.exposedHeaders

@@ -6,7 +6,7 @@ import JSON
 /// A query parameter that a route takes.
 struct Parameter: Sendable {
   let name: String
-  /// The value that counts if the parameter is left out.
+  /// The value that counts if the parameter is left out, in that one form.
   var fallback: String?
   /// The value in the one form that means the same, or what is wrong with it.
   let normalize: @Sendable (String) -> Result<String, FieldProblem>
@@ -77,6 +77,9 @@ extension Parameter {
     _ name: String, _ normalize: @escaping @Sendable (String) -> Result<String, FieldProblem>
   ) -> Parameter {
     Parameter(name: name) { text in
+      guard text.utf8.contains(UInt8(ascii: ",")) else {
+        return normalize(text.trimmingWhitespace())
+      }
       var values: Set<String> = []
       for part in text.split(separator: ",", omittingEmptySubsequences: false) {
         switch normalize(String(part).trimmingWhitespace()) {
@@ -124,79 +127,94 @@ extension Parameter {
 
 /// A request's query, checked against what its route takes.
 struct Query: Sendable {
-  private var values: [String: String] = [:]
+  private struct Value {
+    let name: String
+    let text: String
+    /// Whether the caller said it.
+    let isGiven: Bool
+  }
+
+  /// In the order of their names.
+  private let values: [Value]
   private let path: String
-  private let isGiven: Set<String>
 
   /// - Parameters:
   ///   - text: What stands behind the `?`, as it was sent; nil if there is none.
   ///   - path: The request's path, which cursors belong to.
+  ///   - parameters: In the order of their names.
   /// - Throws: `Failure.invalidParameter` with every parameter that is unknown, repeated or wrong.
   init(_ text: Substring?, path: String, parameters: [Parameter]) throws {
-    self.path = path
     var errors: [FieldError] = []
-    var given: [String: String] = [:]
-    var seen: Set<String> = []
     func wrong(_ name: String, _ problem: FieldProblem) {
       errors.append(FieldError(.parameter(name), problem))
     }
+    var given = [String?](repeating: nil, count: parameters.count)
     for part in Array((text ?? "").utf8).split(separator: UInt8(ascii: "&")) {
-      let halves = part.split(
-        separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
-      let name = PercentEncoding.decode(halves[0], plusIsSpace: true)
-      let value = halves.count > 1 ? PercentEncoding.decode(halves[1], plusIsSpace: true) : ""
-      guard let name, parameters.contains(where: { $0.name == name }) else {
+      let equals = part.firstIndex(of: UInt8(ascii: "=")) ?? part.endIndex
+      let name = PercentEncoding.decode(part[..<equals], plusIsSpace: true)
+      let value = PercentEncoding.decode(part[equals...].dropFirst(), plusIsSpace: true)
+      guard let name, let index = parameters.firstIndex(where: { $0.name == name }) else {
         wrong(
-          name ?? String(decoding: halves[0], as: UTF8.self),
+          name ?? String(decoding: part[..<equals], as: UTF8.self),
           FieldProblem(.unknownParameter, "There is no such parameter here."))
         continue
       }
-      guard seen.insert(name).inserted else {
+      guard given[index] == nil else {
         wrong(name, FieldProblem(.repeatedParameter, "This parameter may stand only once."))
         continue
       }
-      guard let value else {
+      given[index] = value ?? ""
+      if value == nil {
         wrong(name, FieldProblem(.invalidFormat, "This is not percent-encoded UTF-8."))
-        continue
-      }
-      if !value.isEmpty { given[name] = value }
-    }
-    for parameter in parameters {
-      guard let value = given[parameter.name] ?? parameter.fallback else { continue }
-      switch parameter.normalize(value) {
-      case .success(let value): values[parameter.name] = value
-      case .failure(let problem): wrong(parameter.name, problem)
       }
     }
-    isGiven = Set(given.keys)
-    if let cursor = values["cursor"], errors.isEmpty, decode(cursor: cursor) == nil {
+    var values: [Value] = []
+    values.reserveCapacity(parameters.count)
+    for (parameter, text) in zip(parameters, given) {
+      if let text, !text.isEmpty {
+        switch parameter.normalize(text) {
+        case .success(let text):
+          values.append(Value(name: parameter.name, text: text, isGiven: true))
+        case .failure(let problem): wrong(parameter.name, problem)
+        }
+      } else if let fallback = parameter.fallback {
+        values.append(Value(name: parameter.name, text: fallback, isGiven: false))
+      }
+    }
+    self.values = values
+    self.path = path
+    if let cursor = self["cursor"], errors.isEmpty, decode(cursor: cursor) == nil {
       wrong("cursor", Query.foreignCursor)
     }
     guard errors.isEmpty else { throw Failure.invalidParameter(errors) }
   }
 
   /// The value of a parameter; nil if it was left out.
-  subscript(_ name: String) -> String? { values[name] }
+  subscript(_ name: String) -> String? { values.first { $0.name == name }?.text }
 
   /// The words of a parameter that takes several; none if it was left out.
   func words<Word: RawRepresentable<String>>(_ name: String, _: Word.Type = Word.self) -> [Word] {
-    (values[name] ?? "").split(separator: ",").compactMap { Word(rawValue: String($0)) }
+    guard let text = self[name] else { return [] }
+    guard text.utf8.contains(UInt8(ascii: ",")) else {
+      return Word(rawValue: text).map { [$0] } ?? []
+    }
+    return text.split(separator: ",").compactMap { Word(rawValue: String($0)) }
   }
 
-  func id(_ name: String) -> ID? { values[name].flatMap { ID($0) } }
+  func id(_ name: String) -> ID? { self[name].flatMap { ID($0) } }
 
-  func integer(_ name: String) -> Int? { values[name].flatMap { Int($0) } }
+  func integer(_ name: String) -> Int? { self[name].flatMap { Int($0) } }
 
   /// The field to sort by and whether the order is descending.
   func sort<Sort: RawRepresentable<String>>(_: Sort.Type = Sort.self) -> (Sort, Bool)? {
-    guard let text = values["sort"] else { return nil }
+    guard let text = self["sort"] else { return nil }
     let descending = text.hasPrefix("-")
     return Sort(rawValue: descending ? String(text.dropFirst()) : text).map { ($0, descending) }
   }
 
   /// The page that is asked for.
   var page: PageRequest {
-    PageRequest(limit: integer("limit") ?? 25, after: values["cursor"].flatMap(decode(cursor:)))
+    PageRequest(limit: integer("limit") ?? 25, after: self["cursor"].flatMap(decode(cursor:)))
   }
 
   /// A cursor for what follows an item with this key.
@@ -211,10 +229,16 @@ struct Query: Sendable {
 
   /// The address of the page that the cursor begins, relative to the host.
   func address(cursor: String) -> String {
-    let others = values.filter { $0.key != "cursor" && isGiven.contains($0.key) }
-    let pairs = others.sorted { $0.key < $1.key } + [(key: "cursor", value: cursor)]
-    return path + "?"
-      + pairs.map { "\($0.key)=\(PercentEncoding.encode($0.value))" }.joined(separator: "&")
+    var address = Array(path.utf8) + "?".utf8
+    for value in values where value.isGiven && value.name != "cursor" {
+      address += value.name.utf8
+      address += "=".utf8
+      address += PercentEncoding.encode(value.text).utf8
+      address += "&".utf8
+    }
+    address += "cursor=".utf8
+    address += cursor.utf8
+    return String(decoding: address, as: UTF8.self)
   }
 
   static let foreignCursor = FieldProblem(
@@ -222,10 +246,14 @@ struct Query: Sendable {
 
   /// What a cursor belongs to: the list, its filters and its order.
   private var fingerprint: String {
-    let pairs = values.filter { $0.key != "cursor" && $0.key != "limit" }
-      .sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
-    let hash = SHA256.hash(data: Data((path + "?" + pairs.joined(separator: "&")).utf8))
-    return Data(hash.prefix(9)).base64EncodedString()
+    var list = Array(path.utf8) + "?".utf8
+    for value in values where value.name != "cursor" && value.name != "limit" {
+      if list.last != UInt8(ascii: "?") { list += "&".utf8 }
+      list += value.name.utf8
+      list += "=".utf8
+      list += value.text.utf8
+    }
+    return SHA256.hash(data: list).base64(first: 9)
   }
 
   private func decode(cursor: String) -> [String]? {
@@ -267,17 +295,15 @@ enum PercentEncoding {
     return String(validating: bytes, as: UTF8.self)
   }
 
-  /// Encodes all but the unreserved characters.
+  /// Encodes all but the unreserved characters and the comma.
   static func encode(_ text: String) -> String {
+    guard !text.utf8.allSatisfy(isUnreserved) else { return text }
     var result: [UInt8] = []
     result.reserveCapacity(text.utf8.count)
     for byte in text.utf8 {
-      switch byte {
-      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-        UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."),
-        UInt8(ascii: "_"), UInt8(ascii: "~"), UInt8(ascii: ","):
+      if isUnreserved(byte) {
         result.append(byte)
-      default:
+      } else {
         result.append(UInt8(ascii: "%"))
         for digit in [byte >> 4, byte & 0xF] {
           result.append(digit + (digit < 10 ? UInt8(ascii: "0") : UInt8(ascii: "A") - 10))
@@ -285,6 +311,17 @@ enum PercentEncoding {
       }
     }
     return String(decoding: result, as: UTF8.self)
+  }
+
+  /// Whether a byte means itself; the comma does in a query.
+  private static func isUnreserved(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."),
+      UInt8(ascii: "_"), UInt8(ascii: "~"), UInt8(ascii: ","):
+      true
+    default: false
+    }
   }
 
   private static func hexadecimal(_ byte: UInt8) -> UInt8? {

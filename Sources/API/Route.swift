@@ -38,6 +38,7 @@ struct Route: Sendable {
   let pattern: String
   let segments: [Segment]
   let audience: Audience
+  /// In the order of their names.
   let parameters: [Parameter]
   let body: BodyUse
   /// Whether the answer may be stored: by caches, and for an idempotency key.
@@ -77,7 +78,7 @@ struct Route: Sendable {
     self.method = method
     self.pattern = pattern
     self.audience = audience
-    self.parameters = parameters
+    self.parameters = parameters.sorted { $0.name < $1.name }
     self.body = body
     self.storable = storable
     self.handler = handler
@@ -86,19 +87,21 @@ struct Route: Sendable {
     }
   }
 
-  /// The variable segments' values, if these are this route's segments; else nil.
-  func match(_ path: [String]) -> [String: String]? {
-    guard path.count == segments.count else { return nil }
-    var variables: [String: String] = [:]
+  /// Whether these are this route's segments.
+  func fits(_ path: [String]) -> Bool {
+    guard path.count == segments.count else { return false }
     for (segment, text) in zip(segments, path) {
-      switch segment {
-      case .literal(let literal):
-        guard literal == text else { return nil }
-      case .variable(let name):
-        variables[name] = text
-      }
+      if case .literal(let literal) = segment, literal != text { return false }
     }
-    return variables
+    return true
+  }
+
+  /// The value of a variable segment in a path that fits; nil if there is no such variable.
+  func variable(_ name: String, in path: [String]) -> String? {
+    for (segment, text) in zip(segments, path) {
+      if case .variable(name) = segment { return text }
+    }
+    return nil
   }
 }
 
@@ -107,8 +110,9 @@ struct Call<Records: Snapshot> {
   /// The database at this moment; a `Change` where the route makes one.
   let records: Records
   let query: Query
-  /// The path's variable segments.
-  let variables: [String: String]
+  private let route: Route
+  /// The path's segments.
+  private let path: [String]
   /// The body; nil where the route takes none or the caller sent none.
   let body: JSON?
   /// The value of `If-Match`, if it was sent.
@@ -116,12 +120,13 @@ struct Call<Records: Snapshot> {
   fileprivate let identity: Caller?
 
   init(
-    records: Records, query: Query, variables: [String: String], body: JSON?, ifMatch: String?,
+    records: Records, query: Query, route: Route, path: [String], body: JSON?, ifMatch: String?,
     identity: Caller?
   ) {
     self.records = records
     self.query = query
-    self.variables = variables
+    self.route = route
+    self.path = path
     self.body = body
     self.ifMatch = ifMatch
     self.identity = identity
@@ -140,11 +145,14 @@ struct Call<Records: Snapshot> {
     }
   }
 
+  /// The value of a variable segment of the path; nil if there is no such variable.
+  func variable(_ name: String) -> String? { route.variable(name, in: path) }
+
   /// An ID in the path.
   ///
   /// - Throws: `Failure.notFound` if it is malformed.
   func id(_ name: String = "id") throws -> ID {
-    guard let id = variables[name].flatMap({ ID($0) }) else { throw Failure.notFound }
+    guard let id = variable(name).flatMap({ ID($0) }) else { throw Failure.notFound }
     return id
   }
 

@@ -14,10 +14,17 @@ package final class Router: Sendable {
   private let slowAfter: Duration
   private let logger: Logger
   private let clock: @Sendable () -> Timestamp
-  /// By the number of their segments, the routes of each pattern.
-  private let patterns: [Int: [[Route]]]
+  /// The routes of one pattern.
+  private struct Pattern {
+    /// Its place among all.
+    let index: Int
+    var routes: [Route]
+  }
+
+  /// By the number of their segments, in the order in which they count.
+  private let patterns: [Int: [Pattern]]
   /// What was asked and answered since the start.
-  package let traffic = Traffic()
+  package let traffic: Traffic
 
   /// - Parameters:
   ///   - origins: The origins whose pages may call the service (CORS), such as `https://app.example`.
@@ -35,17 +42,16 @@ package final class Router: Sendable {
     self.slowAfter = slowAfter
     self.logger = logger
     self.clock = clock
-    var patterns: [Int: [[Route]]] = [:]
+    var patterns: [Pattern] = []
     for route in Route.all {
-      var own = patterns[route.segments.count] ?? []
-      if let index = own.firstIndex(where: { $0[0].pattern == route.pattern }) {
-        own[index].append(route)
+      if let index = patterns.firstIndex(where: { $0.routes[0].pattern == route.pattern }) {
+        patterns[index].routes.append(route)
       } else {
-        own.append([route])
+        patterns.append(Pattern(index: patterns.count, routes: [route]))
       }
-      patterns[route.segments.count] = own
     }
-    self.patterns = patterns
+    self.patterns = Dictionary(grouping: patterns) { $0.routes[0].segments.count }
+    traffic = Traffic(routes: patterns.map { $0.routes[0].pattern })
   }
 
   /// Answers a request. Never fails: what goes wrong is a problem in the answer.
@@ -61,18 +67,20 @@ package final class Router: Sendable {
       response = problem(error, request: request, trace: &trace)
     }
     origins.mark(&response, for: request)
-    if !response.status.hasNoBody { response.headers[.contentLength] = "\(response.body.count)" }
+    if !response.status.hasNoBody {
+      response.headers.add(.contentLength, String(response.body.count))
+    }
     if request.method == "HEAD" { response.body = [] }
     let time = ContinuousClock.now - start
     traffic.count(
-      route: trace.route, method: request.method, status: response.status.code, took: time)
+      route: trace.pattern?.index, method: request.method, status: response.status.code, took: time)
     log(request, response, trace, took: time)
     return response
   }
 
   /// What is known of a request by the time it is logged.
   private struct Trace {
-    var route = "none"
+    var pattern: Pattern?
     var caller: Caller?
     /// What went wrong, for our eyes only.
     var cause: String?
@@ -83,11 +91,13 @@ package final class Router: Sendable {
   ) throws -> Response {
     let target = Target(request.target)
     guard let segments = target.segments else { throw Failure.notFound }
-    guard let (routes, variables) = match(segments) else { throw Failure.notFound }
-    trace.route = routes[0].pattern
+    guard
+      let pattern = patterns[segments.count]?.first(where: { $0.routes[0].fits(segments) })
+    else { throw Failure.notFound }
+    trace.pattern = pattern
     let method = request.method == "HEAD" ? "GET" : request.method
-    guard let route = routes.first(where: { $0.method.rawValue == method }) else {
-      let allowed = Router.methods(routes)
+    guard let route = pattern.routes.first(where: { $0.method.rawValue == method }) else {
+      let allowed = Router.methods(pattern.routes)
       guard method == "OPTIONS" else { throw Failure.methodNotAllowed(allowed) }
       return origins.preflight(request, allowed: allowed)
     }
@@ -100,8 +110,8 @@ package final class Router: Sendable {
         trace.caller = caller
         let input = try Input(request, target, route)
         let call = Call(
-          records: snapshot as Snapshot, query: input.query, variables: variables, body: nil,
-          ifMatch: nil, identity: caller)
+          records: snapshot as Snapshot, query: input.query, route: route, path: segments,
+          body: nil, ifMatch: nil, identity: caller)
         try call.checkGroup(of: route)
         return try handler(call)
       }
@@ -114,7 +124,7 @@ package final class Router: Sendable {
       let ifMatch = request.headers[.ifMatch]
       answer = try store.write(now: clock(), actor: caller?.userID) { change in
         let call = Call(
-          records: change, query: input.query, variables: variables, body: input.body,
+          records: change, query: input.query, route: route, path: segments, body: input.body,
           ifMatch: ifMatch, identity: caller)
         try call.checkGroup(of: route)
         guard let caller, let key = input.idempotencyKey else { return try handler(call) }
@@ -122,14 +132,6 @@ package final class Router: Sendable {
       }
     }
     return response(answer, to: request, route)
-  }
-
-  /// The routes of the first pattern that fits.
-  private func match(_ path: [String]) -> (routes: [Route], variables: [String: String])? {
-    for routes in patterns[path.count] ?? [] {
-      if let variables = routes[0].match(path) { return (routes, variables) }
-    }
-    return nil
   }
 
   /// The methods of a path, as `Allow` lists them.
@@ -143,15 +145,15 @@ package final class Router: Sendable {
   private func response(_ answer: Answer, to request: Request, _ route: Route) -> Response {
     var headers: HTTPFields = [:]
     switch (route.storable, route.audience) {
-    case (false, _): headers[.cacheControl] = "no-store"
+    case (false, _): headers.add(.cacheControl, "no-store")
     case (true, .anyone):
-      headers[.cacheControl] = "public, max-age=60, stale-while-revalidate=300"
-    case (true, _): headers[.cacheControl] = "private, no-cache"
+      headers.add(.cacheControl, "public, max-age=60, stale-while-revalidate=300")
+    case (true, _): headers.add(.cacheControl, "private, no-cache")
     }
-    if let etag = answer.etag { headers[.eTag] = etag }
-    if let location = answer.location { headers[.location] = location }
-    if let next = answer.next { headers[.link] = "<\(next)>; rel=\"next\"" }
-    if answer.isReplay { headers[.idempotentReplayed] = "true" }
+    if let etag = answer.etag { headers.add(.eTag, etag) }
+    if let location = answer.location { headers.add(.location, location) }
+    if let next = answer.next { headers.add(.link, "<" + next + ">; rel=\"next\"") }
+    if answer.isReplay { headers.add(.idempotentReplayed, "true") }
 
     if route.method == .get, let etag = answer.etag,
       let known = request.headers[.ifNoneMatch], ETag.list(known, names: etag)
@@ -159,7 +161,7 @@ package final class Router: Sendable {
       return Response(status: .notModified, headers: headers)
     }
     guard !answer.status.hasNoBody else { return Response(status: answer.status, headers: headers) }
-    headers[.contentType] = answer.contentType
+    headers.add(.contentType, answer.contentType)
     return Response(status: answer.status, headers: headers, body: answer.body)
   }
 
@@ -186,7 +188,8 @@ package final class Router: Sendable {
     guard failed || time >= slowAfter else { return }
     let milliseconds = (time / .milliseconds(1) * 1000).rounded() / 1000
     var metadata: Logger.Metadata = [
-      "request_id": "\(request.id)", "method": "\(request.method)", "route": "\(trace.route)",
+      "request_id": "\(request.id)", "method": "\(request.method)",
+      "route": "\(trace.pattern?.routes[0].pattern ?? "none")",
       "status": .stringConvertible(response.status.code),
       "ms": .stringConvertible(milliseconds),
     ]
@@ -223,11 +226,14 @@ struct Target {
     let bytes = Array(path.utf8)
     guard bytes.first == slash else { return nil }
     var segments: [String] = []
-    for segment in bytes.dropFirst().split(separator: slash, omittingEmptySubsequences: false) {
-      guard !segment.isEmpty, let text = PercentEncoding.decode(segment),
+    var start = 1
+    while start <= bytes.count {
+      let end = bytes[start...].firstIndex(of: slash) ?? bytes.endIndex
+      guard start < end, let text = PercentEncoding.decode(bytes[start..<end]),
         !text.utf8.contains(slash), text != ".", text != ".."
       else { return nil }
       segments.append(text)
+      start = end + 1
     }
     return segments
   }

@@ -34,16 +34,36 @@ package final class Traffic: Sendable {
     .milliseconds(500), .seconds(1), .milliseconds(2_500),
   ]
 
-  private static let methods: Set = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"]
+  /// The methods that are told apart; the last one stands for all others.
+  private static let methods = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "other"]
 
-  private let counts = Mutex<[Key: Count]>([:])
+  private let routes: [String]
+  /// For each route, and then for none of them, the counts by method.
+  private let counts: Mutex<[Count]>
+
+  /// - Parameter routes: Their patterns.
+  init(routes: [String]) {
+    self.routes = routes + ["none"]
+    counts = Mutex(Array(repeating: Count(), count: (routes.count + 1) * Traffic.methods.count))
+  }
 
   /// What was counted since the start.
-  package var present: [Key: Count] { counts.withLock { $0 } }
+  package var present: [Key: Count] {
+    let counts = counts.withLock { $0 }
+    var present: [Key: Count] = [:]
+    for (index, count) in counts.enumerated() where !count.statuses.isEmpty {
+      let (route, method) = index.quotientAndRemainder(dividingBy: Traffic.methods.count)
+      present[Key(route: routes[route], method: Traffic.methods[method])] = count
+    }
+    return present
+  }
 
-  func count(route: String, method: String, status: Int, took time: Duration) {
-    let key = Key(route: route, method: Traffic.methods.contains(method) ? method : "other")
+  /// - Parameter route: Its place among the routes; nil for a path that is none of ours.
+  func count(route: Int?, method: String, status: Int, took time: Duration) {
+    let last = Traffic.methods.count - 1
+    let method = Traffic.methods.firstIndex(of: method) ?? last
+    let index = (route ?? routes.count - 1) * Traffic.methods.count + method
     let bucket = Traffic.bounds.firstIndex { time <= $0 } ?? Traffic.bounds.count
-    counts.withLock { $0[key, default: Count()].add(status, bucket, time) }
+    counts.withLock { $0[index].add(status, bucket, time) }
   }
 }

@@ -85,7 +85,7 @@ enum Changes {
         let before = from?[field] ?? .null
         let after = to[field] ?? .null
         guard before != after else { continue }
-        $0.name(field)
+        $0.name(escaping: field)
         $0.object {
           $0.name("from")
           $0.value(before)

@@ -22,19 +22,18 @@ package struct TextRule: Sendable {
   /// - Returns: The trimmed text, nil if nothing is left.
   package func check(_ text: String) -> Result<String?, FieldProblem> {
     let trimmed = text.trimmingWhitespace()
-    for scalar in trimmed.unicodeScalars where scalar.properties.generalCategory == .control {
-      let isLayout = scalar == "\n" || scalar == "\r" || scalar == "\t"
-      guard multiline && isLayout else {
-        return .failure(
-          FieldProblem(
-            .controlCharacter,
-            multiline
-              ? "Control characters other than line breaks and tabs are not allowed."
-              : "Control characters are not allowed."))
-      }
+    // Most texts are plain, and to ask Unicode about each character takes longest of all.
+    let isPlain = trimmed.utf8.allSatisfy { (0x20...0x7E).contains($0) }
+    if !isPlain, trimmed.unicodeScalars.contains(where: isForbidden) {
+      return .failure(
+        FieldProblem(
+          .controlCharacter,
+          multiline
+            ? "Control characters other than line breaks and tabs are not allowed."
+            : "Control characters are not allowed."))
     }
     if trimmed.isEmpty { return .success(nil) }
-    let length = trimmed.unicodeScalars.count
+    let length = isPlain ? trimmed.utf8.count : trimmed.unicodeScalars.count
     guard length <= limit else {
       return .failure(
         FieldProblem(.tooLong, "At most \(limit) characters are allowed; this has \(length)."))
@@ -43,6 +42,12 @@ package struct TextRule: Sendable {
       return .failure(FieldProblem(.invalidFormat, expectation))
     }
     return .success(trimmed)
+  }
+
+  private func isForbidden(_ scalar: Unicode.Scalar) -> Bool {
+    guard scalar.properties.generalCategory == .control else { return false }
+    let isLayout = scalar == "\n" || scalar == "\r" || scalar == "\t"
+    return !(multiline && isLayout)
   }
 
   /// An e-mail address: one `@`, a local part of 1 to 64 characters, a host of labels parted by dots.
@@ -121,6 +126,11 @@ package struct TextRule: Sendable {
 extension String {
   /// The text without Unicode white space at its two ends.
   package func trimmingWhitespace() -> String {
+    let visible = UInt8(0x21)...0x7E
+    if let first = utf8.first, let last = utf8.last, visible.contains(first), visible.contains(last)
+    {
+      return self
+    }
     let scalars = unicodeScalars
     guard let first = scalars.firstIndex(where: { !$0.properties.isWhitespace }),
       let last = scalars.lastIndex(where: { !$0.properties.isWhitespace })

@@ -49,7 +49,7 @@ package struct JSONWriter: ~Copyable {
   }
 
   /// Writes a member's name, escaped.
-  package mutating func name(_ name: String) {
+  package mutating func name(escaping name: String) {
     string(name)
     reserve(1)
     put(UInt8(ascii: ":"))
@@ -166,7 +166,7 @@ package struct JSONWriter: ~Copyable {
     case .object(let members):
       object {
         for member in members {
-          $0.name(member.name)
+          $0.name(escaping: member.name)
           $0.value(member.value)
         }
       }
@@ -174,6 +174,7 @@ package struct JSONWriter: ~Copyable {
   }
 
   /// Begins a value or a member, and makes room for what the caller then puts.
+  @inline(__always)
   private mutating func begin(room: Int) {
     reserve(room + 1)
     if needsComma { put(UInt8(ascii: ",")) }
@@ -193,8 +194,13 @@ package struct JSONWriter: ~Copyable {
   }
 
   /// Makes room for that many bytes more.
+  @inline(__always)
   private mutating func reserve(_ more: Int) {
-    guard count + more > capacity else { return }
+    if count + more > capacity { grow(by: more) }
+  }
+
+  @inline(never)
+  private mutating func grow(by more: Int) {
     capacity = max(2 * capacity, count + more)
     let larger = UnsafeMutablePointer<UInt8>.allocate(capacity: capacity)
     larger.initialize(from: start, count: count)
@@ -203,12 +209,14 @@ package struct JSONWriter: ~Copyable {
   }
 
   /// Writes a byte where there is room for it.
+  @inline(__always)
   private mutating func put(_ byte: UInt8) {
     start[count] = byte
     count += 1
   }
 
   /// Writes bytes where there is room for them.
+  @inline(__always)
   private mutating func put(_ bytes: UnsafeBufferPointer<UInt8>) {
     guard let first = bytes.baseAddress else { return }
     (start + count).initialize(from: first, count: bytes.count)
@@ -219,33 +227,43 @@ package struct JSONWriter: ~Copyable {
     byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
   }
 
-  /// What is in a text. Eight bytes at once: a byte of a word is zero, or less than n, where the
-  /// subtraction borrows (https://graphics.stanford.edu/~seander/bithacks.html, "Determine if a word has
-  /// a byte less than n").
+  /// Which of sixteen bytes need an escape: all bits of those are set. Each is compared with a vector,
+  /// since the compiler makes a loop of what is compared with a number.
+  private static func needsEscape(_ bytes: SIMD16<UInt8>) -> SIMD2<UInt64> {
+    let mask =
+      (bytes .< SIMD16<UInt8>(repeating: 0x20))
+      .| (bytes .== SIMD16<UInt8>(repeating: UInt8(ascii: "\"")))
+      .| (bytes .== SIMD16<UInt8>(repeating: UInt8(ascii: "\\")))
+    return unsafeBitCast(mask, to: SIMD2<UInt64>.self)
+  }
+
+  /// At most sixteen bytes, and spaces behind them.
+  private static func padded(_ bytes: UnsafeRawBufferPointer) -> SIMD16<UInt8> {
+    var padded = SIMD16<UInt8>(repeating: UInt8(ascii: " "))
+    withUnsafeMutableBytes(of: &padded) { $0.copyMemory(from: bytes) }
+    return padded
+  }
+
+  /// What is in a text. It is looked at sixteen bytes at once: most of what is written comes by here.
   private static func content(
     of text: UnsafeBufferPointer<UInt8>
   ) -> (needsEscapes: Bool, isASCII: Bool) {
-    let ones: UInt64 = 0x0101_0101_0101_0101
     let bytes = UnsafeRawBufferPointer(text)
-    var found: UInt64 = 0
-    var all: UInt64 = 0
+    var found = SIMD2<UInt64>()
+    var all = SIMD2<UInt64>()
     var index = 0
-    while index + 8 <= bytes.count {
-      let word = bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self)
-      let quote = word ^ (ones &* 0x22)
-      let backslash = word ^ (ones &* 0x5C)
-      found |=
-        (word &- ones &* 0x20) & ~word | (quote &- ones) & ~quote
-        | (backslash &- ones) & ~backslash
-      all |= word
-      index += 8
-    }
     while index < bytes.count {
-      if needsEscape(bytes[index]) { found = .max }
-      all |= UInt64(bytes[index])
-      index += 1
+      // The last sixteen may overlap those before them.
+      let part =
+        bytes.count < 16
+        ? padded(bytes)
+        : bytes.loadUnaligned(
+          fromByteOffset: min(index, bytes.count - 16), as: SIMD16<UInt8>.self)
+      found = found | needsEscape(part)
+      all = all | unsafeBitCast(part, to: SIMD2<UInt64>.self)
+      index += 16
     }
-    return (found & (ones &* 0x80) != 0, all & (ones &* 0x80) == 0)
+    return (found[0] | found[1] != 0, (all[0] | all[1]) & 0x8080_8080_8080_8080 == 0)
   }
 
   private mutating func escape(_ byte: UInt8) {

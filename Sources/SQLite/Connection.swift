@@ -259,8 +259,13 @@ package final class Connection {
   func control(_ sql: String) throws {
     isControlling = true
     defer { isControlling = false }
-    let statement = try controls[sql] ?? prepareOne(sql, flags: UInt32(SQLITE_PREPARE_PERSISTENT))
-    controls[sql] = statement
+    let statement: Statement
+    if let kept = controls[sql] {
+      statement = kept
+    } else {
+      statement = try prepareOne(sql, flags: UInt32(SQLITE_PREPARE_PERSISTENT))
+      controls[sql] = statement
+    }
     defer { statement.reset() }
     _ = try statement.step(of: handle)
   }

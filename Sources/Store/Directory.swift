@@ -77,8 +77,8 @@ extension Snapshot {
       matches = try self.matches(words, in: ["company_name", "contact_name"])
       if matches == nil { return nil }
     }
-    let types = Set(filter.types).map(\.rawValue).sorted()
-    let states = Set(filter.states).map(\.rawValue).sorted()
+    let types = filter.types.distinctWords
+    let states = filter.states.distinctWords
     let allTypes = types.isEmpty ? PartnerType.allCases.map(\.rawValue) : types
     // Each part would gather the many matches anew; the few are looked up without walking anything.
     let partLimit =

@@ -29,8 +29,8 @@ struct List {
   /// The sort column's collation, if it is not the column's own.
   let collation: String
   let descending: Bool
-  /// Conditions on the walked table, ANDed, with their arguments in order.
-  private var conditions: [(sql: String, arguments: [any Bindable])] = []
+  /// Conditions on the walked table, each with an AND behind it.
+  private var conditions = SQL()
   /// Conditions on the sort column that the list begins with.
   private var starts: [(sql: String, arguments: [any Bindable])] = []
   /// The parts that are walked one by one, each along an index of its columns and the sort key, and then
@@ -52,7 +52,8 @@ struct List {
 
   /// Keeps the rows that fulfil a condition.
   mutating func filter(_ sql: String, _ arguments: (any Bindable)...) {
-    conditions.append((sql, arguments))
+    conditions += [sql, " AND "]
+    conditions.arguments += arguments as [(any Bindable)?]
   }
 
   /// Keeps the rows from a bound of the sort column on, where the list begins. A cursor lies behind it;
@@ -66,86 +67,113 @@ struct List {
   mutating func filter(column: String, in values: [String]) {
     guard !values.isEmpty else { return }
     let marks = values.map { _ in "?" }.joined(separator: ", ")
-    conditions.append(("+\(walked.alias).\(column) IN (\(marks))", values))
+    conditions += ["+", walked.alias, ".", column, " IN (", marks, ") AND "]
+    for value in values { conditions.arguments.append(value) }
   }
 
   /// Keeps the rows whose column has one of the values, along an index for each; all rows if there are
   /// none. A further column multiplies the parts.
   mutating func walk(_ column: String, in values: [String]) {
     guard !values.isEmpty else { return }
-    arms = arms.flatMap { arm in values.map { arm + [(column, $0)] } }
+    if let value = values.first, values.count == 1 {
+      for index in arms.indices { arms[index].append((column, value)) }
+    } else {
+      arms = arms.flatMap { arm in values.map { arm + [(column, $0)] } }
+    }
   }
 
   /// The statement for a page and its arguments. It reads one row more than the page has, which tells
   /// whether the list goes on.
   ///
   /// - Throws: `Failure.invalidParameter` for a cursor of another shape.
-  func statement(for page: PageRequest) throws -> (sql: String, arguments: [any Bindable]) {
-    guard arms.count > 1 else {
-      let itemsJoin =
-        walked.name == items.name
-        ? ""
-        : "JOIN \(items.name) AS \(items.alias) "
-          + "ON \(items.alias).\(items.number) = \(walked.alias).\(walked.number) "
-      return try select(", " + columns, itemsJoin + joins, arm: arms[0], page)
+  func statement(for page: PageRequest) throws -> (sql: String, arguments: [(any Bindable)?]) {
+    var sql = SQL(capacity: 1024)
+    if arms.count == 1 {
+      sql += "SELECT "
+      addKey(of: walked, to: &sql)
+      sql += [", ", columns]
+      addSource(to: &sql)
+      if walked.name != items.name { addJoin(with: walked.alias, to: &sql) }
+      sql += joins
+      try addConditions(on: arms[0], page, to: &sql)
+    } else {
+      sql += "SELECT "
+      addKey(of: items, to: &sql)
+      sql += [", ", columns, " FROM ("]
+      for (index, arm) in arms.enumerated() {
+        // UNION, not UNION ALL: more than one part may find an item.
+        sql += index == 0 ? "SELECT * FROM (SELECT " : " UNION SELECT * FROM (SELECT "
+        addKey(of: walked, to: &sql)
+        addSource(to: &sql)
+        try addConditions(on: arm, page, to: &sql)
+        sql += ")"
+      }
+      sql += ") AS found "
+      addJoin(with: "found", to: &sql)
+      sql += joins
+      addOrder(of: items, page, to: &sql)
     }
-    let parts = try arms.map { try select("", "", arm: $0, page) }
-    // UNION, not UNION ALL: more than one part may find an item.
-    let merged = parts.map { "SELECT * FROM (\($0.sql))" }.joined(separator: " UNION ")
-    return (
-      """
-      SELECT \(keyColumns(items)), \(columns) FROM (\(merged)) AS found \
-      JOIN \(items.name) AS \(items.alias) \
-      ON \(items.alias).\(items.number) = found.\(walked.number) \(joins) \
-      ORDER BY \(order(items)) LIMIT ?
-      """, parts.flatMap(\.arguments) + [page.limit + 1]
-    )
+    return (sql.text, sql.arguments)
   }
 
-  private func key(_ table: Table) -> [String] {
-    (sort.map { ["\(table.alias).\($0)\(collation)"] } ?? []) + ["\(table.alias).\(table.number)"]
+  private func addSource(to sql: inout SQL) {
+    sql += [" FROM ", walked.name, " AS ", walked.alias]
+    if let index = walked.index { sql += [" INDEXED BY ", index] }
+    sql += " "
   }
 
-  private func keyColumns(_ table: Table) -> String {
-    (sort.map { "\(table.alias).\($0), " } ?? "") + "\(table.alias).\(table.number)"
+  /// Joins the items to what was walked.
+  private func addJoin(with walker: String, to sql: inout SQL) {
+    sql += ["JOIN ", items.name, " AS ", items.alias, " ON "]
+    sql += [items.alias, ".", items.number, " = ", walker, ".", walked.number, " "]
   }
 
-  private func order(_ table: Table) -> String {
-    key(table).map { "\($0) \(descending ? "DESC" : "ASC")" }.joined(separator: ", ")
+  /// Adds a table's columns of the key, with what stands behind each of them where they sort.
+  private func addKey(
+    of table: Table, collation: String = "", direction: String = "", to sql: inout SQL
+  ) {
+    if let sort { sql += [table.alias, ".", sort, collation, direction, ", "] }
+    sql += [table.alias, ".", table.number, direction]
   }
 
-  private func select(
-    _ columns: String, _ joins: String, arm: [(column: String, value: String)], _ page: PageRequest
-  ) throws -> (sql: String, arguments: [any Bindable]) {
-    var conditions: [(sql: String, arguments: [any Bindable])] = arm.map {
-      ("\(walked.alias).\($0.column) = ?", [$0.value])
+  private func addConditions(
+    on arm: [(column: String, value: String)], _ page: PageRequest, to sql: inout SQL
+  ) throws {
+    sql += " WHERE "
+    for part in arm {
+      sql += [walked.alias, ".", part.column, " = ? AND "]
+      sql.arguments.append(part.value)
     }
-    conditions += self.conditions
-    conditions += starts.map { ((page.after == nil ? "" : "+") + $0.sql, $0.arguments) }
+    sql += conditions
+    for start in starts {
+      sql += [page.after == nil ? "" : "+", start.sql, " AND "]
+      sql.arguments += start.arguments as [(any Bindable)?]
+    }
     if let after = page.after {
-      let key = key(walked)
-      guard after.count == key.count, let number = after.last.flatMap({ Int($0) }) else {
+      guard after.count == (sort == nil ? 1 : 2), let number = after.last.flatMap({ Int($0) })
+      else {
         throw Failure.invalidParameter([List.invalidCursor])
       }
-      if !collation.isEmpty {
+      if let sort, !collation.isEmpty {
         // A column with a collation of its own, in a row value, is not looked for in an index.
-        conditions.append(("\(key[0]) \(descending ? "<=" : ">=") ?", [after[0]]))
+        sql += [walked.alias, ".", sort, collation, descending ? " <= ? AND " : " >= ? AND "]
+        sql.arguments.append(after[0])
       }
-      let marks = key.map { _ in "?" }.joined(separator: ", ")
-      conditions.append(
-        (
-          "(\(key.joined(separator: ", "))) \(descending ? "<" : ">") (\(marks))",
-          after.dropLast() + [number]
-        ))
+      sql += "("
+      addKey(of: walked, collation: collation, to: &sql)
+      sql += [descending ? ") < (" : ") > (", sort == nil ? "?" : "?, ?", ") AND "]
+      for text in after.dropLast() { sql.arguments.append(text) }
+      sql.arguments.append(number)
     }
-    let filter = conditions.map(\.sql).joined(separator: " AND ")
-    return (
-      """
-      SELECT \(keyColumns(walked))\(columns) FROM \(walked.name) AS \(walked.alias)\
-      \(walked.index.map { " INDEXED BY \($0)" } ?? "") \(joins)\
-      \(filter.isEmpty ? "" : " WHERE " + filter) ORDER BY \(order(walked)) LIMIT ?
-      """, conditions.flatMap(\.arguments) + [page.limit + 1]
-    )
+    sql += "TRUE"
+    addOrder(of: walked, page, to: &sql)
+  }
+
+  private func addOrder(of table: Table, _ page: PageRequest, to sql: inout SQL) {
+    sql += " ORDER BY "
+    addKey(of: table, collation: collation, direction: descending ? " DESC" : " ASC", to: &sql)
+    sql += " LIMIT ?"
+    sql.arguments.append(page.limit + 1)
   }
 
   /// Reads a page.
@@ -186,4 +214,39 @@ struct List {
 
   static let invalidCursor = FieldError(
     .parameter("cursor"), .invalidCursor, "This cursor was not given for this list.")
+}
+
+extension Array where Element: Hashable & RawRepresentable<String> {
+  /// The words, each once and in order, so that filters that mean the same make the same statement.
+  var distinctWords: [String] {
+    count < 2 ? map(\.rawValue) : Set(self).map(\.rawValue).sorted()
+  }
+}
+
+/// A statement that is put together, and its arguments in order. Not a String: to append to one costs
+/// several times as much, and a page's statement has some sixty parts.
+private struct SQL {
+  private var utf8: [UInt8] = []
+  var arguments: [(any Bindable)?] = []
+
+  /// - Parameter capacity: How many bytes to have room for from the start.
+  init(capacity: Int = 0) {
+    utf8.reserveCapacity(capacity)
+  }
+
+  var text: String { String(decoding: utf8, as: UTF8.self) }
+
+  static func += (sql: inout SQL, part: String) {
+    var part = part
+    part.withUTF8 { sql.utf8.append(contentsOf: $0) }
+  }
+
+  static func += (sql: inout SQL, parts: [String]) {
+    for part in parts { sql += part }
+  }
+
+  static func += (sql: inout SQL, other: SQL) {
+    sql.utf8 += other.utf8
+    sql.arguments += other.arguments
+  }
 }

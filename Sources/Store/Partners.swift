@@ -83,8 +83,8 @@ extension Snapshot {
       columns: Snapshot.partnerColumns, items: Snapshot.partnerTable, sort: filter.sort.rawValue,
       collation: filter.sort == .companyName ? " COLLATE NOCASE" : "",
       descending: filter.descending)
-    let statuses = Set(filter.statuses).map(\.rawValue).sorted()
-    let types = Set(filter.types).map(\.rawValue).sorted()
+    let statuses = filter.statuses.distinctWords
+    let types = filter.types.distinctWords
     if filter.sort == .createdAt, !statuses.isEmpty {
       list.walk("status", in: statuses)
       list.filter(column: "type", in: types)

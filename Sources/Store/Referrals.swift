@@ -200,8 +200,8 @@ extension Snapshot {
     var list = List(
       columns: columns, items: List.Table(name: "referral_requests", alias: "r"), joins: joins,
       sort: filter.sort.rawValue, descending: filter.descending)
-    let statuses = Set(filter.statuses).map(\.rawValue).sorted()
-    let states = Set(filter.states).map(\.rawValue).sorted()
+    let statuses = filter.statuses.distinctWords
+    let states = filter.states.distinctWords
     // What narrows most is walked; a group, a partner or a person has few requests in any order.
     var walked = false
     for (column, id) in [
@@ -227,7 +227,7 @@ extension Snapshot {
     } else {
       list.walk("state", in: states)
     }
-    list.filter(column: "partner_type", in: Set(filter.types).map(\.rawValue).sorted())
+    list.filter(column: "partner_type", in: filter.types.distinctWords)
     if filter.introducedOnly { list.filter("r.intro_sent_at IS NOT NULL") }
     if let until = filter.createdUntil {
       switch (filter.sort, filter.descending) {
@@ -248,7 +248,7 @@ extension Snapshot {
       """
       SELECT id FROM referral_requests
       WHERE group_id = ? AND partner_type = ? AND ifnull(state, '') = ?
-        AND status IN ('pending', 'matched', 'intro_sent') AND id <> ?
+        AND (status = 'pending' OR status = 'matched' OR status = 'intro_sent') AND id <> ?
       """, group.text, type.rawValue, state?.rawValue ?? "", id?.text ?? ""
     ) { row in
       var columns = Columns(row)
@@ -298,7 +298,7 @@ extension Snapshot {
       past: """
         past.referral_number IN (SELECT number FROM referral_requests
           WHERE group_id = ?4 AND partner_type = ?2
-            AND status IN ('pending', 'matched', 'intro_sent'))
+            AND (status = 'pending' OR status = 'matched' OR status = 'intro_sent'))
         """, group)
   }
 

@@ -21,7 +21,7 @@ struct JSONLog: LogHandler {
       json.field("message", event.message.description)
       let all = metadata.merging(event.metadata ?? [:]) { $1 }
       for (key, value) in all.sorted(by: { $0.key < $1.key }) {
-        json.name(key)
+        json.name(escaping: key)
         JSONLog.put(value, to: &json)
       }
     }
@@ -44,7 +44,7 @@ struct JSONLog: LogHandler {
     case .dictionary(let members):
       json.object { json in
         for (key, value) in members.sorted(by: { $0.key < $1.key }) {
-          json.name(key)
+          json.name(escaping: key)
           put(value, to: &json)
         }
       }

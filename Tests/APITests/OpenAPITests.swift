@@ -135,7 +135,7 @@ import Testing
 
 extension Route {
   fileprivate func matches(_ path: String) -> Bool {
-    match(path.split(separator: "/").map(String.init)) != nil
+    fits(path.split(separator: "/").map(String.init))
   }
 }
 

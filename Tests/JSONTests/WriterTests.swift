@@ -36,7 +36,7 @@ struct WriterTests {
           $0.array { _ in }
           $0.object { _ in }
           $0.object {
-            $0.name("c" as String)
+            $0.name(escaping: "c")
             $0.string("d")
             $0.name("e")
             $0.number(0.5)
@@ -75,7 +75,7 @@ struct WriterTests {
       Array(
         written { writer in
           writer.object {
-            $0.name(value)
+            $0.name(escaping: value)
             $0.null()
           }
         }.utf8) == Array("{\(text):null}".utf8))

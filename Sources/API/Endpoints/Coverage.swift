@@ -47,7 +47,7 @@ extension Call {
   ///
   /// - Throws: `Failure.notFound`.
   fileprivate func state() throws -> StateCode {
-    guard let state = variables["stateCode"].flatMap({ StateCode($0) }) else {
+    guard let state = variable("stateCode").flatMap({ StateCode($0) }) else {
       throw Failure.notFound
     }
     return state
@@ -55,7 +55,7 @@ extension Call {
 
   /// - Throws: `Failure.notFound`.
   fileprivate func coverage() throws -> Coverage {
-    guard let type = variables["partnerType"].flatMap(PartnerType.init(rawValue:)) else {
+    guard let type = variable("partnerType").flatMap(PartnerType.init(rawValue:)) else {
       throw Failure.notFound
     }
     return try records.coverage(state(), type)

@@ -170,14 +170,14 @@ struct PartnerSummaryView: View {
       json.name("by_status")
       json.object { json in
         for status in ReferralStatus.introduced {
-          json.name(status.rawValue)
+          json.name(escaping: status.rawValue)
           json.integer(summary.byStatus[status] ?? 0)
         }
       }
       json.name("by_outcome")
       json.object { json in
         for outcome in Outcome.allCases {
-          json.name(outcome.rawValue)
+          json.name(escaping: outcome.rawValue)
           json.integer(summary.byOutcome[outcome] ?? 0)
         }
       }

@@ -44,7 +44,7 @@ struct StaffSummaryView: View {
       json.name("median_days")
       json.object { json in
         for step in summary.medianDays {
-          json.name("\(step.from.rawValue)_to_\(step.to.rawValue)")
+          json.name(escaping: "\(step.from.rawValue)_to_\(step.to.rawValue)")
           json.days(step.days)
         }
       }
@@ -60,7 +60,7 @@ struct StaffSummaryView: View {
   private static func write(_ counts: [StaffSummary.Count], to json: inout JSONWriter) {
     json.object { json in
       for status in ReferralStatus.allCases {
-        json.name(status.rawValue)
+        json.name(escaping: status.rawValue)
         json.integer(counts.reduce(0) { $0 + ($1.status == status ? $1.count : 0) })
       }
     }
