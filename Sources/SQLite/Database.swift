@@ -15,7 +15,7 @@ package final class Database: Sendable {
     /// Whether a file that does not exist is created, readable for its owner and group.
     package var createsFile = true
     /// The most that the page cache of each reading connection holds, in KiB.
-    package var readerCacheKiB = 2_048
+    package var readerCacheKiB = 1_024
     /// The most that the page cache of the writing connection holds, in KiB.
     package var writerCacheKiB = 4_096
     /// How long a connection waits for a lock of SQLite's that someone outside of this code holds.
