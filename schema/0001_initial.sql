@@ -111,12 +111,13 @@ CREATE TABLE partner_areas (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX partner_areas_by_state ON partner_areas (state_code, partner_number);
--- The public directory in one state.
+-- The public directory in one state. "active" is in the indexes as well, or SQLite would look each row up
+-- in the table for it.
 CREATE INDEX partner_areas_active_by_company
-  ON partner_areas (state_code, type, company_name COLLATE NOCASE, partner_number)
+  ON partner_areas (state_code, type, company_name COLLATE NOCASE, partner_number, active)
   WHERE active = 1;
 CREATE INDEX partner_areas_active_by_creation
-  ON partner_areas (state_code, type, created_at, partner_number)
+  ON partner_areas (state_code, type, created_at, partner_number, active)
   WHERE active = 1;
 
 CREATE TRIGGER partner_areas_inserted AFTER INSERT ON partners
