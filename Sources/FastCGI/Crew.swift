@@ -9,8 +9,9 @@ import Synchronization
 /// by. One of them comes in when a thread gives its place up because it will wait for something other
 /// than the processor, or when every thread that has a place is held by a long request.
 final class Crew: Sendable {
-  /// How long all may be busy, with none of them done, until one more gets a place; in microseconds.
-  private static let patience: UInt32 = 5_000
+  /// How long all may be busy, with none of them done, until one more gets a place; in microseconds. Not
+  /// so short that it happens to threads which only wait for their turn on a busy machine.
+  private static let patience: UInt32 = 20_000
 
   /// The places that are free.
   private let free: Semaphore

@@ -9,11 +9,12 @@ import Synchronization
 package final class Server: Sendable {
   /// How a server deals with its connections.
   package struct Configuration: Sendable {
-    /// How many requests run at once. Twice the processors and at least 4, if left alone. As long as
-    /// requests are short and wait for nothing, no more than that many run, whatever is set here.
+    /// How many requests are worked on at once. Eight times the processors and at least 32, if left
+    /// alone. Of those that are short and wait for nothing, no more are than keep all processors busy,
+    /// whatever is set here (``Crew``).
     package var threads: Int
     /// Whether a request may wait for something other than the processor, such as the disk: then its
-    /// thread does not count among those that run. None does, if left alone.
+    /// thread does not count among those that keep the processors busy. None does, if left alone.
     package var mayWait: @Sendable (Request) -> Bool
     /// Bytes of a request's body that are kept; a longer one is ``Request/Body/tooLarge``.
     package var bodyLimit: Int
@@ -48,7 +49,7 @@ package final class Server: Sendable {
     ) {
       var descriptors = rlimit()
       getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &descriptors)
-      self.threads = threads ?? Self.usualThreads
+      self.threads = threads ?? max(32, 8 * Self.processors)
       self.mayWait = mayWait
       self.bodyLimit = bodyLimit
       self.parametersLimit = parametersLimit
@@ -59,8 +60,10 @@ package final class Server: Sendable {
       self.stackSize = stackSize
     }
 
-    /// How many threads keep all processors busy.
-    static let usualThreads = max(4, 2 * sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+    private static let processors = sysconf(Int32(_SC_NPROCESSORS_ONLN))
+
+    /// How many threads keep all processors busy, also where one of them waits for the disk to be read.
+    static let places = max(4, 2 * processors)
   }
 
   private struct State {

@@ -289,8 +289,21 @@ extension JSONWriter {
 
   /// A string that is given as UTF-8, as `string(utf8:)` writes it.
   package mutating func field(_ name: StaticString, _ value: UnsafeBufferPointer<UInt8>?) {
-    self.name(name)
-    if let value { string(utf8: value) } else { null() }
+    let nameLength = name.utf8CodeUnitCount
+    guard let value, JSONWriter.content(of: value) == (needsEscapes: false, isASCII: true) else {
+      self.name(name)
+      if let value { string(utf8: value) } else { null() }
+      return
+    }
+    // In one go: most of what a list writes comes by here.
+    begin(room: nameLength + value.count + 5)
+    put(UInt8(ascii: "\""))
+    put(UnsafeBufferPointer(start: name.utf8Start, count: nameLength))
+    put(UInt8(ascii: "\""))
+    put(UInt8(ascii: ":"))
+    put(UInt8(ascii: "\""))
+    put(value)
+    put(UInt8(ascii: "\""))
   }
 
   package mutating func field(_ name: StaticString, _ value: Int?) {

@@ -40,7 +40,9 @@ struct Serve: ParsableCommand {
       "The Unix socket to make and to answer on (else TOMI_SOCKET).", valueName: "path"))
   var socket: String?
 
-  @Option(help: ArgumentHelp("Requests worked on at once (else TOMI_THREADS).", valueName: "n"))
+  @Option(
+    help: ArgumentHelp(
+      "Requests worked on at once (else TOMI_THREADS, else 32 or more).", valueName: "n"))
   var threads: Int?
 
   @Option(

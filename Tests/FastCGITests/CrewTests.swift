@@ -94,7 +94,7 @@ struct CrewTests {
   func blockedRequests() throws {
     for waits in [false, true] {
       let gate = DispatchSemaphore(value: 0)
-      let count = Server.Configuration.usualThreads * 4
+      let count = Server.Configuration.places * 4
       let responder = try Responder(
         .init(threads: count, mayWait: { waits && $0["WAIT"] != nil })
       ) { request in
