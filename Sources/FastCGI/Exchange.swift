@@ -14,6 +14,8 @@ final class Exchange {
   private let request: UnsafeMutablePointer<FCGX_Request>
   private let inboxSize: Int
   private var inbox: Int32 = -1
+  /// The file's bytes.
+  private var inboxBytes: UnsafeMutableRawPointer?
   private var head: [UInt8] = []
 
   /// The one call of `FCGX_Init` in this process; 0 if it succeeded.
@@ -49,12 +51,25 @@ final class Exchange {
   deinit {
     FCGX_Free(request, 0)
     request.deallocate()
-    if inbox >= 0 { close(inbox) }
+    closeInbox()
   }
 
   private func openInbox() -> Bool {
-    if inbox < 0 { inbox = memfd_create("fastcgi-request", UInt32(MFD_CLOEXEC)) }
-    return inbox >= 0
+    if inbox >= 0, inboxBytes != nil { return true }
+    closeInbox()
+    inbox = memfd_create("fastcgi-request", UInt32(MFD_CLOEXEC))
+    guard inbox >= 0, ftruncate(inbox, inboxSize) == 0 else { return false }
+    let bytes = mmap(nil, inboxSize, PROT_READ | PROT_WRITE, MAP_SHARED, inbox, 0)
+    guard let bytes, bytes != MAP_FAILED else { return false }
+    inboxBytes = bytes
+    return true
+  }
+
+  private func closeInbox() {
+    if let inboxBytes { munmap(inboxBytes, inboxSize) }
+    inboxBytes = nil
+    if inbox >= 0 { close(inbox) }
+    inbox = -1
   }
 
   /// Reads a request, from its first record to the last of its standard input.
@@ -69,10 +84,10 @@ final class Exchange {
     // The request lies at the end of the file, so that libfcgi finds the file's end behind it and
     // never what a longer request before it left there.
     let start = inboxSize - bytes.count
-    guard openInbox(), start >= 0,
-      pwrite(inbox, bytes.baseAddress, bytes.count, start) == bytes.count,
+    guard openInbox(), let inboxBytes, let first = bytes.baseAddress, start >= 0,
       lseek(inbox, start, SEEK_SET) == start
     else { return nil }
+    (inboxBytes + start).copyMemory(from: first, byteCount: bytes.count)
     request.pointee.ipcFd = inbox
     request.pointee.keepConnection = 1
     // Where FCGX_Accept_r does not like what it reads, it closes the descriptor and goes to accept
