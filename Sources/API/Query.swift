@@ -247,8 +247,10 @@ struct Query: Sendable {
   /// What a cursor belongs to: the list, its filters and its order.
   private var fingerprint: String {
     var list = Array(path.utf8) + "?".utf8
+    var isFirst = true
     for value in values where value.name != "cursor" && value.name != "limit" {
-      if list.last != UInt8(ascii: "?") { list += "&".utf8 }
+      if !isFirst { list += "&".utf8 }
+      isFirst = false
       list += value.name.utf8
       list += "=".utf8
       list += value.text.utf8

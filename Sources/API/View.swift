@@ -60,15 +60,6 @@ extension JSONWriter {
   }
 }
 
-extension JSONWriter {
-  /// Writes an array of views.
-  mutating func array(_ views: [some View]) {
-    array { json in
-      for view in views { view.write(to: &json) }
-    }
-  }
-}
-
 /// What changed between two views of a thing, as the history keeps it.
 enum Changes {
   /// A JSON object: for each member that differs, `{"from": …, "to": …}`.

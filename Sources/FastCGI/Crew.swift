@@ -3,11 +3,12 @@ import Synchronization
 
 /// Which of a server's threads take requests just now.
 ///
-/// As many have a place as the processors can run. Were there more, each request would wake a thread
-/// that sleeps, while those that are awake could have taken it in passing: on two processors a short
-/// request takes half as much again with 32 threads that wait for events as with four. The others stand
-/// by. One of them comes in when a thread gives its place up because it will wait for something other
-/// than the processor, or when every thread that has a place is held by a long request.
+/// A few for each processor have a place. Were there more, each request would wake a thread that sleeps,
+/// while those that are awake could have taken it in passing: on two processors a short request takes
+/// half as much again with 32 threads that wait for events as with four. The others stand by. One of them
+/// comes in when a thread gives its place up because it will wait for something other than the processor,
+/// or when every thread that has a place is held by a long request. As long as one is not, it takes all
+/// that comes.
 final class Crew: Sendable {
   /// How long all may be busy, with none of them done, until one more gets a place; in microseconds. Not
   /// so short that it happens to threads which only wait for their turn on a busy machine.
@@ -42,7 +43,9 @@ final class Crew: Sendable {
   func enter(_ worker: Worker) {
     if worker.hasPlace {
       var count = extra.load(ordering: .relaxed)
-      while count > 0 {
+      // Only if another is there to take what comes, or the one that came in to help would be gone again
+      // after a single request.
+      while count > 0, watching.load(ordering: .sequentiallyConsistent) > 0 {
         let (isDone, now) = extra.compareExchange(
           expected: count, desired: count - 1, ordering: .relaxed)
         if isDone {
@@ -76,7 +79,7 @@ final class Crew: Sendable {
   }
 
   private func raiseAlarm() {
-    guard !isAlarmed.load(ordering: .relaxed),
+    guard !isAlarmed.load(ordering: .sequentiallyConsistent),
       !isAlarmed.exchange(true, ordering: .sequentiallyConsistent)
     else { return }
     alarm.signal()
@@ -92,7 +95,8 @@ final class Crew: Sendable {
         if isOver.load(ordering: .sequentiallyConsistent) { return }
         usleep(Self.patience)
         let now = turns.load(ordering: .relaxed)
-        if now == seen, extra.load(ordering: .relaxed) < extraLimit,
+        // Where a place is free there is nobody to take it: all wait for something else.
+        if now == seen, extra.load(ordering: .relaxed) < extraLimit, free.value == 0,
           watching.load(ordering: .sequentiallyConsistent) == 0
         {
           extra.add(1, ordering: .relaxed)
@@ -125,6 +129,13 @@ private final class Semaphore: @unchecked Sendable {
   deinit {
     sem_destroy(semaphore)
     semaphore.deallocate()
+  }
+
+  /// How often it can be waited for without waiting.
+  var value: Int32 {
+    var value: Int32 = 0
+    sem_getvalue(semaphore, &value)
+    return value
   }
 
   func wait() {

@@ -70,7 +70,7 @@ final class Loop: Sendable {
       connections: configuration.connectionLimit)
     descriptors = try Descriptors()
     crew = Crew(
-      threads: configuration.threads, places: Server.Configuration.places)
+      threads: max(1, configuration.threads), places: Server.Configuration.places)
     let oneShot = EPOLLIN.rawValue | EPOLLONESHOT.rawValue
     for (descriptor, token, events) in [
       (socket.descriptor, Token.listener, oneShot), (descriptors.stop, Token.stop, oneShot),

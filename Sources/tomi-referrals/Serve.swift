@@ -258,8 +258,9 @@ struct Serve: ParsableCommand {
       store: store, origins: settings.origins, verifier: verifier, logger: logger,
       clock: { .present })
     // A change waits until it is on the disk.
+    let changes: Set = ["POST", "PUT", "DELETE"]
     let configuration = Server.Configuration(
-      threads: settings.threads, mayWait: { $0["REQUEST_METHOD"] != "GET" })
+      threads: settings.threads, mayWait: { changes.contains($0["REQUEST_METHOD"] ?? "") })
     let metrics = Metrics(
       router: router, store: store, database: database.path, threads: configuration.threads)
     let server = Server(socket: listening, configuration: configuration) { request in
