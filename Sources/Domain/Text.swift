@@ -93,7 +93,10 @@ package struct TextRule: Sendable {
     })
     guard isPlain else { return false }
     let authority = afterScheme.prefix { !"/?#".contains($0) }
-    guard !authority.contains("@") else { return false }
+    // Brackets stand around an address only (RFC 3986, section 3.2.2).
+    let rest = afterScheme.dropFirst(authority.count)
+    guard !authority.contains("@"), !rest.unicodeScalars.contains(where: { $0 == "[" || $0 == "]" })
+    else { return false }
     if authority.hasPrefix("[") {
       guard let end = authority.firstIndex(of: "]") else { return false }
       var address = in6_addr()

@@ -165,6 +165,7 @@ struct TextRuleTests {
       "https://.example.com", "https://example..com", "https://example.com.", "https://-a.example",
       "https://a-.example", "https://exa%6Dple.com", "https://exam!ple.com", "https://😀.example",
       "https://[]/", "https://[1]/", "https://[::1", "https://[::1]x", "https://[::1]:x",
+      "https://a.test/?b[", "https://a.test/[x]", "https://a.test#]", "HTTp://w:65535?x[y",
       "https://[::g]", "https://::1/", "https://[::\u{FF11}]/", "https://a@[::1]/",
       "https://example.com/\u{2028}x", "https://example\u{3000}.com",
       "https://user@\u{301}example.com", "https://example.com/<\u{338}x",
