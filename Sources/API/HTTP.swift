@@ -74,11 +74,6 @@ struct Answer: Sendable {
   /// A single thing, given as JSON, with its version.
   static func thing(_ body: [UInt8]) -> Answer { Answer(body: body, etag: ETag.of(body)) }
 
-  /// A thing that was made just now.
-  static func created(_ view: some View, at location: String) -> Answer {
-    thing(view).created(at: location)
-  }
-
   /// The same thing, made just now.
   func created(at location: String) -> Answer {
     var answer = self

@@ -194,11 +194,8 @@ struct Query: Sendable {
 
   /// The words of a parameter that takes several; none if it was left out.
   func words<Word: RawRepresentable<String>>(_ name: String, _: Word.Type = Word.self) -> [Word] {
-    guard let text = self[name] else { return [] }
-    guard text.utf8.contains(UInt8(ascii: ",")) else {
-      return Word(rawValue: text).map { [$0] } ?? []
-    }
-    return text.split(separator: ",").compactMap { Word(rawValue: String($0)) }
+    (self[name] ?? "").utf8.split(separator: UInt8(ascii: ","))
+      .compactMap { Word(rawValue: String(Substring($0))) }
   }
 
   func id(_ name: String) -> ID? { self[name].flatMap { ID($0) } }

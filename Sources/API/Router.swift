@@ -14,13 +14,6 @@ package final class Router: Sendable {
   private let slowAfter: Duration
   private let logger: Logger
   private let clock: @Sendable () -> Timestamp
-  /// The routes of one pattern.
-  private struct Pattern {
-    /// Its place among all.
-    let index: Int
-    var routes: [Route]
-  }
-
   /// By the number of their segments, in the order in which they count.
   private let patterns: [Int: [Pattern]]
   /// What was asked and answered since the start.
@@ -44,14 +37,14 @@ package final class Router: Sendable {
     self.clock = clock
     var patterns: [Pattern] = []
     for route in Route.all {
-      if let index = patterns.firstIndex(where: { $0.routes[0].pattern == route.pattern }) {
+      if let index = patterns.firstIndex(where: { $0.text == route.pattern }) {
         patterns[index].routes.append(route)
       } else {
         patterns.append(Pattern(index: patterns.count, routes: [route]))
       }
     }
     self.patterns = Dictionary(grouping: patterns) { $0.routes[0].segments.count }
-    traffic = Traffic(routes: patterns.map { $0.routes[0].pattern })
+    traffic = Traffic(routes: patterns.map(\.text))
   }
 
   /// Answers a request. Never fails: what goes wrong is a problem in the answer.
@@ -76,6 +69,15 @@ package final class Router: Sendable {
       route: trace.pattern?.index, method: request.method, status: response.status.code, took: time)
     log(request, response, trace, took: time)
     return response
+  }
+
+  /// The routes of one pattern.
+  private struct Pattern {
+    /// Its place among all.
+    let index: Int
+    var routes: [Route]
+
+    var text: String { routes[0].pattern }
   }
 
   /// What is known of a request by the time it is logged.
@@ -189,7 +191,7 @@ package final class Router: Sendable {
     let milliseconds = (time / .milliseconds(1) * 1000).rounded() / 1000
     var metadata: Logger.Metadata = [
       "request_id": "\(request.id)", "method": "\(request.method)",
-      "route": "\(trace.pattern?.routes[0].pattern ?? "none")",
+      "route": "\(trace.pattern?.text ?? "none")",
       "status": .stringConvertible(response.status.code),
       "ms": .stringConvertible(milliseconds),
     ]

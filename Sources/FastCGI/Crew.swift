@@ -41,23 +41,23 @@ final class Crew: Sendable {
 
   /// Waits for a place, unless the thread has one that it may keep.
   func enter(_ worker: Worker) {
-    if worker.hasPlace {
-      var count = extra.load(ordering: .relaxed)
-      // Only if another is there to take what comes, or the one that came in to help would be gone again
-      // after a single request.
-      while count > 0, watching.load(ordering: .sequentiallyConsistent) > 0 {
-        let (isDone, now) = extra.compareExchange(
-          expected: count, desired: count - 1, ordering: .relaxed)
-        if isDone {
-          worker.hasPlace = false
-          break
-        }
-        count = now
-      }
-      if worker.hasPlace { return }
-    }
+    if worker.hasPlace, !endsExtraPlace() { return }
     free.wait()
     worker.hasPlace = true
+  }
+
+  /// Ends one of the places beyond the usual ones, if there are any, and says whether it did. Only while
+  /// another thread is there to take what comes, or one that came in to help would be gone again after a
+  /// single request.
+  private func endsExtraPlace() -> Bool {
+    var count = extra.load(ordering: .relaxed)
+    while count > 0, watching.load(ordering: .sequentiallyConsistent) > 0 {
+      let (isDone, now) = extra.compareExchange(
+        expected: count, desired: count - 1, ordering: .relaxed)
+      if isDone { return true }
+      count = now
+    }
+    return false
   }
 
   /// Gives the thread's place to one that stands by.

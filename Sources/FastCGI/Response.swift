@@ -27,41 +27,37 @@ package struct Response: Sendable {
     // nginx passes the status on as it stands; without a phrase its status line would lack the
     // space that RFC 9112 §4 asks for.
     for part in ["Status: ", String(status), " ", Self.phrase(for: status), "\r\n"] {
-      Self.append(part, to: &bytes)
+      bytes.append(contentsOf: part.utf8)
     }
     for (name, value) in headers where Self.isToken(name) {
-      Self.append(name, to: &bytes)
-      Self.append(": ", to: &bytes)
+      bytes.append(contentsOf: name.utf8)
+      bytes.append(UInt8(ascii: ":"))
+      bytes.append(UInt8(ascii: " "))
       let start = bytes.count
-      Self.append(value, to: &bytes)
-      for index in start..<bytes.count where bytes[index] < 0x20 {
+      bytes.append(contentsOf: value.utf8)
+      for index in start..<bytes.count {
         let byte = bytes[index]
         if byte == 0x0D || byte == 0x0A || byte == 0 { bytes[index] = UInt8(ascii: " ") }
       }
-      Self.append("\r\n", to: &bytes)
+      bytes.append(0x0D)
+      bytes.append(0x0A)
     }
-    Self.append("\r\n", to: &bytes)
-  }
-
-  private static func append(_ text: String, to bytes: inout [UInt8]) {
-    var text = text
-    text.withUTF8 { bytes.append(contentsOf: $0) }
+    bytes.append(0x0D)
+    bytes.append(0x0A)
   }
 
   private static func isToken(_ name: String) -> Bool {
-    var name = name
-    return name.withUTF8 { name in !name.isEmpty && name.allSatisfy { tokenCharacters[Int($0)] } }
+    !name.isEmpty
+      && name.utf8.allSatisfy { byte in
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+          UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"):
+          return true
+        default:
+          return "!#$%&'*+.^_`|~".utf8.contains(byte)
+        }
+      }
   }
-
-  /// For each byte, whether a token may hold it (RFC 9110 §5.6.2).
-  private static let tokenCharacters: [Bool] = {
-    var characters = [Bool](repeating: false, count: 256)
-    let letters = "abcdefghijklmnopqrstuvwxyz"
-    for byte in (letters + letters.uppercased() + "0123456789" + "!#$%&'*+-.^_`|~").utf8 {
-      characters[Int(byte)] = true
-    }
-    return characters
-  }()
 
   /// The reason phrase of RFC 9110 §15, RFC 6585 and, for a status that they do not name, of its
   /// class.

@@ -158,15 +158,15 @@ extension Snapshot {
     }
   }
 
-  /// Lends the request with this ID as the members of its group see it; nil if there is none.
+  /// Lends a group's request as its members see it; nil if the group has none with this ID.
   package func memberReferral<Result>(
-    _ id: ID, body: (MemberReferralRecord) throws -> Result
+    _ id: ID, ofGroup group: ID, body: (MemberReferralRecord) throws -> Result
   ) throws -> Result? {
     try connection.row(
       """
       SELECT \(MemberReferralRecord.columns) FROM referral_requests AS r \(Snapshot.partnerJoin)
-      WHERE r.id = ?
-      """, id.text
+      WHERE r.id = ? AND r.group_id = ?
+      """, id.text, group.text
     ) { row in
       var columns = Columns(row)
       return try body(MemberReferralRecord(&columns))

@@ -63,7 +63,11 @@ struct ReferralTests {
       filter.groupID = full.groupID
       let known = KnownReferral(record)
       #expect(try snapshot.memberReferrals(filter, PageRequest()).items.contains(known))
-      #expect(try snapshot.memberReferral(full.id, body: KnownReferral.init) == known)
+      let group = full.groupID
+      #expect(
+        try snapshot.memberReferral(full.id, ofGroup: group, body: KnownReferral.init) == known)
+      #expect(
+        try snapshot.memberReferral(bare.id, ofGroup: group, body: KnownReferral.init) == nil)
       let other = try #require(try snapshot.referral(bare.id))
       #expect(other.referral == bare)
       #expect(other.partner == nil)

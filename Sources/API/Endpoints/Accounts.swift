@@ -26,7 +26,7 @@ import Store
   new.updatedAt = call.now
   try Accounts.put(new, replacing: old, in: call.records)
   let view = UserView(new)
-  return old == nil ? .created(view, at: "/api/admin/users/\(id)") : .thing(view)
+  return old == nil ? .thing(view).created(at: "/api/admin/users/\(id)") : .thing(view)
 }
 
 /// `GET /api/admin/groups/:id`: one group with its members.
@@ -58,7 +58,7 @@ import Store
   try call.records.record(
     old == nil ? "group.created" : "group.updated", .group, id.text,
     changes: Changes.between(old.map(GroupView.init), view, fields: ["name", "state", "members"]))
-  return old == nil ? .created(view, at: "/api/admin/groups/\(id)") : .thing(view)
+  return old == nil ? .thing(view).created(at: "/api/admin/groups/\(id)") : .thing(view)
 }
 
 /// `POST /api/admin/users/:id/tokens`: makes a token for a user and shows it, this once.

@@ -20,7 +20,7 @@ import Store
 @Sendable func createPartner(_ call: Call<Change>) throws -> Answer {
   let partner = try Partners.create(
     call.body ?? .null, invitedBy: call.caller.userID, in: call.records)
-  return .created(StaffPartner(partner), at: "/api/admin/partners/\(partner.id)")
+  return .thing(StaffPartner(partner)).created(at: "/api/admin/partners/\(partner.id)")
 }
 
 /// The creation of partners, which the command line's import makes as well.

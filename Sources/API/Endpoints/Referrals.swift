@@ -57,12 +57,12 @@ import Store
 
 /// `GET /api/groups/:groupId/referrals/:id`: one request of the group.
 @Sendable func getGroupReferral(_ call: Call<Snapshot>) throws -> Answer {
-  try call.groupAnswer(call.groupReferral().id)
+  try call.groupAnswer(call.id())
 }
 
 /// `POST /api/groups/:groupId/referrals/:id/cancel`: cancels a request.
 @Sendable func cancelReferral(_ call: Call<Change>) throws -> Answer {
-  let old = try call.groupReferral()
+  let old = try call.groupRecord(call.id()).referral
   var fields = try call.fields()
   var note: String?
   fields.set("note", &note, .note)
@@ -77,24 +77,24 @@ import Store
 }
 
 extension Call {
-  /// The request that the path names, if it is the group's.
+  /// A request, if it is of the group that the path names.
   ///
   /// - Throws: `Failure.notFound`.
-  fileprivate func groupReferral() throws -> Referral {
-    guard let record = try records.referral(id()), record.referral.groupID == (try id("groupId"))
+  fileprivate func groupRecord(_ id: ID) throws -> StaffReferralRecord {
+    guard let record = try records.referral(id), record.referral.groupID == (try self.id("groupId"))
     else { throw Failure.notFound }
-    return record.referral
+    return record
   }
 
-  /// A request of the group as the caller sees it.
+  /// A request of the group that the path names, as the caller sees it.
+  ///
+  /// - Throws: `Failure.notFound`.
   fileprivate func groupAnswer(_ id: ID) throws -> Answer {
     let timeline = try records.timeline(of: id)
-    let answer =
-      if try caller.isStaff {
-        try records.referral(id).map { Answer.thing(StaffReferral($0, timeline: timeline)) }
-      } else {
-        try records.memberReferral(id) { Answer.thing(MemberReferral($0, timeline: timeline)) }
-      }
+    if try caller.isStaff { return .thing(StaffReferral(try groupRecord(id), timeline: timeline)) }
+    let answer = try records.memberReferral(id, ofGroup: self.id("groupId")) {
+      Answer.thing(MemberReferral($0, timeline: timeline))
+    }
     guard let answer else { throw Failure.notFound }
     return answer
   }
