@@ -21,6 +21,28 @@ enum ETag {
   }
 }
 
+/// What a caller makes a change depend on (RFC 9110, section 13.1).
+struct Preconditions {
+  private let ifMatch: String?
+  private let ifNoneMatch: String?
+
+  /// Nil if the request has none.
+  init?(_ request: Request) {
+    ifMatch = request.headers[.ifMatch]
+    ifNoneMatch = request.headers[.ifNoneMatch]
+    if ifMatch == nil, ifNoneMatch == nil { return nil }
+  }
+
+  /// - Parameter tag: The thing's; nil if it does not exist.
+  func hold(for tag: String?) -> Bool {
+    if let ifMatch {
+      guard let tag, ETag.list(ifMatch, names: tag) else { return false }
+    }
+    guard let ifNoneMatch, let tag else { return true }
+    return !ETag.list(ifNoneMatch, names: tag)
+  }
+}
+
 extension SHA256Digest {
   /// The first bytes in Base64 (RFC 4648, section 4).
   func base64(first count: Int) -> String {

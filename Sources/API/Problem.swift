@@ -95,7 +95,8 @@ extension Problem {
       self.init(
         status: .preconditionFailed, code: "precondition_failed",
         title: "The thing has changed meanwhile",
-        detail: "If-Match names another version than the present one. Read it again.")
+        detail:
+          "The present version is not one that If-Match and If-None-Match allow. Read it again.")
     case .tooLarge:
       self.init(
         status: .contentTooLarge, code: "too_large", title: "The body is too large",

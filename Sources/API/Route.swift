@@ -115,20 +115,19 @@ struct Call<Records: Snapshot> {
   private let path: [String]
   /// The body; nil where the route takes none or the caller sent none.
   let body: JSON?
-  /// The value of `If-Match`, if it was sent.
-  let ifMatch: String?
+  private let preconditions: Preconditions?
   fileprivate let identity: Caller?
 
   init(
-    records: Records, query: Query, route: Route, path: [String], body: JSON?, ifMatch: String?,
-    identity: Caller?
+    records: Records, query: Query, route: Route, path: [String], body: JSON?,
+    preconditions: Preconditions?, identity: Caller?
   ) {
     self.records = records
     self.query = query
     self.route = route
     self.path = path
     self.body = body
-    self.ifMatch = ifMatch
+    self.preconditions = preconditions
     self.identity = identity
   }
 
@@ -163,15 +162,14 @@ struct Call<Records: Snapshot> {
     try Fields(body ?? .object([]))
   }
 
-  /// Checks `If-Match`, if it was sent, against the thing as this caller sees it.
+  /// Checks `If-Match` and `If-None-Match`, if they were sent, against the thing as this caller sees it.
   ///
   /// - Parameter thing: Nil if it does not exist yet.
   /// - Throws: `Failure.preconditionFailed`.
   func checkPrecondition(_ thing: (some View)?) throws {
-    guard let ifMatch else { return }
-    guard let thing, ETag.list(ifMatch, names: ETag.of(thing.bytes)) else {
-      throw Failure.preconditionFailed
-    }
+    guard let preconditions else { return }
+    let tag = thing.map { ETag.of($0.bytes) }
+    guard preconditions.hold(for: tag) else { throw Failure.preconditionFailed }
   }
 
   /// A page of a list, each item as the view that `view` makes of it, with the address of the next one.

@@ -113,7 +113,7 @@ package final class Router: Sendable {
         let input = try Input(request, target, route)
         let call = Call(
           records: snapshot as Snapshot, query: input.query, route: route, path: segments,
-          body: nil, ifMatch: nil, identity: caller)
+          body: nil, preconditions: nil, identity: caller)
         try call.checkGroup(of: route)
         return try handler(call)
       }
@@ -123,11 +123,11 @@ package final class Router: Sendable {
         ?? store.read(now: clock()) { try authenticate(request, for: route, in: $0, verifier) }
       trace.caller = caller
       let input = try Input(request, target, route)
-      let ifMatch = request.headers[.ifMatch]
+      let preconditions = Preconditions(request)
       answer = try store.write(now: clock(), actor: caller?.userID) { change in
         let call = Call(
           records: change, query: input.query, route: route, path: segments, body: input.body,
-          ifMatch: ifMatch, identity: caller)
+          preconditions: preconditions, identity: caller)
         try call.checkGroup(of: route)
         guard let caller, let key = input.idempotencyKey else { return try handler(call) }
         return try key.once(for: caller, in: change) { try handler(call) }

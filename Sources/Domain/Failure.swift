@@ -14,7 +14,7 @@ package enum Failure: Error, Equatable {
   case methodNotAllowed([String])
   /// 409: a rule, given the state of things, forbids it.
   case conflict(Conflict)
-  /// 412: `If-Match` names another version.
+  /// 412: it is in another version than `If-Match` or `If-None-Match` asks for.
   case preconditionFailed
   /// 413: the body is over the limit.
   case tooLarge

@@ -4,7 +4,8 @@ import Glibc
 package struct TextRule: Sendable {
   /// How many Unicode scalars it may have after trimming.
   package let limit: Int
-  /// Whether line breaks and tabs are allowed; other control characters never are.
+  /// Whether line breaks and tabs are allowed; other control characters, those that turn the direction
+  /// of writing among them, never are.
   package var multiline = false
   /// What else must hold; nil if the trimmed text is right, else what is expected.
   package var expected: (@Sendable (String) -> String?)?
@@ -28,9 +29,8 @@ package struct TextRule: Sendable {
       return .failure(
         FieldProblem(
           .controlCharacter,
-          multiline
-            ? "Control characters other than line breaks and tabs are not allowed."
-            : "Control characters are not allowed."))
+          "Control characters\(multiline ? " other than line breaks and tabs" : "") are not allowed, "
+            + "nor invisible marks that turn the direction of writing."))
     }
     if trimmed.isEmpty { return .success(nil) }
     let length = isPlain ? trimmed.utf8.count : trimmed.unicodeScalars.count
@@ -45,9 +45,13 @@ package struct TextRule: Sendable {
   }
 
   private func isForbidden(_ scalar: Unicode.Scalar) -> Bool {
-    guard scalar.properties.generalCategory == .control else { return false }
-    let isLayout = scalar == "\n" || scalar == "\r" || scalar == "\t"
-    return !(multiline && isLayout)
+    switch scalar {
+    case "\n", "\r", "\t", "\u{2028}", "\u{2029}": !multiline
+    // They turn what stands around them, in texts that are shown beside others' (Unicode Standard
+    // Annex #9, section 2).
+    case "\u{202A}"..."\u{202E}", "\u{2066}"..."\u{2069}": true
+    default: scalar.properties.generalCategory == .control
+    }
   }
 
   /// An e-mail address: one `@`, a local part of 1 to 64 characters, a host of labels parted by dots.

@@ -143,6 +143,28 @@ import Testing
     #expect(try world.contents() == contents)
   }
 
+  @Test("If-None-Match lets a PUT through where there is nothing, or no such version")
+  func ifNoneMatch() throws {
+    for (path, body) in [
+      ("/api/admin/users/\(World.unknown)", ["email": "u@example.com", "name": "U"]),
+      ("/api/admin/groups/\(World.unknown)", ["name": "G"]),
+    ] as [(String, JSON)] {
+      let made = world.put(path, body, headers: [.ifNoneMatch: "*"])
+      #expect(made.verdict == "201")
+      let contents = try world.contents()
+      let present = try #require(made.etag)
+      for tag in ["*", present, "\"a\", W/\(present)"] {
+        let reply = world.put(path, ["name": "Other"], headers: [.ifNoneMatch: tag])
+        #expect(reply.verdict == "412 precondition_failed", "\(tag)")
+        #expect(world.put(path, ["name": 1], headers: [.ifNoneMatch: tag]).status == 422)
+      }
+      #expect(try world.contents() == contents)
+      let both: HTTPFields = [.ifMatch: present, .ifNoneMatch: present]
+      #expect(world.put(path, body, headers: both).verdict == "412 precondition_failed")
+      #expect(world.put(path, body, headers: [.ifNoneMatch: "\"a\""]).verdict == "200")
+    }
+  }
+
   @Test("A version comes before the rules") func beforeRules() throws {
     let partner = "/api/admin/partners/\(world.partner(.active))"
     let referral = "/api/admin/referrals/\(world.referral())"

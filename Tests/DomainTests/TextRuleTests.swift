@@ -57,6 +57,29 @@ struct TextRuleTests {
           == (isLayout ? text : "!control_character"), "U+\(code)")
     }
     #expect(TextRule(limit: 9).result("\u{0}") == "!control_character")
+  }
+
+  @Test("what turns the direction of writing is refused, other ways of writing are not")
+  func direction() {
+    for code in [UInt32(0x202A), 0x202D, 0x202E, 0x2066, 0x2069] {
+      guard let scalar = Unicode.Scalar(code) else { continue }
+      let text = "Firm \(Character(scalar))waL"
+      for multiline in [false, true] {
+        let rule = TextRule(limit: 20, multiline: multiline)
+        #expect(rule.result(text) == "!control_character", "U+\(code)")
+      }
+    }
+    for separator in ["a\u{2028}b", "a\u{2029}b"] {
+      #expect(TextRule(limit: 9).result(separator) == "!control_character")
+      #expect(TextRule(limit: 9, multiline: true).result(separator) == separator)
+    }
+    for text in ["שלום", "مكتب", "\u{200F}א", "👩‍👩‍👧", "क्\u{200D}ष"] {
+      #expect(TextRule(limit: 9).result(text) == text)
+    }
+  }
+
+  @Test("a control character is found at any place") func controlAlone() {
+    #expect(TextRule(limit: 9).result("\u{0}") == "!control_character")
     #expect(TextRule(limit: 9).result("a\u{7}") == "!control_character")
   }
 
@@ -89,7 +112,7 @@ struct TextRuleTests {
       "a", "@", "a@", "@b.co", "a@b", "a@@b.co", "a@b@c.co", "a b@c.co", "a@b c.co", "a@b..co",
       "a@.b.co", "a@b.co.", ".a@b.co", "a.@b.co", "a..b@c.co", "a@-b.co", "a@b-.co", "a@b.c,o",
       "Ann <a@b.co>", "<a@b.co>", "\"a b\"@c.co", "a@[127.0.0.1]", "a;b@c.co", "a,b@c.co",
-      "mailto:a@b.co", "a(b)@c.co", "a\\b@c.co", "a\u{A0}b@c.co", "a\u{2028}b@c.co",
+      "mailto:a@b.co", "a(b)@c.co", "a\\b@c.co", "a\u{A0}b@c.co", "a\u{2003}b@c.co",
       "a@b.co/path", "a@b.co?x=1", "a@exa%6Dple.com", "a@\u{200B}b.co", "a@b.😀",
       // A mark that joins with the sign before it must not hide it.
       "a@\u{301}b@c.co", "a<\u{338}b@c.co", "a,\u{301}b@c.co",
@@ -167,7 +190,7 @@ struct TextRuleTests {
       "https://[]/", "https://[1]/", "https://[::1", "https://[::1]x", "https://[::1]:x",
       "https://a.test/?b[", "https://a.test/[x]", "https://a.test#]", "HTTp://w:65535?x[y",
       "https://[::g]", "https://::1/", "https://[::\u{FF11}]/", "https://a@[::1]/",
-      "https://example.com/\u{2028}x", "https://example\u{3000}.com",
+      "https://example.com/\u{2003}x", "https://example\u{3000}.com",
       "https://user@\u{301}example.com", "https://example.com/<\u{338}x",
       "http\u{301}://example.com", "ht\u{17F}p://example.com",
     ])
