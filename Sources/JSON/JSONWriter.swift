@@ -102,6 +102,7 @@ package struct JSONWriter: ~Copyable {
     put(UInt8(ascii: "\""))
   }
 
+  /// Writes a whole number.
   package mutating func integer(_ value: Int) {
     begin(room: 20)
     var digits: (UInt64, UInt64, UInt64) = (0, 0, 0)
@@ -118,16 +119,19 @@ package struct JSONWriter: ~Copyable {
     }
   }
 
+  /// Writes a number, which must be finite.
   package mutating func number(_ value: Double) {
     // Swift writes the fewest digits that give the value back, but "inf" is not JSON.
     precondition(value.isFinite, "JSON has no such number")
     raw("\(value)")
   }
 
+  /// Writes `true` or `false`.
   package mutating func bool(_ value: Bool) {
     literal(value ? "true" : "false")
   }
 
+  /// Writes `null`.
   package mutating func null() {
     literal("null")
   }
@@ -155,6 +159,7 @@ package struct JSONWriter: ~Copyable {
     put(json)
   }
 
+  /// Writes a value with all that is in it.
   package mutating func value(_ value: JSON) {
     switch value {
     case .null: null()
@@ -280,7 +285,7 @@ package struct JSONWriter: ~Copyable {
   }
 }
 
-// Members of the kinds that views are made of.
+// Members of the kinds that views are made of: each a name and a value, `null` for nil.
 extension JSONWriter {
   package mutating func field(_ name: StaticString, _ value: String?) {
     self.name(name)
