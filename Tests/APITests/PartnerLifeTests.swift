@@ -325,6 +325,24 @@ import Testing
     #expect(world.get("/api/admin/partners/\(World.unknown)/history").verdict == "404 not_found")
   }
 
+  @Test(
+    "Whatever a text holds, the history has it whole",
+    arguments: [
+      "a\"b", "a\\", "\\\"", "{\"notes\":[", "}],\"x\":", ",", ":", "\n\t", "é😀\u{0301}", "null",
+    ])
+  func texts(_ text: String) {
+    let partner = world.partner(.invited, with: ["notes": .string(text), "contact_name": "Old"])
+    let path = "/api/admin/partners/\(partner)"
+    world.put(path, ["notes": .string(text + "2"), "contact_name": .null])
+    let kept = world.get(path).json["notes"] ?? .null
+    let first = text.trimmingWhitespace()
+    #expect(
+      world.get(path + "/history").items.at(0)["changes"] == [
+        "contact_name": ["from": "Old", "to": .null],
+        "notes": ["from": first.isEmpty ? .null : .string(first), "to": kept],
+      ])
+  }
+
   @Test("Accounts: one user for an e-mail address; what changes is in the history")
   func accounts() throws {
     let ann = "/api/admin/users/\(Person.ann)"
