@@ -15,7 +15,7 @@ import threading
 import time
 
 import fastcgi
-from service import Failure, Service, Trouble, require, say
+from service import Failure, Service, Trouble, eventually, require, say
 
 THREADS, BUSY, IDLE, SLOW, HALTING = 4, 64, 500, 200, 50
 # Seconds between two bytes of a slow sender.
@@ -252,12 +252,22 @@ def endure(ways, seconds):
     return rows
 
 
+def keep_connections(nginx):
+    """Lets nginx keep a connection for good, which it would end after its 1,000th request."""
+    workers = set(nginx.program.children())
+    nginx.edit("locations.conf", lambda text: text + f"keepalive_requests {10**9};\n")
+    nginx.reload()
+    if not eventually(lambda: workers.isdisjoint(nginx.program.children())):
+        raise Trouble("nginx does not take its configuration")
+
+
 def run(setting):
     require("gcc", "libc6-dev")
     fair, rounds, seconds = (1, 3, 1) if setting.short else (10, 20, 2)
     crowd = Crowd(setting.folder)
     with Service(setting.executable, setting.folder, ["--threads", THREADS]) as service:
         responder = service.responder
+        keep_connections(service.nginx)
         ways = [Way("straight", service), Way("through nginx", service)]
         for way in ways:  # what is taken once and kept: connections to the database, buffers, caches
             with Burden(way):
