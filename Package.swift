@@ -17,8 +17,11 @@ let package = Package(
       name: "CFastCGI", pkgConfig: "fcgi", providers: [.apt(["libfcgi-dev"])]),
     .systemLibrary(
       name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
-    .target(name: "FastCGI", dependencies: ["CFastCGI"]),
-    .target(name: "SQLite", dependencies: ["CSQLite"]),
+    .target(name: "POSIX"),
+    .target(
+      name: "FastCGI",
+      dependencies: ["CFastCGI", "POSIX", .product(name: "HTTPTypes", package: "swift-http-types")]),
+    .target(name: "SQLite", dependencies: ["CSQLite", "POSIX"]),
     .target(name: "Domain"),
     .target(name: "JSON"),
     .target(
