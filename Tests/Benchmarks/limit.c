@@ -439,11 +439,9 @@ static void answer_referrals(FCGX_Request *request, struct reader *reader, struc
         APPEND_COLUMN(body, "{\"id\":", row, 6);
         APPEND_COLUMN(body, ",\"type\":", row, 11);
         APPEND_COLUMN(body, ",\"company_name\":", row, 12);
-        if (sqlite3_column_type(row, 7) != SQLITE_NULL) {
-          APPEND_COLUMN(body, ",\"contact_name\":", row, 13);
-          APPEND_COLUMN(body, ",\"email\":", row, 14);
-          APPEND_COLUMN(body, ",\"phone\":", row, 15);
-        }
+        APPEND_COLUMN(body, ",\"contact_name\":", row, 13);
+        APPEND_COLUMN(body, ",\"email\":", row, 14);
+        APPEND_COLUMN(body, ",\"phone\":", row, 15);
         APPEND_COLUMN(body, ",\"website\":", row, 16);
         APPEND(body, "}}");
       }
@@ -652,7 +650,11 @@ static void *start(void) {
   reader->referrals = prepare(
       database,
       "SELECT r.number, r.id, r.requested_by, r.partner_type, r.status, r.context, r.partner_id, r.intro_sent_at,"
-      " r.outcome, r.created_at, r.updated_at, p.type, p.company_name, p.contact_name, p.email, p.phone, p.website"
+      " r.outcome, r.created_at, r.updated_at, p.type, p.company_name,"
+      // Contact data shows from the introduction on, and no longer once the partner is removed.
+      " CASE WHEN r.intro_sent_at IS NOT NULL AND p.status <> 'removed' THEN p.contact_name END,"
+      " CASE WHEN r.intro_sent_at IS NOT NULL AND p.status <> 'removed' THEN p.email END,"
+      " CASE WHEN r.intro_sent_at IS NOT NULL AND p.status <> 'removed' THEN p.phone END, p.website"
       " FROM referral_requests AS r LEFT JOIN partners AS p ON p.id = r.partner_id"
       " WHERE r.group_id = ? ORDER BY r.created_at DESC, r.number DESC LIMIT 26");
   return reader;
