@@ -1,5 +1,5 @@
-// A slow or a stopped disk, as a preloaded library: each fsync and fdatasync first waits for TOMI_SYNC_DELAY microseconds,
-// and then for as long as the file TOMI_SYNC_STOP exists.
+// A preloaded library that makes a disk slow or stops it: each fsync and fdatasync first waits for TOMI_SYNC_DELAY
+// microseconds, and then as long as the file TOMI_SYNC_STOP exists.
 
 #define _GNU_SOURCE
 #include <dlfcn.h>

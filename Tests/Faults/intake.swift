@@ -1,5 +1,5 @@
-// What libFuzzer calls for each input: the bytes of a connection are taken in, and each request that is found goes to
-// libfcgi. Compiled together with Sources/FastCGI by intake.py. A broken promise ends the process.
+// The function that libFuzzer calls with each input, the bytes of a connection. Each request found in them goes to
+// libfcgi. intake.py compiles this file with Sources/FastCGI. A violated expectation ends the process.
 
 import CFastCGI
 
