@@ -175,8 +175,8 @@ class Balance:
     doubled: int  # there twice, or under another ID than the one acknowledged
 
     def figures(self):
-        return [("acknowledged and missing", self.missing), ("present and never sent", self.strange),
-                ("doubled", self.doubled)]
+        return [("acknowledged, missing", self.missing), ("present, never sent", self.strange),
+                ("duplicated", self.doubled)]
 
     def __bool__(self):
         return not (self.missing or self.strange or self.doubled)

@@ -5,7 +5,7 @@
 // Usage: limit SOCKET THREADS DATABASE [--one-commit-each]
 
 #define _GNU_SOURCE
-#define OPENSSL_SUPPRESS_DEPRECATED  // Unlike SHA256() of OpenSSL 3, these calls do not look the algorithm up each time.
+#define OPENSSL_SUPPRESS_DEPRECATED  // SHA256() of OpenSSL 3 looks the algorithm up each time. These calls do not.
 
 #include <ctype.h>
 #include <errno.h>

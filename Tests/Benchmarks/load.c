@@ -1,5 +1,5 @@
-// An open-loop client. It sends each request at its planned time, whether or not earlier ones are answered, and measures
-// the response time from then. So a server that stalls also pays for the requests that would have arrived meanwhile.
+// An open-loop client. It sends each request at its planned time, whether or not earlier ones are answered, and the
+// response time counts from then. So a server that stalls also pays for the requests that arrive meanwhile.
 // Usage: load PORT REQUESTS_PER_SECOND CONNECTIONS STATUS FILE
 // FILE holds requests, each after its length in bytes and a line feed. Prints times in microseconds as JSON.
 

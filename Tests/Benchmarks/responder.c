@@ -40,8 +40,8 @@ static void watch(int operation, int descriptor, FCGX_Request *connection) {
   if (epoll_ctl(epoll_set, operation, descriptor, &event) != 0) fail("epoll_ctl");
 }
 
-// Handles a connection's next request, or its end. FCGX_Accept_r reads from the request's descriptor. The request has no
-// listening socket, so when the peer has closed, it closes the descriptor and fails.
+// Handles a connection's next request, or its end. FCGX_Accept_r reads from the request's descriptor. The request has
+// no listening socket, so when the peer has closed, it closes the descriptor and fails.
 static void serve(FCGX_Request *connection, int operation, void *state) {
   if (FCGX_Accept_r(connection) != 0) {
     free(connection);
