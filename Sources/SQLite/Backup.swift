@@ -28,13 +28,17 @@ extension Database {
   package func backup(
     to file: String, replacing: Bool = false, progress: ((BackupStep) throws -> Void)? = nil
   ) throws {
-    if !replacing && access(file, F_OK) == 0 { throw failure(SQLITE_ERROR, file, EEXIST) }
-    let folder = Database.folder(of: file)
-    let name = String(file.utf8.dropFirst(folder.utf8.count))!
-    let temporary = "\(folder).\(name).\(UInt64.random(in: .min ... .max)).tmp"
+    if !replacing && access(file, F_OK) == 0 {
+      throw SQLiteError(extendedCode: SQLITE_ERROR, about: file, number: EEXIST)
+    }
+    let directory = Database.directory(of: file)
+    let name = String(file.utf8.dropFirst(directory.utf8.count))!
+    let temporary = "\(directory).\(name).\(UInt64.random(in: .min ... .max)).tmp"
     var existing = stat()
     var source = stat()
-    guard stat(path, &source) == 0 else { throw failure(SQLITE_CANTOPEN, path) }
+    guard stat(path, &source) == 0 else {
+      throw SQLiteError(extendedCode: SQLITE_CANTOPEN, about: path)
+    }
     guard
       stat(file, &existing) != 0 || existing.st_ino != source.st_ino
         || existing.st_dev != source.st_dev
@@ -42,22 +46,25 @@ extension Database {
       throw SQLiteError(extendedCode: SQLITE_MISUSE, message: "\(file) is the database itself")
     }
     let descriptor = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-    guard descriptor >= 0 else { throw failure(SQLITE_CANTOPEN, temporary) }
+    guard descriptor >= 0 else {
+      throw SQLiteError(extendedCode: SQLITE_CANTOPEN, about: temporary)
+    }
     defer { Glibc.close(descriptor) }
     var isNamed = false
     defer { if !isNamed { unlink(temporary) } }
     try copy(to: temporary, descriptor, progress)
     try check(temporary, progress)
     guard fchmod(descriptor, source.st_mode & 0o777) == 0, fsync(descriptor) == 0 else {
-      throw failure(SQLITE_IOERR, temporary)
+      throw SQLiteError(extendedCode: SQLITE_IOERR, about: temporary)
     }
     // link, unlike rename, never replaces what someone else put there meanwhile.
     guard (replacing ? rename(temporary, file) : link(temporary, file)) == 0 else {
-      throw failure(errno == EEXIST ? SQLITE_ERROR : SQLITE_IOERR, file)
+      throw SQLiteError(
+        extendedCode: errno == EEXIST ? SQLITE_ERROR : SQLITE_IOERR, about: file)
     }
     if !replacing { unlink(temporary) }
     isNamed = true
-    try Database.syncFolder(of: file)
+    try Database.syncDirectory(of: file)
   }
 
   private func copy(
@@ -93,10 +100,6 @@ extension Database {
           message: "a row of \(table) refers to one that does not exist")
       }
     }
-  }
-
-  private func failure(_ code: Int32, _ file: String, _ number: Int32 = errno) -> SQLiteError {
-    SQLiteError(extendedCode: code, message: "\(file): \(String(cString: strerror(number)))")
   }
 }
 

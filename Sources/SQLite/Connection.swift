@@ -37,7 +37,7 @@ package final class Connection {
   private let cacheKiB: Int
   private let busyTimeout: Int
   private let journalSizeLimit: Int
-  private var statements: [String: Statement] = [:]
+  private var statements: [Statement.Key: Statement] = [:]
   private var controls: [String: Statement] = [:]
   private var clock: UInt64 = 0
 
@@ -373,7 +373,7 @@ package final class Connection {
     try checkTransaction(sql: sql)
     let statement = try statement(for: sql)
     defer { statement.reset() }
-    try statement.bind(arguments, of: handle)
+    try statement.bind(arguments)
     return try body(statement)
   }
 
@@ -394,7 +394,8 @@ package final class Connection {
   /// Finds or prepares the statement for `sql`, and marks it as in use.
   private func statement(for sql: String) throws -> Statement {
     clock += 1
-    let kept = statements[sql]
+    let key = Statement.Key(sql: sql)
+    let kept = statements[key]
     if let kept, !kept.inUse {
       kept.inUse = true
       kept.lastUse = clock
@@ -408,17 +409,17 @@ package final class Connection {
     // again.
     if kept == nil && !isControlStatement {
       evictIfFull()
-      statements[sql] = statement
+      statements[key] = statement
     }
     return statement
   }
 
   private func evictIfFull() {
     guard statements.count >= Self.statementLimit,
-      let oldest = statements.values.lazy.filter({ !$0.inUse })
-        .min(by: { $0.lastUse < $1.lastUse })
+      let oldest = statements.lazy.filter({ !$0.value.inUse })
+        .min(by: { $0.value.lastUse < $1.value.lastUse })
     else { return }
-    statements[oldest.sql] = nil
+    statements[oldest.key] = nil
   }
 
   private func prepareOne(_ sql: String, flags: UInt32) throws -> Statement {

@@ -1,5 +1,6 @@
 import CSQLite
 import Glibc
+import POSIX
 
 /// The file `PATH.lock` beside a database: whoever holds its `flock` may write and checkpoint.
 ///
@@ -32,7 +33,7 @@ final class LockFile {
   /// - Throws: ``SQLiteError``, always `isUnavailable`: `SQLITE_BUSY_TIMEOUT` when another holds it
   ///   for too long, `SQLITE_READONLY` or `SQLITE_CANTOPEN` when the file cannot be made or opened.
   func acquire(timeout: Duration) throws {
-    let deadline = ContinuousTime.now + timeout
+    let deadline = MonotonicInstant.now + timeout
     var pause: UInt32 = 100
     while true {
       try openFile()
@@ -44,9 +45,9 @@ final class LockFile {
         continue
       }
       guard errno == EWOULDBLOCK || errno == EINTR else {
-        throw failure(SQLITE_CANTOPEN, "cannot lock")
+        throw SQLiteError(extendedCode: SQLITE_CANTOPEN, about: "cannot lock \(path)")
       }
-      guard ContinuousTime.now < deadline else {
+      guard MonotonicInstant.now < deadline else {
         throw SQLiteError(
           extendedCode: Extended.busyTimeout,
           message: "\(path) is locked by another process, or another opening of the database")
@@ -102,8 +103,9 @@ final class LockFile {
 
   private func checkOpen() throws {
     guard descriptor < 0 else { return }
-    throw failure(
-      [EROFS, EACCES, EPERM].contains(errno) ? SQLITE_READONLY : SQLITE_CANTOPEN, "cannot open")
+    throw SQLiteError(
+      extendedCode: [EROFS, EACCES, EPERM].contains(errno) ? SQLITE_READONLY : SQLITE_CANTOPEN,
+      about: "cannot open \(path)")
   }
 
   private func closeFile() {
@@ -116,9 +118,5 @@ final class LockFile {
     var named = stat()
     return fstat(descriptor, &held) == 0 && stat(path, &named) == 0
       && held.st_ino == named.st_ino && held.st_dev == named.st_dev
-  }
-
-  private func failure(_ code: Int32, _ what: String) -> SQLiteError {
-    SQLiteError(extendedCode: code, message: "\(what) \(path): \(String(cString: strerror(errno)))")
   }
 }

@@ -1,7 +1,8 @@
 import Glibc
+import POSIX
 
-/// State that threads share under a mutex, and may wait on to change: a `Mutex` of the standard
-/// library has no condition to wait for.
+/// State that threads share under a mutex, and whose change they may wait for: the standard
+/// library's `Mutex` has no condition to wait for.
 final class Monitor<State>: @unchecked Sendable {
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
@@ -25,14 +26,14 @@ final class Monitor<State>: @unchecked Sendable {
     mutex.deallocate()
   }
 
-  /// Uses the state alone.
+  /// Uses the state while no other thread does.
   func withLock<T>(_ body: (inout State) throws -> T) rethrows -> T {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
     return try body(&state)
   }
 
-  /// Uses the state alone, and wakes who waits for it.
+  /// Uses the state as ``withLock(_:)`` does, and wakes every thread that waits for a change.
   func change<T>(_ body: (inout State) throws -> T) rethrows -> T {
     defer { pthread_cond_broadcast(condition) }
     return try withLock(body)
@@ -41,7 +42,7 @@ final class Monitor<State>: @unchecked Sendable {
   /// Waits until `isReady`, or until `deadline` has passed.
   ///
   /// - Returns: Whether it is ready.
-  func wait(until deadline: ContinuousTime?, for isReady: (State) -> Bool) -> Bool {
+  func wait(until deadline: MonotonicInstant?, for isReady: (State) -> Bool) -> Bool {
     pthread_mutex_lock(mutex)
     defer { pthread_mutex_unlock(mutex) }
     while !isReady(state) {
@@ -54,43 +55,4 @@ final class Monitor<State>: @unchecked Sendable {
     }
     return true
   }
-}
-
-/// A moment on the clock that never goes back (`CLOCK_MONOTONIC`), in nanoseconds.
-struct ContinuousTime: Comparable {
-  let nanoseconds: Int64
-
-  /// The present moment.
-  static var now: ContinuousTime {
-    var time = Glibc.timespec()
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return ContinuousTime(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
-  }
-
-  var timespec: timespec {
-    Glibc.timespec(
-      tv_sec: Int(nanoseconds / 1_000_000_000), tv_nsec: Int(nanoseconds % 1_000_000_000))
-  }
-
-  static func + (time: ContinuousTime, duration: Duration) -> ContinuousTime {
-    ContinuousTime(nanoseconds: time.nanoseconds + duration.nanoseconds)
-  }
-
-  static func - (later: ContinuousTime, earlier: ContinuousTime) -> Duration {
-    .nanoseconds(later.nanoseconds - earlier.nanoseconds)
-  }
-
-  static func < (one: ContinuousTime, other: ContinuousTime) -> Bool {
-    one.nanoseconds < other.nanoseconds
-  }
-}
-
-extension Duration {
-  /// The whole nanoseconds; durations here are far below the 292 years that fit.
-  var nanoseconds: Int64 {
-    components.seconds * 1_000_000_000 + components.attoseconds / 1_000_000_000
-  }
-
-  /// The whole milliseconds.
-  var milliseconds: Int { Int(nanoseconds / 1_000_000) }
 }

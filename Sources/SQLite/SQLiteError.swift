@@ -1,5 +1,6 @@
 import CSQLite
 import Glibc
+import POSIX
 
 /// What SQLite, or this target on its behalf, refused to do.
 ///
@@ -30,6 +31,15 @@ package struct SQLiteError: Error, CustomStringConvertible, Sendable {
     self.message = message ?? String(cString: sqlite3_errstr(extendedCode))
     self.sql = sql
     systemError = 0
+  }
+
+  /// A system call that failed, with the system's text for it.
+  ///
+  /// - Parameters:
+  ///   - subject: What the call was about, such as the file's path.
+  ///   - number: The system's error number.
+  init(extendedCode: Int32, about subject: String, number: Int32 = errno) {
+    self.init(extendedCode: extendedCode, message: "\(subject): \(systemErrorText(number))")
   }
 
   /// The error that `database` holds for its most recent call. Must be taken before the next call

@@ -77,7 +77,7 @@ package final class Store: Sendable {
     }
   }
 
-  /// Makes a change, all or nothing; returns once it is on the disk.
+  /// Makes a change, all or nothing, and calls `completion` once it is on the disk.
   ///
   /// The body may run more than once, since a neighbour in the same commit can undo it; it must have no
   /// effect but through the `Change`.
@@ -85,9 +85,25 @@ package final class Store: Sendable {
   /// - Parameters:
   ///   - now: The time of the change.
   ///   - actor: The user who makes it; nil for the system.
-  package func write<Result: Sendable>(
-    now: Timestamp, actor: ID?, _ body: @escaping @Sendable (Change) throws -> Result
-  ) throws -> Result {
+  ///   - completion: Called exactly once, with what the body returned or threw, or with
+  ///     `Failure.unavailable`. Every later change waits for it, so it must be quick and must not block.
+  ///     It runs on the writer's thread; where the change cannot even be queued (too many wait, or the
+  ///     store is closed), on the calling thread before this method returns.
+  package func write<Value>(
+    now: Timestamp, actor: ID?, _ body: @escaping @Sendable (Change) throws -> Value,
+    then completion: @escaping @Sendable (Result<Value, any Error>) -> Void
+  ) {
+    database.write { [random] in
+      try body(Change(connection: $0, now: now, actor: actor, random: random))
+    } then: { result in
+      completion(Result { try Store.translatingErrors { try result.get() } })
+    }
+  }
+
+  /// Makes a change as the other `write` does, and returns once it is on the disk: for commands and tests.
+  package func write<Value: Sendable>(
+    now: Timestamp, actor: ID?, _ body: @escaping @Sendable (Change) throws -> Value
+  ) throws -> Value {
     try Store.translatingErrors {
       try database.write { [random] in
         try body(Change(connection: $0, now: now, actor: actor, random: random))
@@ -137,8 +153,8 @@ package final class Store: Sendable {
   /// Makes the name of a file durable.
   ///
   /// - Throws: `Failure.unavailable`.
-  package static func syncFolder(of path: String) throws {
-    try translatingErrors { try Database.syncFolder(of: path) }
+  package static func syncDirectory(of path: String) throws {
+    try translatingErrors { try Database.syncDirectory(of: path) }
   }
 
   static func translatingErrors<Result>(_ body: () throws -> Result) throws -> Result {

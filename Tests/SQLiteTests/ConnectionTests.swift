@@ -7,12 +7,12 @@ import Testing
 
 /// A connection to a file of the test's own.
 private struct Bench {
-  let folder: TemporaryFolder
+  let directory: TemporaryDirectory
   let connection: Connection
 
   init(_ schema: String = "") throws {
-    folder = try TemporaryFolder()
-    connection = try Connection(path: folder.database, role: .writer)
+    directory = try TemporaryDirectory()
+    connection = try Connection(path: directory.database, role: .writer)
     try connection.script(schema)
   }
 
@@ -406,15 +406,15 @@ struct ErrorTests {
 
   @Test("a file that is no database, and one that is not there")
   func notADatabase() throws {
-    let folder = try TemporaryFolder()
-    try Data(repeating: 65, count: 8_192).write(to: URL(filePath: folder.database))
-    #expect { try Connection(path: folder.database, role: .writer) } throws: {
+    let directory = try TemporaryDirectory()
+    try Data(repeating: 65, count: 8_192).write(to: URL(filePath: directory.database))
+    #expect { try Connection(path: directory.database, role: .writer) } throws: {
       ($0 as? SQLiteError)?.isCorrupt == true
     }
-    #expect { try Connection(path: folder.path + "/none.db", role: .reader) } throws: {
+    #expect { try Connection(path: directory.path + "/none.db", role: .reader) } throws: {
       ($0 as? SQLiteError)?.code == SQLITE_CANTOPEN
     }
-    #expect(try folder.files == ["test.db"])
+    #expect(try directory.files == ["test.db"])
   }
 }
 
@@ -424,7 +424,7 @@ struct SettingTests {
   func settings(_ role: Connection.Role) throws {
     let bench = try Bench("CREATE TABLE t (n)")
     let connection = try Connection(
-      path: bench.folder.database, role: role, cacheKiB: 300, busyTimeout: 1_234,
+      path: bench.directory.database, role: role, cacheKiB: 300, busyTimeout: 1_234,
       journalSizeLimit: 99_999)
     let expected = [
       "journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "trusted_schema": "1",
@@ -463,7 +463,7 @@ struct SettingTests {
   @Test("a reader cannot write")
   func readerWrites() throws {
     let bench = try Bench("CREATE TABLE t (n)")
-    let reader = try Connection(path: bench.folder.database, role: .reader)
+    let reader = try Connection(path: bench.directory.database, role: .reader)
     for sql in [
       "INSERT INTO t VALUES (1)", "CREATE TABLE u (n)", "DROP TABLE t", "PRAGMA user_version=3",
     ] {
@@ -474,15 +474,15 @@ struct SettingTests {
 
   @Test("closing a connection neither checkpoints nor removes the log")
   func closeKeepsLog() throws {
-    let folder = try TemporaryFolder()
+    let directory = try TemporaryDirectory()
     do {
-      let connection = try Connection(path: folder.database, role: .writer)
+      let connection = try Connection(path: directory.database, role: .writer)
       try connection.script("CREATE TABLE t (n); INSERT INTO t VALUES (1);")
     }
-    #expect(try folder.files == ["test.db", "test.db-shm", "test.db-wal"])
-    #expect(try folder.size(of: "test.db-wal") > 0)
-    #expect(try folder.size(of: "test.db") == 4_096, "only the page that says WAL")
-    let reader = try Connection(path: folder.database, role: .reader)
+    #expect(try directory.files == ["test.db", "test.db-shm", "test.db-wal"])
+    #expect(try directory.size(of: "test.db-wal") > 0)
+    #expect(try directory.size(of: "test.db") == 4_096, "only the page that says WAL")
+    let reader = try Connection(path: directory.database, role: .reader)
     #expect(try reader.row("SELECT n FROM t") { $0.int(0) } == 1)
   }
 
@@ -492,7 +492,7 @@ struct SettingTests {
     for _ in 0..<3 {
       try bench.connection.run("INSERT INTO t VALUES (zeroblob(?))", 6_000_000)
     }
-    #expect(bench.folder.count(FAULT_WRITE, FAULT_DATABASE) <= 1)
-    #expect(try bench.folder.size(of: "test.db-wal") > 12_000_000)
+    #expect(bench.directory.count(FAULT_WRITE, FAULT_DATABASE) <= 1)
+    #expect(try bench.directory.size(of: "test.db-wal") > 12_000_000)
   }
 }

@@ -5,18 +5,18 @@ import Synchronization
 
 @testable import SQLite
 
-/// A folder of a test's own, watched by the fault VFS, removed with all that is in it when the test
+/// A directory of a test's own, watched by the fault VFS, removed with all that is in it when the test
 /// is done.
-final class TemporaryFolder: @unchecked Sendable {
+final class TemporaryDirectory: @unchecked Sendable {
   let path: String
   private let faults: OpaquePointer
 
   init() throws {
     precondition(fault_vfs_register() == SQLITE_OK)
-    let folder = FileManager.default.temporaryDirectory.appending(
+    let directory = FileManager.default.temporaryDirectory.appending(
       path: "SQLiteTests-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    guard let resolved = realpath(folder.path, nil) else { throw POSIXError(.ENOENT) }
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    guard let resolved = realpath(directory.path, nil) else { throw POSIXError(.ENOENT) }
     defer { free(resolved) }
     path = String(cString: resolved)
     guard let faults = fault_vfs_watch(path) else { throw POSIXError(.ENOMEM) }

@@ -10,7 +10,7 @@ extension Database {
   ///
   /// - Parameters:
   ///   - path: Where the database is to be.
-  ///   - file: The new one, synced, in the same folder; it is gone afterwards.
+  ///   - file: The new one, synced, in the same directory; it is gone afterwards.
   ///   - kept: The new name of what was there.
   ///   - lockTimeout: How long to wait for the lock file.
   /// - Returns: Whether there was one.
@@ -40,13 +40,13 @@ extension Database {
       if stat(path + "-wal", &log) == 0, log.st_size > 0 {
         try name(path + "-wal", kept + "-wal", by: link)
       }
-      try syncFolder(of: path)
+      try syncDirectory(of: path)
     }
     for suffix in ["-wal", "-shm"] where unlink(path + suffix) != 0 && errno != ENOENT {
-      throw failure(path + suffix)
+      throw SQLiteError(extendedCode: SQLITE_IOERR, about: path + suffix)
     }
     try name(file, path, by: rename)
-    try syncFolder(of: path)
+    try syncDirectory(of: path)
     return exists
   }
 
@@ -55,40 +55,45 @@ extension Database {
   /// (<https://www.sqlite.org/src/file/src/os.h>, "PENDING_BYTE").
   private static func isOpen(_ path: String) throws -> Bool {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw failure(path) }
+    guard descriptor >= 0 else {
+      throw SQLiteError(extendedCode: SQLITE_IOERR, about: path)
+    }
     defer { Glibc.close(descriptor) }
     var lock = flock()
     lock.l_type = Int16(F_WRLCK)
     lock.l_whence = Int16(SEEK_SET)
     lock.l_start = 0x4000_0000
     lock.l_len = 512
-    guard fcntl(descriptor, F_GETLK, &lock) == 0 else { throw failure(path) }
+    guard fcntl(descriptor, F_GETLK, &lock) == 0 else {
+      throw SQLiteError(extendedCode: SQLITE_IOERR, about: path)
+    }
     return lock.l_type != Int16(F_UNLCK)
   }
 
   private static func name(
     _ old: String, _ new: String, by call: (UnsafePointer<CChar>, UnsafePointer<CChar>) -> Int32
   ) throws {
-    guard call(old, new) == 0 else { throw failure(new) }
+    guard call(old, new) == 0 else {
+      throw SQLiteError(extendedCode: SQLITE_IOERR, about: new)
+    }
   }
 
-  /// Makes the names in a file's folder durable.
-  package static func syncFolder(of path: String) throws {
-    let folder = folder(of: path).isEmpty ? "." : folder(of: path)
-    let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw failure(folder) }
+  /// Makes the names in a file's directory durable.
+  package static func syncDirectory(of path: String) throws {
+    let directory = directory(of: path).isEmpty ? "." : directory(of: path)
+    let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      throw SQLiteError(extendedCode: SQLITE_IOERR, about: directory)
+    }
     defer { Glibc.close(descriptor) }
-    guard fsync(descriptor) == 0 else { throw failure(folder) }
+    guard fsync(descriptor) == 0 else {
+      throw SQLiteError(extendedCode: SQLITE_IOERR, about: directory)
+    }
   }
 
-  /// The folder that a path begins with, up to its last slash; empty if it has none.
-  static func folder(of path: String) -> String {
+  /// The directory that a path begins with, up to its last slash; empty if it has none.
+  static func directory(of path: String) -> String {
     guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "" }
     return String(path.utf8[...slash])!
-  }
-
-  private static func failure(_ file: String) -> SQLiteError {
-    SQLiteError(
-      extendedCode: SQLITE_IOERR, message: "\(file): \(String(cString: strerror(errno)))")
   }
 }
