@@ -117,7 +117,7 @@ package final class Database: Sendable {
   }
 
   let configuration: Configuration
-  private let queue: JobQueue
+  let queue: JobQueue
   private let writer: Writer
   private let thread: Thread
   /// Not under the standard library's `Mutex`: on Linux that is a futex with priority inheritance,

@@ -43,7 +43,7 @@ package struct Row {
     case SQLITE_BLOB:
       return .blob
     default:
-      return index < count ? .null : mismatch(index, "a column", .null)
+      return 0..<count ~= index ? .null : mismatch(index, "a column", .null)
     }
   }
 

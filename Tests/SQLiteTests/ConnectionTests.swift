@@ -114,6 +114,41 @@ struct ValueTests {
     #expect(values == true)
   }
 
+  @Test("value tells each column's type and content")
+  func values() throws {
+    let bench = try Bench()
+    let seen = try bench.connection.row(
+      "SELECT NULL, ?, 2.5, ?, '', x'00', x''", Int.min, "a\0é"
+    ) { row in
+      (0..<row.count).map { index in
+        switch row.value(index) {
+        case .null: "null"
+        case .integer(let number): "integer \(number)"
+        case .real(let number): "real \(number)"
+        case .text(let bytes): "text \(Array(bytes))"
+        case .blob: "blob \(row.bytes(index))"
+        }
+      }
+    }
+    #expect(
+      seen == [
+        "null", "integer \(Int.min)", "real 2.5", "text [97, 0, 195, 169]", "text []", "blob [0]",
+        "blob []",
+      ])
+  }
+
+  @Test("value of a column that does not exist throws")
+  func valueOfNoColumn() throws {
+    let bench = try Bench()
+    for index in [1, -1] {
+      #expect {
+        try bench.connection.row("SELECT 1") {
+          if case .null = $0.value(index) { true } else { false }
+        }
+      } throws: { ($0 as? SQLiteError)?.code == SQLITE_MISMATCH }
+    }
+  }
+
   @Test("text that is not UTF-8 is repaired")
   func notUTF8() throws {
     let bench = try Bench()
@@ -285,6 +320,43 @@ struct StatementTests {
     }
     #expect(count == Connection.statementLimit, "evicted statements are finalized")
     #expect(hasKept)
+  }
+
+  @Test("the cache is bounded also for texts that go on after their statement")
+  func cacheBoundWithTails() throws {
+    let bench = try Bench()
+    let connection = bench.connection
+    for number in 0..<1_000 {
+      #expect(try connection.row("SELECT \(number); -- \(number)") { $0.int(0) } == number)
+    }
+    #expect(connection.cachedStatementCount == Connection.statementLimit)
+    var count = 0
+    var statement = sqlite3_next_stmt(connection.handle, nil)
+    while let current = statement {
+      count += 1
+      statement = sqlite3_next_stmt(connection.handle, current)
+    }
+    #expect(count == Connection.statementLimit, "evicted statements are finalized")
+  }
+
+  @Test("texts that are equal as text, but not in their bytes, are two statements")
+  func canonicalEquivalence() throws {
+    let bench = try Bench()
+    for letter in ["\u{E9}", "e\u{301}"] {
+      let bytes = try bench.connection.row("SELECT '\(letter)'") { Array($0.utf8(0)) }
+      #expect(bytes == Array(letter.utf8))
+    }
+    #expect(bench.connection.cachedStatementCount == 2)
+  }
+
+  @Test("texts of the same length and the same end are told apart")
+  func similarTexts() throws {
+    let bench = try Bench()
+    for number in 10..<60 {
+      let sql = "SELECT \(number) AS number, 'and a long end that is the same in all of them'"
+      for _ in 0..<2 { #expect(try bench.connection.row(sql) { $0.int(0) } == number) }
+    }
+    #expect(bench.connection.cachedStatementCount == 50)
   }
 
   @Test("a statement that begins or ends transactions is not kept, but judged at each use")

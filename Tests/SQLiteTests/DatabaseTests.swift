@@ -136,6 +136,54 @@ struct ReadTests {
   }
 }
 
+@Suite("Reading while changes wait")
+struct ReadsBesideChangesTests {
+  /// The times that reads take, in nanoseconds.
+  private func times(_ count: Int, of database: Database) throws -> [Int64] {
+    try (0..<count).map { _ in
+      let started = ContinuousClock.now
+      let numbers = try database.numbers()
+      #expect(numbers.count == 100)
+      let took = (ContinuousClock.now - started).components
+      return took.seconds * 1_000_000_000 + took.attoseconds / 1_000_000_000
+    }
+  }
+
+  @Test("reads take as long as ever while another process holds the lock and 64 changes wait")
+  func lockHeld() throws {
+    let directory = try TemporaryDirectory()
+    let database = try database(in: directory)
+    try database.write { connection in
+      for number in 0..<100 { try connection.run("INSERT INTO t VALUES (?)", number) }
+    }
+    let lock = open(directory.database + ".lock", O_RDWR)
+    defer { Glibc.close(lock) }
+    let answers = Answers<Int>()
+    var alone: [Int64] = []
+    var beside: [Int64] = []
+    // In turns, so that what else the machine does strikes both.
+    for round in 0..<5 {
+      alone += try times(100, of: database)
+      #expect(flock(lock, LOCK_EX) == 0)
+      for change in 0..<64 {
+        let number = 64 * round + change
+        database.write {
+          try $0.run("UPDATE t SET n = n WHERE n = 1")
+        } then: {
+          answers.completion(number)($0)
+        }
+      }
+      beside += try times(100, of: database)
+      #expect(answers.all.count == 64 * round, "all of them waited meanwhile")
+      flock(lock, LOCK_UN)
+      #expect(answers.wait(for: 64 * (round + 1)))
+    }
+    #expect(answers.all.allSatisfy { $0.result.isSuccess })
+    let medians = [alone, beside].map { $0.sorted()[$0.count / 2] }
+    #expect(medians[1] < 10 * medians[0], "\(medians) ns")
+  }
+}
+
 @Suite("Opening and closing")
 struct LifeTests {
   @Test("a file that is not there is created only if it is to be")
@@ -189,17 +237,8 @@ struct LifeTests {
   func close() throws {
     let directory = try TemporaryDirectory()
     let database = try database(in: directory)
-    let gate = DispatchSemaphore(value: 0)
-    let isHeld = Atomic(false)
-    var threads = [
-      Background {
-        try? database.maintain { _ in
-          isHeld.store(true, ordering: .sequentiallyConsistent)
-          gate.wait()
-        }
-      }
-    ]
-    #expect(eventually { isHeld.load(ordering: .sequentiallyConsistent) })
+    let hold = WriterHold(database)
+    var threads: [Background] = []
     let failures = Atomic(0)
     for number in 0..<5 {
       threads.append(
@@ -210,7 +249,7 @@ struct LifeTests {
     #expect(eventually { database.statistics.queueLength == 5 })
     threads.append(Background { database.close() })
     usleep(20_000)
-    gate.signal()
+    hold.release()
     for thread in threads { thread.wait() }
     #expect(failures.load(ordering: .relaxed) == 0)
     #expect(try directory.size(of: "test.db-wal") == 0)
@@ -324,21 +363,12 @@ struct LockTests {
     var impatient = quiet
     impatient.lockTimeout = .milliseconds(30)
     let second = try Database(path: directory.database, configuration: impatient)
-    let isHeld = Atomic(false)
-    let gate = DispatchSemaphore(value: 0)
-    let holder = Background {
-      try? first.maintain { _ in
-        isHeld.store(true, ordering: .sequentiallyConsistent)
-        gate.wait()
-      }
-    }
-    #expect(eventually { isHeld.load(ordering: .sequentiallyConsistent) })
+    let hold = WriterHold(first)
     let refused = Result { try second.insert(1) }
     #expect(refused.sqliteError?.extendedCode == Extended.busyTimeout)
     #expect(refused.sqliteError?.isUnavailable == true)
     #expect(try second.numbers() == [], "reads need no lock")
-    gate.signal()
-    holder.wait()
+    hold.release()
     try second.insert(2)
     #expect(try first.numbers() == [2])
   }
