@@ -15,7 +15,7 @@ extension Database {
   /// The copy is one snapshot. It is written under a temporary name beside its own, checked
   /// (`integrity_check` and `foreign_key_check`), synced, and only then given its name, so that a
   /// file of that name is always a whole backup. The database itself is neither written nor
-  /// checkpointed, but its write-ahead log cannot begin anew meanwhile.
+  /// checkpointed, but its write-ahead log cannot start over meanwhile.
   ///
   /// The copy is made with `VACUUM INTO`, which numbers the rows of a table anew unless it has an
   /// INTEGER PRIMARY KEY (<https://www.sqlite.org/lang_vacuum.html>).
@@ -23,7 +23,7 @@ extension Database {
   /// - Parameters:
   ///   - file: The copy's path. It gets the database's permissions.
   ///   - replacing: Whether a file that is there already is replaced; it is an error otherwise.
-  ///   - progress: Told now and then how far it is. It stops the backup by throwing.
+  ///   - progress: Called now and then with how far the copy is. It stops the backup by throwing.
   /// - Throws: What `progress` throws, and ``SQLiteError``. No file is left behind then.
   package func backup(
     to file: String, replacing: Bool = false, progress: ((BackupStep) throws -> Void)? = nil
@@ -57,7 +57,7 @@ extension Database {
     guard fchmod(descriptor, source.st_mode & 0o777) == 0, fsync(descriptor) == 0 else {
       throw SQLiteError(extendedCode: SQLITE_IOERR, about: temporary)
     }
-    // link, unlike rename, never replaces what someone else put there meanwhile.
+    // link(2), unlike rename(2), never replaces a file that came meanwhile.
     guard (replacing ? rename(temporary, file) : link(temporary, file)) == 0 else {
       throw SQLiteError(
         extendedCode: errno == EEXIST ? SQLITE_ERROR : SQLITE_IOERR, about: file)
@@ -103,7 +103,7 @@ extension Database {
   }
 }
 
-/// What a progress handler needs, as C passes it one pointer.
+/// What a progress handler needs, in one object, since C passes it one pointer.
 private final class Watch {
   let body: () throws -> Void
   var error: (any Error)?
@@ -111,7 +111,7 @@ private final class Watch {
 }
 
 extension Connection {
-  /// Runs `body`, and `watch` before it and every now and then meanwhile, which stops it by
+  /// Runs `body`, and `watch` before it and every now and then meanwhile. `watch` stops it by
   /// throwing.
   fileprivate func watching(_ watch: () throws -> Void, body: () throws -> Void) throws {
     try watch()

@@ -4,7 +4,7 @@ import POSIX
 
 /// A database file that any number of threads read, and that one thread of its own writes.
 ///
-/// - A read is a snapshot on a connection of a pool, and waits for nobody.
+/// - A read is a snapshot on a connection of a pool, and waits for no change.
 /// - A change is queued for the writer's thread. Changes that wait together are committed together,
 ///   with one sync of the disk, and each completes only once it is on the disk.
 /// - The lock file `PATH.lock` (beside the file itself, symbolic links resolved) is held for each
@@ -27,19 +27,19 @@ package final class Database: Sendable {
     package var maximumBatch = 256
     /// The most changes that are queued and have no answer yet. Further ones are refused.
     package var maximumWaiting = 1_024
-    /// The pages in the write-ahead log at which the writer copies it into the database without
-    /// waiting for anyone.
+    /// The pages in the write-ahead log at which the writer copies it into the database, without
+    /// waiting for readers.
     package var checkpointPages = 1_000
-    /// The bytes in the write-ahead log at which the writer waits for readers in order to begin it
-    /// anew.
+    /// The bytes in the write-ahead log at which the writer waits for readers, so that the log
+    /// starts over.
     package var truncateBytes = 64 << 20
-    /// How long the writer then waits for readers, and at closing.
+    /// How long the writer waits for readers then, and when the database closes.
     package var restartWait = Duration.milliseconds(100)
-    /// What is left of the write-ahead log's file when it begins anew, in bytes.
+    /// The most that is left of the write-ahead log's file when it starts over, in bytes.
     package var journalSizeLimit = 16 << 20
-    /// How long nothing must have come before the writer does what can wait.
+    /// How long the queue must be empty before the writer does what can wait.
     package var idleDelay = Duration.seconds(1)
-    /// How long between two runs of `PRAGMA optimize`.
+    /// The time between two runs of `PRAGMA optimize`.
     package var optimizeInterval = Duration.seconds(3_600)
     /// Reads the greatest number that the database has committed, such as its last event's; 0 or
     /// more, and never less after a commit than before. The writer keeps it in the lock file, so
@@ -58,11 +58,11 @@ package final class Database: Sendable {
 
   /// How far a checkpoint goes (<https://www.sqlite.org/c3ref/wal_checkpoint_v2.html>).
   package enum CheckpointMode: Sendable {
-    /// Copies what no reader keeps it from copying.
+    /// Copies the pages that no reader still needs in the log.
     case passive
-    /// Waits for readers, so that the log begins anew.
+    /// Waits for readers, so that the log starts over.
     case restart
-    /// As ``restart``, and cuts the log's file to nothing.
+    /// Does what ``restart`` does, and cuts the log's file to nothing.
     case truncate
 
     var code: Int32 {
@@ -84,8 +84,8 @@ package final class Database: Sendable {
     package internal(set) var changes = 0
     /// The most changes in one transaction.
     package internal(set) var largestBatch = 0
-    /// The number of transactions by their changes: those with 1, up to 2, up to 4, and so on by powers
-    /// of two. Each is counted once.
+    /// The transactions by the number of their changes: with 1, up to 2, up to 4, and so on by
+    /// powers of two. Each is counted once.
     package internal(set) var batchSizes = [Int](repeating: 0, count: 16)
     /// The time that committed transactions took, from BEGIN to the sync's end.
     package internal(set) var committing = Duration.zero
@@ -132,7 +132,7 @@ package final class Database: Sendable {
   /// Opens the database.
   ///
   /// - Throws: ``SQLiteError``: the file does not exist and shall not be created, is no database,
-  ///   is in use by someone who does not share it, or does not take a setting. A file that can only
+  ///   is locked by software that does not share it, or does not take a setting. A file that can only
   ///   be read is no error. `SQLITE_NOMEM` if the system has no further thread.
   package init(path: String, configuration: Configuration = Configuration()) throws {
     self.configuration = configuration
@@ -145,7 +145,7 @@ package final class Database: Sendable {
     } catch {
       throw SQLiteError(extendedCode: SQLITE_NOMEM, message: "\(error)")
     }
-    // One of its own completions may be the last to hold the database, and cannot join its thread.
+    // A completion may be the last to hold the database, and cannot join the thread that it runs on.
     thread.detach()
     self.writer = writer
     self.queue = queue
@@ -156,7 +156,7 @@ package final class Database: Sendable {
   /// Runs queries on one snapshot: `body` sees the database as it is at its first query, whatever
   /// is written meanwhile.
   ///
-  /// Keep it short: as long as it runs, the write-ahead log cannot begin anew.
+  /// Keep it short: as long as it runs, the write-ahead log cannot start over.
   ///
   /// - Throws: What `body` throws, and ``SQLiteError``; `SQLITE_READONLY` when it tries to change
   ///   something.
@@ -246,8 +246,8 @@ package final class Database: Sendable {
   /// What the database has lost: the number that it is known to have committed, and the lesser one
   /// that it holds.
   ///
-  /// `nil` if nothing is missing, or nobody can tell. It means that a write-ahead log was deleted
-  /// or cut, or that the file is an older one, such as a backup; see ``acceptLoss()``.
+  /// `nil` if nothing is missing, or if it cannot be known. A loss means that a write-ahead log was
+  /// deleted or cut, or that the file is an older one, such as a backup; see ``acceptLoss()``.
   package var lostSince: (expected: Int64, found: Int64)? {
     writer.report.withLock { $0.lostSince }
   }
@@ -256,7 +256,7 @@ package final class Database: Sendable {
   /// Then every change fails with an error that `isUnavailable`.
   package var isReadOnly: Bool { writer.report.withLock { $0.isReadOnly } }
 
-  /// Takes the database as it is for complete: after a backup was put in its place.
+  /// Takes the database for complete as it is: after a backup was put in its place.
   package func acceptLoss() throws {
     try maintain { [writer] in try writer.acceptLoss(on: $0) }
   }
@@ -303,7 +303,7 @@ package final class Database: Sendable {
   private func wait<T: Sendable>(
     isMaintenance: Bool, _ body: @escaping @Sendable (Connection) throws -> T
   ) throws -> T {
-    // A closed queue makes nobody wait, and once its thread has ended another may have its ID.
+    // A closed queue answers at once; and once its thread has ended, another may have its ID.
     guard !thread.isCurrent || queue.isClosed else {
       throw SQLiteError(
         extendedCode: SQLITE_MISUSE, message: "a change cannot wait for another change")

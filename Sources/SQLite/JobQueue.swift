@@ -46,8 +46,8 @@ final class JobQueue: Sendable {
     }
   }
 
-  /// Makes room for another job, just before one is answered: whoever hears the answer may queue the
-  /// next.
+  /// Makes room for another job. It comes just before an answer, so that whoever hears the answer can
+  /// queue the next job.
   func noteAnswer() { state.withLock { $0.unanswered -= 1 } }
 
   /// Waits for the next step, at most until `deadline`.

@@ -2,20 +2,21 @@ import CSQLite
 import Glibc
 
 extension Database {
-  /// Puts a database that is whole in one file in the place of another, which nobody may have open.
+  /// Puts a database that is whole in one file in the place of another, which must not be open.
   ///
-  /// What was there is kept under another name, its write-ahead log copied into it; where that fails,
-  /// since the file is damaged, the log is kept beside it. The lock file's high-water mark stays, since
-  /// numbers were given up to it. At every moment there is a database at `path` if there was one before.
+  /// The old database is kept under another name, and its write-ahead log is copied into it. If that
+  /// fails, since the file is damaged, the log is kept beside it. The lock file's high-water mark
+  /// stays, since numbers were given up to it. If there was a database at `path`, there is one at every
+  /// moment.
   ///
   /// - Parameters:
   ///   - path: Where the database is to be.
-  ///   - file: The new one, synced, in the same directory; it is gone afterwards.
-  ///   - kept: The new name of what was there.
+  ///   - file: The new database, synced, in the same directory. This name is gone afterwards.
+  ///   - kept: The old database's new name.
   ///   - lockTimeout: How long to wait for the lock file.
-  /// - Returns: Whether there was one.
-  /// - Throws: ``SQLiteError``: `SQLITE_BUSY` if someone has the database open, or holds its lock;
-  ///   `SQLITE_IOERR` if a file cannot be given its name.
+  /// - Returns: Whether there was an old database.
+  /// - Throws: ``SQLiteError``: `SQLITE_BUSY` if another process has the database open or holds its
+  ///   lock; `SQLITE_IOERR` if a file cannot be given its name.
   package static func replace(
     _ path: String, by file: String, keepingAs kept: String,
     lockTimeout: Duration = .seconds(5)
@@ -78,7 +79,7 @@ extension Database {
     }
   }
 
-  /// Makes the names in a file's directory durable.
+  /// Makes the names in a file's directory durable (fsync(2) of the directory).
   package static func syncDirectory(of path: String) throws {
     let directory = directory(of: path).isEmpty ? "." : directory(of: path)
     let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)

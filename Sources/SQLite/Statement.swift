@@ -41,7 +41,7 @@ final class Statement {
   let sql: String
   let parameterCount: Int
 
-  /// Whether someone steps through it, so that the same SQL needs another statement meanwhile.
+  /// Whether it is being stepped through, so that the same SQL needs another statement meanwhile.
   var inUse = false
 
   /// When it was last used, on its connection's own clock. The cache evicts by it.

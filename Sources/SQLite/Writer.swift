@@ -144,7 +144,7 @@ final class Writer: @unchecked Sendable {
           message: "the transaction was rolled back by an error that the change did not report")
     }
     if refusal == nil && connection.hasForeignKeyViolation {
-      // At COMMIT it would fail the whole batch, and name nobody.
+      // At COMMIT it would fail the whole batch, and not say which change is to blame.
       refusal = SQLiteError(extendedCode: Extended.constraintForeignKey)
     }
     if refusal != nil { try connection.control("ROLLBACK TO change") }
@@ -235,8 +235,7 @@ final class Writer: @unchecked Sendable {
     }
   }
 
-  /// Leaves the database with an empty log if no reader keeps it from that, and closes the
-  /// connection.
+  /// Empties the log unless a reader still needs it, and closes the connection.
   private func close() {
     if hasPagesToCopy {
       withLockFile(failing: []) {
@@ -247,7 +246,7 @@ final class Writer: @unchecked Sendable {
     connection = nil
   }
 
-  /// Copies the log into the database file, and notes how that went.
+  /// Copies the log into the database file, and counts it.
   ///
   /// A failure loses nothing, as the log keeps every page until all of it was copied and synced.
   ///
@@ -304,15 +303,15 @@ final class Writer: @unchecked Sendable {
   private func checkpointIfLarge() {
     guard let pages = connection?.walPages else { return }
     if pages < walPages {
-      // The log began anew.
+      // The log has started over.
       nextPassive = checkpointPages
       nextTruncate = configuration.truncateBytes / pageSize
     }
     walPages = pages
     if pages >= nextTruncate {
-      // Readers that overlap keep the log from ever beginning anew by itself; this waits for those
-      // of the moment, and lets new ones read past the log. One that stays long, such as a backup,
-      // must not hold up every batch.
+      // Readers that overlap keep the log from ever starting over by itself. This waits for those of
+      // the moment, and lets new ones read past the log. One that stays long, such as a backup, must
+      // not hold up every batch.
       checkpoint(.truncate, wait: configuration.restartWait)
       nextTruncate = pages + pages / 4
       nextPassive = pages + checkpointPages

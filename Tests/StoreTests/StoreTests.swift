@@ -58,6 +58,55 @@ struct StoreTests {
     #expect(actor == sampleID(7))
   }
 
+  @Test("a change completes by calling back, once it is there, and with the same failures")
+  func completion() throws {
+    let test = try TestStore()
+    let results = Mutex<[Result<ID?, any Error>]>([])
+    let isAnswered = DispatchSemaphore(value: 0)
+    @Sendable func note(_ result: Result<ID?, any Error>) {
+      results.withLock { $0.append(result) }
+      isAnswered.signal()
+    }
+    test.store.write(now: now, actor: sampleID(7)) { change in
+      try change.put(User.sample(1))
+      return change.actor
+    } then: {
+      note($0)
+    }
+    isAnswered.wait()
+    #expect(try test.read { try $0.user(sampleID(1)) } != nil)
+    test.store.write(now: now, actor: nil) { change in
+      try change.put(User.sample(2))
+      throw Failure.notFound
+    } then: {
+      note($0)
+    }
+    isAnswered.wait()
+    test.store.write(now: now, actor: nil) { _ in
+      throw SQLiteError(extendedCode: SQLITE_FULL)
+    } then: {
+      note($0)
+    }
+    isAnswered.wait()
+    #expect(try test.read { try $0.user(sampleID(2)) } == nil)
+    test.store.close()
+    test.store.write(now: now, actor: nil) {
+      $0.actor
+    } then: {
+      note($0)
+    }
+    #expect(isAnswered.wait(timeout: .now()) == .success, "refused before it returns")
+    let answers = results.withLock { $0 }
+    #expect(try answers[0].get() == sampleID(7))
+    #expect(refusal { try answers[1].get() } == .notFound)
+    for answer in answers[2...] {
+      guard case .unavailable = refusal({ try answer.get() }) else {
+        Issue.record("\(answer)")
+        continue
+      }
+    }
+  }
+
   @Test("without a given source, new IDs are all different")
   func newIDs() throws {
     let test = try TestStore()
