@@ -40,14 +40,18 @@ let package = Package(
     .executableTarget(
       name: "tomi-referrals",
       dependencies: [
-        "API", "Domain", "FastCGI", "JSON", "Store",
+        "API", "Domain", "FastCGI", "JSON", "POSIX", "Store",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Logging", package: "swift-log"),
       ]),
     .testTarget(name: "DomainTests", dependencies: ["Domain"]),
     .testTarget(name: "JSONTests", dependencies: ["JSON"]),
-    .testTarget(name: "FastCGITests", dependencies: ["CFastCGI", "FastCGI"]),
+    .testTarget(
+      name: "FastCGITests",
+      dependencies: [
+        "CFastCGI", "FastCGI", .product(name: "HTTPTypes", package: "swift-http-types"),
+      ]),
     .target(name: "CFaultVFS", dependencies: ["CSQLite"], path: "Tests/CFaultVFS"),
     .testTarget(name: "SQLiteTests", dependencies: ["CFaultVFS", "CSQLite", "SQLite"]),
     .testTarget(

@@ -51,7 +51,8 @@ struct IdempotencyKey: Sendable {
     if let stored = try change.storedAnswer(user: user, path: path, key: key) {
       guard stored.requestSHA256 == bodySHA256 else { throw Failure.idempotencyKeyReused }
       return Answer(
-        status: HTTPResponse.Status(code: stored.status), body: stored.body, etag: stored.etag,
+        status: [.ok, .created, .noContent].first { $0.code == stored.status }
+          ?? HTTPResponse.Status(code: stored.status), body: stored.body, etag: stored.etag,
         location: stored.location, isReplay: true)
     }
     let answer = try body()

@@ -44,6 +44,11 @@ final class Metrics: Sendable {
       "tomi_threads_busy", .gauge,
       "The threads that work on a request just now, this one included.",
       server.withLock { $0 }.map { Double($0.busyThreads) })
+    let ends = server.withLock { $0 }?.abnormalEnds ?? [:]
+    text.add(
+      "tomi_fastcgi_connections_ended_total", .counter,
+      "The web server's connections that ended while a request or an answer was on its way, by reason.",
+      AbnormalEnd.allCases.map { ([("reason", $0.rawValue)], Double(ends[$0] ?? 0)) })
     addWriter(to: &text)
     addFiles(to: &text)
     addProcess(to: &text)

@@ -1,27 +1,25 @@
 import CFastCGI
 import Glibc
 
-/// One thread's use of libfcgi: it reads a request and writes the answer.
+/// Has libfcgi decode a request.
 ///
-/// libfcgi reads from, and writes to, the one descriptor that its request names. Here that is, for
-/// reading, a file in memory that holds a request already known to be whole, and for writing the
-/// connection. So libfcgi never waits for a peer to send, never reads past the request, and never
-/// opens, accepts or closes a connection: its `OS_Accept` waits up to two seconds for a first byte
-/// and its `OS_Close` as long for the peer's end.
+/// libfcgi reads from the descriptor that its request names. Here that is a file in memory, which holds one
+/// request that is known to be whole. So libfcgi never waits for a peer, never reads past the request, and
+/// never accepts or closes a connection: its `OS_Accept` waits up to two seconds for a first byte, and its
+/// `OS_Close` as long for the peer's end. It never writes.
 ///
 /// Not to be shared between threads.
-final class Exchange {
+final class RequestDecoder {
   private let request: UnsafeMutablePointer<FCGX_Request>
   private let inboxSize: Int
   private var inbox: Int32 = -1
   /// The file's bytes.
   private var inboxBytes: UnsafeMutableRawPointer?
-  private var head: [UInt8] = []
 
   /// The one call of `FCGX_Init` in this process; 0 if it succeeded.
   ///
-  /// It installs handlers for SIGPIPE, SIGUSR1 and SIGTERM, without SA_RESTART (`OS_LibInit`). What
-  /// was there before is put back: those signals are the program's.
+  /// It installs handlers for SIGPIPE, SIGUSR1 and SIGTERM, without SA_RESTART (`OS_LibInit`). The
+  /// program's own handlers are restored.
   private static let initialized: Int32 = {
     let signals = [SIGPIPE, SIGUSR1, SIGTERM]
     let actions = signals.map { signal in
@@ -38,8 +36,8 @@ final class Exchange {
     return FCGX_Init()
   }()
 
-  /// - Parameter requestSize: how many bytes the longest request has.
-  /// - Throws: `FastCGIError` if libfcgi cannot be initialized or the file in memory not be made.
+  /// - Parameter requestSize: How many bytes the longest request has.
+  /// - Throws: `FastCGIError` if libfcgi or the file in memory cannot be set up.
   init(requestSize: Int) throws {
     guard Self.initialized == 0 else { throw FastCGIError("libfcgi cannot be initialized") }
     inboxSize = requestSize
@@ -72,17 +70,21 @@ final class Exchange {
     inbox = -1
   }
 
-  /// Reads a request, from its first record to the last of its standard input.
+  /// Decodes a request.
   ///
   /// - Parameters:
-  ///   - bytes: the request, as ``Intake`` found it.
-  ///   - bodySize: how many bytes the web server sent on standard input.
-  ///   - bodyLimit: above this the body was dropped.
-  /// - Returns: nil if the request is broken: libfcgi does not take it, or the body is not as long
-  ///   as `CONTENT_LENGTH` says.
-  func receive(_ bytes: UnsafeRawBufferPointer, bodySize: Int, bodyLimit: Int) -> Request? {
-    // The request lies at the end of the file, so that libfcgi finds the file's end behind it and
-    // never what a longer request before it left there.
+  ///   - bytes: The request, as ``RequestFramer`` found it.
+  ///   - bodySize: How many bytes the web server sent on standard input.
+  ///   - bodyLimit: The body was dropped if it is longer.
+  /// - Returns: nil if libfcgi does not accept the request, or the body is not as long as
+  ///   `CONTENT_LENGTH` says.
+  func decode(_ bytes: UnsafeRawBufferPointer, bodySize: Int, bodyLimit: Int) -> Request? {
+    defer {
+      FCGX_Free(request, 0)
+      request.pointee.ipcFd = -1
+    }
+    // The request lies at the end of the file. So libfcgi finds the end of the file behind it, and not
+    // bytes of a longer request that was there before.
     let start = inboxSize - bytes.count
     guard openInbox(), let inboxBytes, let first = bytes.baseAddress, start >= 0,
       lseek(inbox, start, SEEK_SET) == start
@@ -90,8 +92,8 @@ final class Exchange {
     (inboxBytes + start).copyMemory(from: first, byteCount: bytes.count)
     request.pointee.ipcFd = inbox
     request.pointee.keepConnection = 1
-    // Where FCGX_Accept_r does not like what it reads, it closes the descriptor and goes to accept
-    // another; that fails at once, since there is no socket to accept from.
+    // If FCGX_Accept_r does not accept what it reads, it closes the descriptor and tries to accept a
+    // connection. That fails at once, since it has no listening socket.
     guard FCGX_Accept_r(request) == 0 else {
       inbox = request.pointee.ipcFd
       return nil
@@ -102,12 +104,12 @@ final class Exchange {
     return Request(parameters: parameters, body: .complete(body))
   }
 
-  /// The parameters, or nil if one of them is a `CONTENT_LENGTH` other than `bodySize`. An empty
-  /// one says nothing; nginx sends it where there is no body.
+  /// The parameters, or nil if one of them is a `CONTENT_LENGTH` other than `bodySize`. An empty one
+  /// counts as missing; nginx sends it for a request without a body.
   private func parameters(bodySize: Int) -> [Request.Parameter]? {
     var parameters: [Request.Parameter] = []
     parameters.reserveCapacity(32)
-    // The first entry is FCGI_ROLE, which libfcgi puts there itself.
+    // libfcgi puts FCGI_ROLE first by itself.
     guard var entry = request.pointee.envp?.advanced(by: 1) else { return nil }
     while let text = entry.pointee {
       guard let equals = strchr(text, Int32(UInt8(ascii: "="))) else { return nil }
@@ -128,7 +130,7 @@ final class Exchange {
     String(decoding: UnsafeRawBufferPointer(start: start, count: count), as: UTF8.self)
   }
 
-  /// Standard input to its end, or nil if it is not `size` bytes long.
+  /// Reads standard input to its end; nil if it is not `size` bytes long.
   private func body(size: Int) -> [UInt8]? {
     let input = request.pointee.in
     var body: [UInt8] = []
@@ -144,45 +146,5 @@ final class Exchange {
       return nil
     }
     return body
-  }
-
-  /// Writes the answer to the request last received, and ends it.
-  ///
-  /// - Parameters:
-  ///   - connection: the web server's connection, in blocking mode, with a send timeout.
-  ///   - deadline: on the clock of ``monotonicMilliseconds()``; an answer that is not written by
-  ///     then is given up.
-  /// - Returns: whether the whole answer was written. If not, the connection is of no more use.
-  func send(_ response: Response, to connection: Int32, before deadline: Int) -> Bool {
-    request.pointee.ipcFd = connection
-    head.removeAll(keepingCapacity: true)
-    response.appendHead(to: &head)
-    guard put(head, before: deadline), put(response.body, before: deadline),
-      FCGX_FClose(request.pointee.err) == 0, FCGX_FClose(request.pointee.out) == 0
-    else { return false }
-    return true
-  }
-
-  private func put(_ bytes: [UInt8], before deadline: Int) -> Bool {
-    bytes.withUnsafeBytes { bytes in
-      // libfcgi writes whenever its buffer of 8 KiB is full, and each write may wait for as long as
-      // the send timeout.
-      var start = 0
-      while start < bytes.count {
-        let part = UnsafeRawBufferPointer(rebasing: bytes[start..<min(start + 8192, bytes.count)])
-        let written = FCGX_PutStr(
-          part.assumingMemoryBound(to: CChar.self).baseAddress, Int32(part.count),
-          request.pointee.out)
-        guard written == part.count, monotonicMilliseconds() < deadline else { return false }
-        start += part.count
-      }
-      return true
-    }
-  }
-
-  /// Frees what libfcgi holds for the request last received. The connection stays as it is.
-  func finish() {
-    FCGX_Free(request, 0)
-    request.pointee.ipcFd = -1
   }
 }

@@ -2,9 +2,9 @@ import Testing
 
 @testable import FastCGI
 
-@Suite("What of a connection's bytes is given to libfcgi")
-struct IntakeTests {
-  /// What came of a connection's bytes.
+@Suite("Which bytes of a connection libfcgi gets")
+struct RequestFramerTests {
+  /// The result of a connection's bytes.
   struct Result: Equatable {
     var requests: [[UInt8]] = []
     var sizes: [Int] = []
@@ -12,22 +12,22 @@ struct IntakeTests {
     var isRefused = false
   }
 
-  static let limits = Intake.Limits(parameters: 3000, body: 2000, connections: 10)
+  static let limits = RequestFramer.Limits(parameters: 3000, body: 2000, connections: 10)
 
   /// Feeds `bytes` in pieces, as the server does.
   static func run(_ pieces: [[UInt8]]) -> Result {
     var result = Result()
-    var intake = Intake(limits: limits)
+    var framer = RequestFramer(limits: limits)
     var pending: [UInt8] = []
     for piece in pieces {
       pending += piece
       var isWhole = true
       while isWhole {
-        let outcome = pending.withUnsafeMutableBytes { intake.scan($0) }
-        result.replies += intake.replies
-        intake.replies = []
+        let outcome = pending.withUnsafeMutableBytes { framer.scan($0) }
+        result.replies += framer.replies
+        framer.replies = []
         switch outcome {
-        case .refused:
+        case .refused, .ended:
           result.isRefused = true
           return result
         case .incomplete(let kept):
@@ -35,9 +35,9 @@ struct IntakeTests {
           isWhole = false
         case .complete(let length, let next):
           result.requests.append(Array(pending[..<length]))
-          result.sizes.append(intake.bodySize)
+          result.sizes.append(framer.bodySize)
           pending.removeFirst(next)
-          intake = Intake(limits: limits)
+          framer = RequestFramer(limits: limits)
         }
       }
     }

@@ -1,39 +1,40 @@
 import CFastCGI
 import Glibc
 
-/// Finds, in the bytes of a connection, the next request that is whole and fit for libfcgi.
+/// Finds the next request in the bytes of a connection that is whole and safe for libfcgi.
 ///
-/// libfcgi 2.4.2 parses while it reads: half a request holds its thread for as long as the peer
-/// likes, and the bytes it reads past a request's end are lost. It also trusts its peer. A
-/// parameter length near 2³¹ ends in a failed assertion (`ReadParams`, `Malloc`), a few repeated
-/// names in FCGI_GET_VALUES overflow a buffer on the stack (`ProcessManagementRecord`), and
-/// parameters are taken in without any limit. So records are looked at here first, and libfcgi
-/// gets a request only once the whole of it has arrived: one FCGI_BEGIN_REQUEST, its FCGI_PARAMS
-/// and its FCGI_STDIN, unpadded, and nothing in between. What else the specification lets a web
-/// server send is answered here.
-struct Intake {
-  /// What a connection may send.
+/// libfcgi 2.4.2 parses while it reads: half a request holds its thread for as long as the peer likes, and
+/// the bytes that it reads past the end of a request are lost. It also trusts its peer. A parameter length
+/// near 2³¹ ends in a failed assertion (`ReadParams`, `Malloc`), a few repeated names in FCGI_GET_VALUES
+/// overflow a buffer on the stack (`ProcessManagementRecord`), and it accepts parameters without any limit.
+/// So this type checks the records first, and libfcgi gets a request when all of it has arrived: one
+/// FCGI_BEGIN_REQUEST, its FCGI_PARAMS and its FCGI_STDIN, without padding and with nothing in between. This
+/// type also answers the other records that the specification lets a web server send.
+struct RequestFramer {
+  /// How much a connection may send.
   struct Limits: Sendable {
     /// Bytes of parameters in a request.
     var parameters: Int
-    /// Bytes of body that are kept. A longer body is counted and dropped.
+    /// Bytes of body that are kept. A longer body is counted, and its rest is dropped.
     var body: Int
-    /// How many connections the server tells a web server to open at most.
+    /// How many connections the web server may open, as FCGI_GET_VALUES reports it.
     var connections: Int
 
-    /// Bytes of a request as it is kept, record headers included. A peer that cuts its streams into
-    /// records of a few bytes each reaches this before the other limits.
+    /// Bytes of a request as it is kept, with record headers. A peer that cuts its streams into records
+    /// of a few bytes each reaches this limit before the others.
     var bytes: Int { parameters + body + (128 << 10) }
   }
 
-  /// What ``scan(_:)`` found.
+  /// The result of ``scan(_:)``.
   enum Outcome: Equatable {
-    /// There is no whole request yet. The first `kept` bytes are to be presented again, and behind
-    /// them what arrives next.
+    /// The request is not whole yet. The next scan needs the first `kept` bytes, and behind them the bytes
+    /// that arrive next.
     case incomplete(kept: Int)
-    /// The first `length` bytes are a request. What was sent after it begins at `next`.
+    /// The first `length` bytes are a request. The bytes that follow it begin at `next`.
     case complete(length: Int, next: Int)
-    /// The connection is to be closed.
+    /// The last request ended without being served, and the connection with it.
+    case ended
+    /// The bytes break the protocol or a limit. The connection must be closed.
     case refused
   }
 
@@ -48,32 +49,33 @@ struct Intake {
     case keep
     case skip
     case last
+    case end
     case refuse
   }
 
-  /// Records to be sent to the web server, before anything that the outcome asks for.
+  /// Records to send to the web server before anything else.
   var replies: [UInt8] = []
-  /// Whether the web server wants to go on using the connection.
+  /// Whether the web server goes on using the connection after the request.
   private(set) var keepsConnection = false
   /// The request's ID.
   private(set) var requestID: UInt16 = 0
-  /// How many bytes the body of the request has, those that were dropped among them.
+  /// How many bytes the body of the request has, including those that were dropped.
   private(set) var bodySize = 0
 
   private let limits: Limits
   private var phase = Phase.outside
   private var parametersSize = 0
-  /// How many bytes at the front are records of the request, looked at and kept.
+  /// How many bytes at the front are checked records of the request.
   private var accepted = 0
 
   init(limits: Limits) {
     self.limits = limits
   }
 
-  /// Looks at the records that are whole, and drops from `bytes` those that libfcgi is not to see.
+  /// Checks the records that are whole, and removes those from `bytes` that libfcgi must not see.
   ///
-  /// `bytes` begins with what the last scan kept. The bytes behind those that the outcome names are
-  /// left undefined.
+  /// `bytes` begins with the bytes that the last scan kept. The bytes behind those that the outcome names
+  /// are undefined afterwards.
   mutating func scan(_ bytes: UnsafeMutableRawBufferPointer) -> Outcome {
     var unread = accepted
     while bytes.count - unread >= RecordHeader.size {
@@ -83,14 +85,15 @@ struct Intake {
       let verdict = judge(header, at: unread, in: UnsafeRawBufferPointer(bytes))
       let next = unread + header.recordLength
       if verdict == .keep || verdict == .last {
-        // Without its padding: libfcgi forgets that of the record that ends FCGI_PARAMS
-        // (`SetReaderType`), and would read it as the next records.
+        // The padding goes, because libfcgi forgets that of the record that ends FCGI_PARAMS
+        // (`SetReaderType`) and would read it as further records.
         RecordHeader.removePadding(bytes, at: unread)
         let bare = unread..<unread + RecordHeader.size + header.contentLength
         Self.move(bare, to: accepted, in: bytes)
         accepted += bare.count
       }
       if verdict == .last { return .complete(length: accepted, next: next) }
+      if verdict == .end { return .ended }
       if verdict == .refuse || accepted > limits.bytes { return .refused }
       unread = next
     }
@@ -154,13 +157,13 @@ struct Intake {
     return .keep
   }
 
-  /// Forgets a request that was ended without having been served.
+  /// Forgets a request that ended without being served.
   private mutating func abandon() -> Verdict {
     phase = .outside
     parametersSize = 0
     bodySize = 0
     accepted = 0
-    return keepsConnection ? .skip : .refuse
+    return keepsConnection ? .skip : .end
   }
 
   /// Answers a management record (specification 1.0 §4).
@@ -190,9 +193,9 @@ struct Intake {
     return .skip
   }
 
-  /// Whether the parameters end where their lengths say, and libfcgi can hand them out as they are:
-  /// it makes C strings `name=value` of them, which a NUL would cut short, and an equals sign in a
-  /// name would turn into another variable.
+  /// Whether the parameters end where their lengths say, and libfcgi can represent them. It makes C strings
+  /// `name=value` of them. A NUL would cut them short, and an equals sign in a name would make another
+  /// variable.
   private func parametersAreSound(in bytes: UnsafeRawBufferPointer) -> Bool {
     var parts: [UnsafeRawBufferPointer] = []
     var offset = 0
