@@ -1,4 +1,4 @@
-"""libFuzzer, guided by coverage, on what takes a connection's bytes in and hands them to libfcgi.
+"""libFuzzer, guided by coverage, on the code that reads a connection's bytes and hands them to libfcgi.
 
 The sources of FastCGI are compiled with intake.swift, libFuzzer and AddressSanitizer. However the bytes are cut, the
 same requests must be found; libfcgi must read each of them as it was found; and no memory may be touched that is not
@@ -6,8 +6,10 @@ theirs.
 """
 
 import os
+import pathlib
 import re
 import subprocess
+import sys
 
 import fastcgi
 from service import PROJECT, Failure, Trouble, say
@@ -30,6 +32,10 @@ def examples():
             fastcgi.request("POST", "/", b"x" * 600), fastcgi.request("POST", "/", request, request_id=300)]
 
 
+def sources(target):
+    return sorted((PROJECT / "Sources" / target).glob("*.swift"))
+
+
 def run(setting):
     program, corpus = f"{setting.folder}/intake", f"{setting.folder}/corpus"
     os.mkdir(corpus)
@@ -37,12 +43,19 @@ def run(setting):
         with open(f"{corpus}/{number}", "wb") as file:
             file.write(bytes([7 * number]) + example)
     say("  compiling")
-    compiled = subprocess.run(
-        ["swiftc", "-sanitize=fuzzer,address", "-parse-as-library", "-O", "-package-name", "tomi", "-swift-version",
-         "6", "-I", PROJECT / "Sources/CFastCGI", *sorted((PROJECT / "Sources/FastCGI").glob("*.swift")),
-         PROJECT / "Tests/Faults/intake.swift", "-o", program], capture_output=True, text=True, cwd=setting.folder)
-    if compiled.returncode:
-        raise Trouble(f"intake.swift does not compile: {compiled.stderr[-2000:]}")
+    # swift-http-types as SwiftPM builds it.
+    subprocess.run(["swift", "build", "--target", "HTTPTypes"], stdout=sys.stderr, cwd=PROJECT, check=True)
+    built = pathlib.Path(subprocess.run(
+        ["swift", "build", "--show-bin-path"], capture_output=True, text=True, cwd=PROJECT, check=True).stdout.strip())
+    options = ["swiftc", "-sanitize=fuzzer,address", "-parse-as-library", "-O", "-wmo", "-package-name", "tomi",
+               "-swift-version", "6", "-I", setting.folder, "-I", built / "Modules"]
+    for command in (
+            [*options, "-module-name", "POSIX", "-emit-module", "-emit-object", *sources("POSIX"), "-o", "POSIX.o"],
+            [*options, "-I", PROJECT / "Sources/CFastCGI", *sources("FastCGI"), PROJECT / "Tests/Faults/intake.swift",
+             "POSIX.o", *sorted((built / "HTTPTypes.build").glob("*.o")), "-o", program]):
+        compiled = subprocess.run(command, capture_output=True, text=True, cwd=setting.folder)
+        if compiled.returncode:
+            raise Trouble(f"intake.swift does not compile: {compiled.stderr[-2000:]}")
     seconds = SECONDS_SHORT if setting.short else SECONDS
     say(f"  fuzzing for {seconds} seconds")
     result = subprocess.run(

@@ -20,7 +20,7 @@ import fastcgi
 from fastcgi import ABORT_REQUEST, BEGIN_REQUEST, GET_VALUES, PARAMS, STDIN, begin, pair, pairs, record, size, stream
 from service import Failure, Service, say
 
-# The service's limits: Server.Configuration and Intake.Limits.
+# The service's limits: Server.Configuration and RequestFramer.Limits.
 PARAMETERS, BODY = 131_072, 65_536
 REQUEST = PARAMETERS + BODY + (128 << 10)
 RECEIVE_TIMEOUT = 10
@@ -607,6 +607,18 @@ def stir(service):
             connection.close()
 
 
+def read(log):
+    """The lines of the log that tell of trouble, and how many connections it says ended abnormally, by reason."""
+    errors, ends = [], collections.Counter()
+    for line in log.splitlines():
+        one = json.loads(line)
+        if one["message"] == "connections of the web server ended abnormally":
+            ends.update({key: value for key, value in one.items() if isinstance(value, int)})
+        elif one["level"] not in ("info", "notice"):
+            errors.append(line)
+    return errors, ends
+
+
 def run(setting):
     count, warm, hanging = (5_000, 1_000, 100) if setting.short else (100_000, 10_000, 400)
     with Service(setting.executable, setting.folder, ["--threads", "4"]) as service:
@@ -626,9 +638,8 @@ def run(setting):
         left = responder.descriptors() - descriptors
         # Not by their addresses: a byte that was changed on the way may have been one of those.
         present = everything(service.staff()) - before
-        errors = [line for line in service.log().splitlines() if '"level":"info"' not in line
-                  and '"level":"notice"' not in line]
         stopped = responder.stop()
+        errors, ends = read(service.log())
         unsound = service.check()
     forged, missing = present - trial.made - trial.possible, trial.made - present
     figures = [
@@ -637,6 +648,7 @@ def run(setting):
         ("otherwise than the model says", 0),
         ("slowest to be answered or closed", f"{trial.slowest * 1000:.0f} ms"),
         ("half requests left hanging, closed after", f"{len(waited)}, {min(waited):.1f} to {max(waited):.1f} s"),
+        ("ended abnormally, as the log says", ", ".join(f"{number:,} {reason}" for reason, number in ends.most_common())),
         ("requests that made a partner, as the model says", f"{len(trial.made):,}"),
         ("made out of a body or another place", len(forged)),
         ("growth of memory after the first cases", f"{grown / 1e6:.1f} MB, to {(resident + grown) / 1e6:.0f} MB"),
@@ -647,6 +659,9 @@ def run(setting):
         raise Failure(f"partners that nobody may have made: {sorted(forged)[:5]}; lost: {sorted(missing)[:5]}", figures)
     if errors:
         raise Failure(f"{len(errors)} lines of trouble in the log, such as {errors[0][:300]}", figures)
+    closed = ends["refused"] + ends["malformed_request"]
+    if ends["receive_timeout"] < len(waited) or not 0 < closed <= trial.kinds["closed by the responder"]:
+        raise Failure("the log does not count the connections that ended abnormally", figures)
     if grown > 8e6 or left > 0:
         raise Failure("memory or descriptors are not given back", figures)
     if stopped or unsound:
