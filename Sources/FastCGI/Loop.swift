@@ -106,8 +106,13 @@ final class Loop: Sendable {
 
   /// Starts the threads, and returns when the stop is complete.
   func run() throws {
+    // All of them before the first thread serves a request.
+    let workers = try (0..<limiter.usual).map { _ in
+      try Worker(requestSize: limits.bytes, isExtra: false)
+    }
     try limiter.run { number, isExtra in
-      let worker = try Worker(requestSize: limits.bytes, isExtra: isExtra)
+      let worker =
+        isExtra ? try Worker(requestSize: limits.bytes, isExtra: true) : workers[number - 1]
       do {
         try Thread(name: "fcgi-\(number)", stackSize: configuration.stackSize) {
           self.work(with: worker)

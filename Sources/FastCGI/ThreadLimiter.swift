@@ -15,7 +15,8 @@ final class ThreadLimiter: Sendable {
   /// Threads that only wait for their turn on a busy machine are not to count as held.
   private static let patience: UInt32 = 20_000
 
-  private let usual: Int
+  /// How many threads run all the time.
+  let usual: Int
   private let limit: Int
   private let running = Atomic<Int>(0)
   /// The threads that wait for an event.
