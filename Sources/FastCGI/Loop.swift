@@ -461,9 +461,11 @@ final class Loop: Sendable {
   private func park(_ connection: FastCGIConnection) {
     let operation = connection.isRegistered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD
     connection.isRegistered = true
-    // A connection with bytes to scan waits for no event: it has room to send, so that it is ready at once.
-    let waitsForRoom = !connection.unsent.isEmpty || connection.hasUnscannedBytes
-    let events = (waitsForRoom ? EPOLLOUT : EPOLLIN).rawValue | EPOLLONESHOT.rawValue
+    var events = EPOLLONESHOT.rawValue
+    // A connection with bytes to scan is ready as soon as the web server reads what was sent before. Until
+    // then it is idle, and must notice when its time is up.
+    if !connection.unsent.isEmpty || connection.hasUnscannedBytes { events |= EPOLLOUT.rawValue }
+    if connection.unsent.isEmpty { events |= EPOLLIN.rawValue }
     connection.park(idleUntil: .now + configuration.idleTimeout)
     if isStopping { connection.requestClose(until: lastArrivalInstant) }
     let isArmed = control(

@@ -21,7 +21,7 @@ final class Metrics: Sendable {
 
   /// - Parameters:
   ///   - database: The path of the database's file.
-  ///   - threads: How many requests are worked on at once.
+  ///   - threads: How many requests may be computed at once.
   init(router: Router, store: Store, database: String, threads: Int) {
     self.router = router
     self.store = store
@@ -39,10 +39,10 @@ final class Metrics: Sendable {
       "tomi_build_info", .gauge, "Always 1, with the executable's version.",
       [([("version", Version.current)], 1)])
     addRequests(to: &text)
-    text.add("tomi_threads", .gauge, "The threads that work on requests.", Double(threads))
+    text.add("tomi_threads", .gauge, "How many requests may be computed at once.", Double(threads))
     text.add(
       "tomi_threads_busy", .gauge,
-      "The threads that work on a request just now, this one included.",
+      "The threads that compute an answer just now, this one included.",
       server.withLock { $0 }.map { Double($0.busyThreads) })
     let ends = server.withLock { $0 }?.abnormalEnds ?? [:]
     text.add(

@@ -43,7 +43,7 @@ struct Serve: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Requests worked on at once (else TOMI_THREADS, else 32 or more).", valueName: "n"))
+      "Requests computed at once (else TOMI_THREADS, else 32 or more).", valueName: "n"))
   var threads: Int?
 
   @Option(

@@ -265,6 +265,23 @@ struct ReplyTests {
     #expect(try slow.answer().text.hasPrefix("N=again\n"))
   }
 
+  @Test("a web server that sends ahead and reads nothing does not keep the server from stopping")
+  func deafPeer() throws {
+    let waiting = Waiting()
+    let responder = try Responder(
+      .init(threads: 2, sendTimeout: .milliseconds(500)), replying: { waiting.add($0, $1) })
+    let deaf = try responder.peer()
+    deaf.send(Wire.request([("N", "1")]) + Wire.request([("N", "2")]))
+    #expect(eventually { waiting.count == 1 })
+    // The socket takes the answer, but then has too little room to be ready for more.
+    waiting.take()?.reply(Response(status: .ok, body: [UInt8](repeating: 0x61, count: 150_000)))
+    usleep(50_000)
+    responder.server.stop()
+    #expect(eventually { waiting.count == 1 })
+    waiting.take()?.reply(Response(status: .ok, body: [UInt8](repeating: 0x61, count: 150_000)))
+    #expect(responder.ends(within: 3))
+  }
+
   @Test("bytes behind a request wait until a long answer is read")
   func pipeliningBehindLongAnswer() throws {
     let body = [UInt8](repeating: 0x61, count: 3_000_000)
