@@ -11,6 +11,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-crypto", from: "3.12.0"),
     .package(url: "https://github.com/apple/swift-http-types", from: "1.3.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
   ],
   targets: [
     .systemLibrary(
@@ -22,7 +23,7 @@ let package = Package(
       name: "FastCGI",
       dependencies: ["CFastCGI", "POSIX", .product(name: "HTTPTypes", package: "swift-http-types")]),
     .target(name: "SQLite", dependencies: ["CSQLite", "POSIX"]),
-    .target(name: "Domain"),
+    .target(name: "Domain", dependencies: ["JSON"]),
     .target(name: "JSON"),
     .target(
       name: "Schema", path: "schema",
@@ -31,7 +32,7 @@ let package = Package(
     .target(
       name: "API",
       dependencies: [
-        "Domain", "JSON", "Schema", "Store",
+        "Domain", "JSON", "POSIX", "Schema", "Store",
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "_CryptoExtras", package: "swift-crypto"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
@@ -40,26 +41,31 @@ let package = Package(
     .executableTarget(
       name: "tomi-referrals",
       dependencies: [
-        "API", "Domain", "FastCGI", "JSON", "Store",
+        "API", "Domain", "FastCGI", "JSON", "POSIX", "Store",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Logging", package: "swift-log"),
       ]),
-    .testTarget(name: "DomainTests", dependencies: ["Domain"]),
+    .testTarget(name: "DomainTests", dependencies: ["Domain", "JSON"]),
     .testTarget(name: "JSONTests", dependencies: ["JSON"]),
-    .testTarget(name: "FastCGITests", dependencies: ["CFastCGI", "FastCGI"]),
+    .testTarget(
+      name: "FastCGITests",
+      dependencies: [
+        "CFastCGI", "FastCGI", .product(name: "HTTPTypes", package: "swift-http-types"),
+      ]),
     .target(name: "CFaultVFS", dependencies: ["CSQLite"], path: "Tests/CFaultVFS"),
     .testTarget(name: "SQLiteTests", dependencies: ["CFaultVFS", "CSQLite", "SQLite"]),
     .testTarget(
-      name: "StoreTests", dependencies: ["CSQLite", "Domain", "Schema", "SQLite", "Store"]),
+      name: "StoreTests", dependencies: ["CSQLite", "Domain", "JSON", "Schema", "SQLite", "Store"]),
     .testTarget(
       name: "APITests",
       dependencies: [
-        "API", "Domain", "JSON", "Schema", "Store",
+        "API", "Domain", "JSON", "POSIX", "Schema", "Store",
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "_CryptoExtras", package: "swift-crypto"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Logging", package: "swift-log"),
+        .product(name: "Yams", package: "Yams"),
       ]),
     .testTarget(name: "EndToEnd", dependencies: ["tomi-referrals"]),
   ]

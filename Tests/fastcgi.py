@@ -1,4 +1,4 @@
-"""FastCGI as a web server speaks it (specification 1.0), for programs that talk to a responder's socket themselves."""
+"""The web server's side of FastCGI (specification 1.0), for programs that use a responder's socket directly."""
 
 import dataclasses
 
@@ -9,7 +9,7 @@ REQUEST_COMPLETE, CANT_MULTIPLEX, OVERLOADED, UNKNOWN_ROLE = range(4)
 
 
 class Malformed(Exception):
-    """What arrived is no FastCGI."""
+    """The bytes that arrived are not FastCGI."""
 
 
 @dataclasses.dataclass
@@ -22,7 +22,7 @@ class Record:
 
 
 def record(kind, request_id=1, content=b"", padding=b"", version=1, length=None):
-    """A record; `length` is what it says of its content's length, if that is to be a lie."""
+    """Returns a record. `length` is a false length of its content."""
     length = len(content) if length is None else length
     return bytes([version, kind, *request_id.to_bytes(2, "big"), *length.to_bytes(2, "big"), len(padding), 0]) \
         + content + padding
@@ -95,7 +95,7 @@ def stream(kind, request_id, content, pieces=65535, padding=b""):
     return b"".join(record(kind, request_id, part, padding) for part in [*parts, b""])
 
 
-def variables(method, target, body=b"", token=None, request_id="straight"):
+def variables(method, target, body=b"", token=None, request_id="direct"):
     """What nginx sends for an HTTP request."""
     items = [(b"REQUEST_METHOD", method), (b"REQUEST_URI", target), (b"REQUEST_ID", request_id),
              (b"CONTENT_LENGTH", str(len(body)))]

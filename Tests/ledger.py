@@ -1,4 +1,4 @@
-"""Clients that write, and a ledger of what they meant to do and what was acknowledged, to hold a database against."""
+"""Clients that write, and a ledger of what they sent and what was acknowledged, to compare with a database."""
 
 import collections
 import dataclasses
@@ -13,37 +13,37 @@ PARTNERS = "/api/admin/partners"
 
 
 class Ledger:
-    """What was sent, noted before it is sent, and what was acknowledged, noted when the answer has come."""
+    """What was sent, recorded before it is sent, and what was acknowledged, recorded when the answer arrives."""
 
     def __init__(self):
         self.lock = threading.Lock()
         self.sent = set()  # e-mail addresses of partners
-        self.acknowledged = {}  # the ID that each address was answered with
+        self.acknowledged = {}  # the ID in the answer, by address
         self.activated = set()  # IDs whose move to active was answered
-        self.resent = 0  # requests sent again, for want of an answer
-        self.refused = 0  # among them those that were answered 503
-        self.replayed = 0  # of those the ones whose first try had made its change
-        self.troubles = []  # what no client may be answered
+        self.resent = 0  # requests sent again because no answer came
+        self.refused = 0  # those that were answered with 503
+        self.replayed = 0  # those whose first try had made its change
+        self.troubles = []  # answers that no client may get
 
     def snapshot(self):
-        """What is acknowledged just now: IDs by address, and the IDs made active."""
+        """Returns what is acknowledged now: IDs by address, and the IDs made active."""
         with self.lock:
             return dict(self.acknowledged), set(self.activated)
 
 
 class Writers:
-    """Clients that post partners, and make every third of them active, until the block of this context ends.
+    """Clients that post partners, and make every third of them active, until this context ends.
 
-    Each post has an Idempotency-Key, and is sent until it is acknowledged; a PUT likewise.
+    Each post has an Idempotency-Key and is repeated until it is acknowledged, as is a PUT.
     """
 
     def __init__(self, ledger, connect, count=6, name="a", pause=0.0, notes=0, patience=60.0):
-        """connect: makes a service.Client. name: sets these clients' addresses apart. pause: seconds between two
-        posts of a client. notes: characters of each partner's notes. patience: seconds to try one request."""
+        """connect: makes a service.Client. name: a prefix of these clients' addresses. pause: seconds between two posts
+        of a client. notes: the length of each partner's notes. patience: seconds to try one request."""
         self.ledger, self.connect, self.pause, self.patience = ledger, connect, pause, patience
         self.notes = notes
         self.over = threading.Event()
-        self.going = threading.Event()  # While it is not set, each client finishes what it is at, and waits.
+        self.going = threading.Event()  # While it is not set, each client finishes its request and waits.
         self.going.set()
         self.threads = [
             threading.Thread(target=self._run, args=(f"{name}{number}",), daemon=True) for number in range(count)]
@@ -55,25 +55,25 @@ class Writers:
 
     def __exit__(self, error, *_):
         self.over.set()
-        if not error:  # Else nobody may be there to answer them.
+        if not error:  # Otherwise the service may be gone.
             self.stop()
 
     def stop(self):
-        """Lets each client finish what it is at."""
+        """Lets each client finish its request."""
         self.over.set()
         self.going.set()
         for thread in self.threads:
             thread.join()
 
     def wait_for(self, count, seconds=30):
-        """Waits until so many more posts are acknowledged."""
+        """Waits until this many more posts are acknowledged."""
         wanted = len(self.ledger.acknowledged) + count
         end = time.monotonic() + seconds
         while len(self.ledger.acknowledged) < wanted:
             if self.ledger.troubles:
                 raise Failure(self.ledger.troubles[0])
             if time.monotonic() > end:
-                raise Failure(f"no {count} posts were acknowledged within {seconds} s")
+                raise Failure(f"fewer than {count} posts were acknowledged within {seconds} s")
             time.sleep(0.002)
 
     def _run(self, name):
@@ -107,7 +107,7 @@ class Writers:
                 ledger.activated.add(identifier)
 
     def _send(self, client, wanted, *request):
-        """Sends a request until it is answered, by the responder itself, with the status that is wanted."""
+        """Sends a request until the responder answers it with the wanted status."""
         end = time.monotonic() + self.patience
         while True:
             try:
@@ -115,7 +115,7 @@ class Writers:
                 if answer.status == wanted:
                     return answer
                 if answer.status not in (502, 503, 504):
-                    raise Failure(f"{request[0]} {request[1]} was answered {answer.status}: {answer.body[:300]!r}")
+                    raise Failure(f"{request[0]} {request[1]} was answered with {answer.status}: {answer.body[:300]!r}")
                 with self.ledger.lock:
                     self.ledger.refused += answer.status == 503
             except (OSError, http.client.HTTPException):
@@ -128,16 +128,16 @@ class Writers:
 
 
 class Follower:
-    """Follows the events, and knows from them alone which partners were made and made active."""
+    """Follows the events, and learns from them which partners were created and made active."""
 
     def __init__(self):
         self.number = 0
         self.made = {}  # IDs by address
         self.active = set()
-        self.twice = 0  # addresses, or numbers of events, that came a second time
+        self.twice = 0  # repeated addresses and event numbers
 
     def follow(self, client, acknowledged, activated):
-        """Reads on, until all that was acknowledged has come or there is nothing more. Returns what is missing."""
+        """Reads events until everything acknowledged has come or none are left. Returns what is missing."""
         while True:
             answer = client.expect(200, "GET", f"/api/admin/events?limit=100&after={self.number}").json
             for event in answer["data"]:
@@ -175,8 +175,8 @@ class Balance:
     doubled: int  # there twice, or under another ID than the one acknowledged
 
     def figures(self):
-        return [("acknowledged and missing", self.missing), ("present and never sent", self.strange),
-                ("doubled", self.doubled)]
+        return [("acknowledged, missing", self.missing), ("present, never sent", self.strange),
+                ("duplicated", self.doubled)]
 
     def __bool__(self):
         return not (self.missing or self.strange or self.doubled)

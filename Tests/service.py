@@ -1,12 +1,13 @@
-"""The whole service as the programs in Benchmarks and Faults run it: the release build of the executable behind nginx
-on a free port of 127.0.0.1, with a database and a folder of its own.
+"""Runs the whole service for the programs in Benchmarks and Faults: the release build behind nginx, on a free port of
+127.0.0.1, with a database and a directory of its own.
 
-Everything that is started ends with the program that started it, by process ID, whatever ends that.
+Every process that is started here ends with the program that started it.
 """
 
 import contextlib
 import ctypes
 import dataclasses
+import glob
 import http.client
 import json
 import math
@@ -20,16 +21,16 @@ import tempfile
 import time
 
 PROJECT = pathlib.Path(__file__).resolve().parent.parent
-# A Debian user's PATH has no sbin, where nginx is.
+# A Debian user's PATH does not include sbin, where nginx is.
 os.environ["PATH"] += ":/usr/sbin"
 
 
 class Trouble(Exception):
-    """What keeps a program from measuring at all, said in one line."""
+    """The reason why a program cannot run its test or measurement, in one line."""
 
 
 class Failure(Trouble):
-    """What the service did that it must not do, with the figures gathered until then, if there are any."""
+    """A fault of the service, with the figures collected so far."""
 
     def __init__(self, text, figures=()):
         super().__init__(text)
@@ -37,24 +38,24 @@ class Failure(Trouble):
 
 
 def say(text):
-    """Tells how things go, beside the results."""
+    """Prints progress to standard error."""
     print(text, file=sys.stderr, flush=True)
 
 
 def require(*packages):
-    """Installs the Debian packages that are missing, those that the service needs included."""
+    """Installs missing packages, including those that the service needs."""
     if subprocess.run([PROJECT / "nginx/requirements", *packages]).returncode:
         raise Trouble("packages are missing")
 
 
 def build():
-    """The executable's path: the environment's TOMI_EXECUTABLE, or one built here as nginx/package builds it."""
+    """Returns the executable's path: TOMI_EXECUTABLE, or a new build like that of nginx/package."""
     if named := os.environ.get("TOMI_EXECUTABLE"):
         if not os.access(named, os.X_OK):
-            raise Trouble(f"{named} (TOMI_EXECUTABLE) is not there, or not executable")
+            raise Trouble(f"TOMI_EXECUTABLE: {named} does not exist or is not executable")
         return os.path.abspath(named)
     say("Building")
-    # With the Swift runtime linked in, as it is deployed: that makes a request cheaper as well.
+    # With the Swift runtime linked in, as it is deployed. That also makes a request cheaper.
     command = ["swift", "build", "--package-path", PROJECT, "--scratch-path", PROJECT / ".build/package",
                "--configuration", "release", "--static-swift-stdlib"]
     if subprocess.run([*command, "--product", "tomi-referrals"], stdout=sys.stderr).returncode:
@@ -65,20 +66,20 @@ def build():
 
 @contextlib.contextmanager
 def temporary_folder(parent=None):
-    """A folder that is gone afterwards; in /tmp, for a socket's path has 107 bytes at most (unix(7))."""
+    """A directory in /tmp that is removed at the end. A socket's path must not exceed 107 bytes (unix(7))."""
     with tempfile.TemporaryDirectory(prefix="tomi-", dir=parent or "/tmp") as folder:
         yield folder
 
 
 def free_port():
-    """A port of 127.0.0.1 on which nothing listens just now."""
+    """Returns a port of 127.0.0.1 on which nothing listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
 
 
 def eventually(condition, seconds=20.0, every=0.01):
-    """Waits until the condition holds; its value, or the last one when the time is over."""
+    """Waits until the condition holds or the time is over; returns its last value."""
     end = time.monotonic() + seconds
     while not (value := condition()) and time.monotonic() < end:
         time.sleep(every)
@@ -89,10 +90,10 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Program:
-    """A program that ends when it is told to, or with the process that started it."""
+    """A program that ends when it is stopped, or with the process that started it."""
 
     def __init__(self, command, log, environment=None, stdin=subprocess.DEVNULL, descriptors=()):
-        """Starts a command, found on the PATH. What it writes is appended to the file `log`."""
+        """Starts a command from the PATH, and appends its output to the file `log`."""
         parent = os.getpid()
 
         def end_with_parent():
@@ -110,12 +111,12 @@ class Program:
         return self.process.poll() is None
 
     def send(self, number):
-        """Sends a signal, if the program still runs."""
+        """Sends a signal if the program is running."""
         if self.is_running():
             os.kill(self.pid, number)
 
     def stop(self, number=signal.SIGTERM, seconds=30):
-        """Ends it in order; its exit status, negative for a signal, None if it had to be killed."""
+        """Stops it; returns its exit status, negative for a signal, None if it had to be killed."""
         self.send(number)
         try:
             return self.process.wait(seconds)
@@ -124,18 +125,18 @@ class Program:
             return None
 
     def kill(self):
-        """kill -9, with all that it started."""
+        """Kills it and everything that it started (SIGKILL)."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self.process.wait()
 
     def children(self):
-        """The IDs of the processes that it started and that run."""
+        """Returns the IDs of its running child processes."""
         with open(f"/proc/{self.pid}/task/{self.pid}/children") as file:
             return [int(word) for word in file.read().split()]
 
     def cpu_seconds(self):
-        """The CPU time that it and its children have used, proc_pid_stat(5)."""
+        """Returns the CPU time that it and its children have used, proc_pid_stat(5)."""
         total = 0
         for pid in [self.pid, *self.children()]:
             with open(f"/proc/{pid}/stat") as file:
@@ -149,11 +150,13 @@ class Program:
             return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmRSS:"))
 
     def descriptors(self):
-        """How many descriptors the process itself has open, at the least within a second: connections that are just
-        being closed do not count."""
+        """Returns how many descriptors the process has open: the minimum within a second, so that connections which
+        are being closed do not count. The database's files do not count either: more of them are opened when more
+        requests than before read at the same moment."""
         end, least = time.monotonic() + 1, math.inf
         while time.monotonic() < end:
-            least = min(least, len(os.listdir(f"/proc/{self.pid}/fd")))
+            targets = [os.path.basename(os.path.realpath(path)) for path in glob.glob(f"/proc/{self.pid}/fd/*")]
+            least = min(least, sum(not target.startswith("referrals.db") for target in targets))
             time.sleep(0.05)
         return least
 
@@ -170,15 +173,15 @@ class Answer:
 
 
 class Client:
-    """A caller with one kept connection. Raises OSError or http.client.HTTPException when no answer came; nothing is
-    sent a second time by itself."""
+    """A caller with one kept connection. Without an answer it raises OSError or http.client.HTTPException. It never
+    sends a request twice."""
 
     def __init__(self, port, token=None, timeout=30):
         self.token = token
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
 
     def request(self, method, path, body=None, headers=None):
-        """Sends a request, its body as JSON if it is not bytes already."""
+        """Sends a request, with a body of bytes or of a value that is sent as JSON."""
         headers = dict(headers or {})
         if self.token:
             headers.setdefault("Authorization", f"Bearer {self.token}")
@@ -195,7 +198,7 @@ class Client:
             raise
 
     def expect(self, status, method, path, body=None, headers=None):
-        """The answer, which must have the status."""
+        """Sends a request and returns the answer, which must have the status."""
         answer = self.request(method, path, body, headers)
         if answer.status != status:
             raise Failure(f"{method} {path}: {answer.status} instead of {status}: {answer.body[:300]!r}")
@@ -206,12 +209,12 @@ class Client:
 
 
 class WebServer:
-    """nginx with the shipped configuration, in front of a responder's socket."""
+    """nginx with the shipped configuration in front of a responder's socket."""
 
     def __init__(self, folder, socket_path, options=("--no-limits", "--no-cache"), workers=None):
-        """Starts it in `folder`, which must exist and be its own."""
+        """Starts it in the directory `folder`, which must exist and be used by nothing else."""
         self.folder = folder
-        for _ in range(5):  # Another process may take the port that was free a moment ago.
+        for _ in range(5):  # Another process may take the free port first.
             self.port = free_port()
             subprocess.run(
                 [PROJECT / "nginx/configure", "--port", str(self.port), "--socket", socket_path, *options, folder],
@@ -226,10 +229,10 @@ class WebServer:
             if self.program.is_running():
                 return
         errors = pathlib.Path(folder, "errors").read_text()
-        raise Trouble(f"nginx does not start: {errors[-500:]}")
+        raise Trouble(f"nginx did not start: {errors[-500:]}")
 
     def edit(self, name, change):
-        """Changes a file of its configuration; counts from the next start or reload."""
+        """Changes a file of its configuration, from the next start or reload on."""
         path = pathlib.Path(self.folder, name)
         path.write_text(change(path.read_text()))
 
@@ -241,14 +244,14 @@ class WebServer:
 
 
 class Service:
-    """The responder behind nginx; a context manager that kills what is left at its end."""
+    """The responder behind nginx. A context manager that kills both at its end."""
 
     def __init__(self, executable, folder, options=(), nginx_options=("--no-limits", "--no-cache"), demo=None,
                  data=None, environment=None, wrapper=()):
-        """Makes a database, and starts nginx and a responder on it.
+        """Creates a database, and starts nginx and a responder on it.
 
         options: of `serve`. demo: options of `demo`, which fills the database; None for an empty one.
-        data: the folder of the database, if it is to be elsewhere. wrapper: what starts the responder.
+        data: another directory for the database. wrapper: the command that starts the responder.
         """
         self.executable, self.folder, self.options = executable, folder, list(options)
         self.environment, self.wrapper = environment, list(wrapper)
@@ -280,22 +283,22 @@ class Service:
                 program.kill()
 
     def command(self, *words, database=None, expected=0):
-        """Runs a command of the executable, and returns what it wrote on standard output."""
+        """Runs a command of the executable and returns its standard output."""
         result = subprocess.run(
             [self.executable, *map(str, words), "--database", database or self.database], capture_output=True,
             text=True)
         if expected is not None and result.returncode != expected:
-            raise Trouble(f"{words[0]} ended with {result.returncode}: {(result.stderr or result.stdout)[-500:]}")
+            raise Trouble(f"{words[0]} exited with {result.returncode}: {(result.stderr or result.stdout)[-500:]}")
         return result.stdout
 
     def check(self, database=None):
-        """What `check` finds wrong with the database, or with a copy; empty if it is sound."""
+        """Returns what `check` finds wrong with the database or a copy of it; empty if nothing."""
         result = subprocess.run(
             [self.executable, "check", "--database", database or self.database], capture_output=True, text=True)
-        return "" if result.returncode == 0 else (result.stdout + result.stderr).strip() or "no word"
+        return "" if result.returncode == 0 else (result.stdout + result.stderr).strip() or "no output"
 
     def start(self, waits=True, wrapper=None, environment=None, descriptors=(), own_socket=True):
-        """Starts a responder. Without a socket of its own it gets its listening socket from the wrapper."""
+        """Starts a responder. Without own_socket, the wrapper hands it a listening socket."""
         logged = os.path.getsize(self.log_path) if os.path.exists(self.log_path) else 0
         command = [*(self.wrapper if wrapper is None else wrapper), self.executable, "serve", "--database",
                    self.database]
@@ -307,11 +310,11 @@ class Service:
         if waits:
             eventually(lambda: not self.responder.is_running() or '"message":"started"' in self.log(logged))
             if not self.responder.is_running() or '"message":"started"' not in self.log(logged):
-                raise Failure(f"the responder does not start: {self.log(logged)[-500:]}")
+                raise Failure(f"the responder did not start: {self.log(logged)[-500:]}")
         return self.responder
 
     def log(self, since=0):
-        """What the responders logged, from a byte on."""
+        """Returns what the responders logged, from a byte on."""
         with open(self.log_path, "rb") as file:
             file.seek(since)
             return file.read().decode(errors="replace")

@@ -13,26 +13,23 @@ func authenticate(
   _ request: Request, for route: Route, in records: Snapshot, _ verifier: WebTokenVerifier?
 ) throws -> Caller? {
   guard route.audience != .anyone else { return nil }
-  let headers = request.headers[values: .authorization]
-  guard headers.count < 2 else {
-    throw Failure.invalidParameter([
-      FieldError(
-        .header("Authorization"), .repeatedParameter, "This header may stand only once.")
-    ])
-  }
-  guard let header = headers.first else { throw Failure.unauthenticated(tokenGiven: false) }
-  // RFC 6750, section 2.1; a scheme's case does not count (RFC 9110, section 11.1).
-  let parts = header.split(separator: " ", maxSplits: 1)
-  guard parts.count == 2, parts[0].lowercased() == "bearer" else {
+  guard let header = try request.header(.authorization) else {
     throw Failure.unauthenticated(tokenGiven: false)
   }
-  guard let caller = try caller(of: String(parts[1]).trimmingWhitespace(), in: records, verifier)
+  // RFC 6750, section 2.1; a scheme's case does not count (RFC 9110, section 11.1).
+  let scheme = header.utf8.prefix { $0 != UInt8(ascii: " ") }
+  guard scheme.count < header.utf8.count, String(scheme)?.lowercased() == "bearer" else {
+    throw Failure.unauthenticated(tokenGiven: false)
+  }
+  guard
+    let caller = try caller(
+      of: String(header[scheme.endIndex...]).trimmingWhitespace(), in: records, verifier)
   else { throw Failure.unauthenticated(tokenGiven: true) }
   let isAllowed =
     switch route.audience {
     case .anyone, .member: true
     case .staff: caller.isStaff
-    case .partner: try records.partner(ofUser: caller.userID) != nil
+    case .partner: try records.partnerID(ofUser: caller.userID) != nil
     }
   guard isAllowed else { throw Failure.forbidden }
   return caller
@@ -42,11 +39,11 @@ private func caller(
   of token: String, in records: Snapshot, _ verifier: WebTokenVerifier?
 ) throws -> Caller? {
   // One of our own has no dot in it.
-  guard let verifier, token.contains(".") else {
+  guard let verifier, token.utf8.contains(UInt8(ascii: ".")) else {
     return try records.caller(tokenSHA256: AccessToken.sha256(of: token))
   }
   guard let caller = verifier.caller(of: token, now: records.now),
-    let user = try records.user(caller.userID), !user.disabled
+    let user = try records.user(caller.userID), !user.isDisabled
   else { return nil }
   return caller
 }

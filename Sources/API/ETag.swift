@@ -12,24 +12,27 @@ enum ETag {
   /// Whether a list of tags, as in `If-Match` and `If-None-Match`, names this one. Weak forms count as
   /// equal: compression on the way weakens our tags, and nobody else makes any.
   static func list(_ list: String, names tag: String) -> Bool {
-    list.split(separator: ",").contains { part in
-      var part = part.drop(while: \.isWhitespace)
-      while part.last?.isWhitespace == true { part.removeLast() }
-      if part.hasPrefix("W/") { part = part.dropFirst(2) }
-      return part == tag || part == "*"
+    list.utf8.split(separator: UInt8(ascii: ",")).contains { part in
+      let spaces: Set = [UInt8(ascii: " "), UInt8(ascii: "\t")]
+      var part = part.drop { spaces.contains($0) }
+      while let last = part.last, spaces.contains(last) { part.removeLast() }
+      if part.starts(with: "W/".utf8) { part = part.dropFirst(2) }
+      return part.elementsEqual(tag.utf8) || part.elementsEqual("*".utf8)
     }
   }
 }
 
 /// What a caller makes a change depend on (RFC 9110, section 13.1).
-struct Preconditions {
+struct Preconditions: Sendable {
   private let ifMatch: String?
   private let ifNoneMatch: String?
 
   /// Nil if the request has none.
-  init?(_ request: Request) {
-    ifMatch = request.headers[.ifMatch]
-    ifNoneMatch = request.headers[.ifNoneMatch]
+  ///
+  /// - Throws: `Failure.invalidParameter`.
+  init?(_ request: Request) throws {
+    ifMatch = try request.header(.ifMatch, isList: true)
+    ifNoneMatch = try request.header(.ifNoneMatch, isList: true)
     if ifMatch == nil, ifNoneMatch == nil { return nil }
   }
 

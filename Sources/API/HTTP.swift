@@ -1,4 +1,6 @@
+import Domain
 import HTTPTypes
+import JSON
 
 /// A request, read to its end.
 package struct Request: Sendable {
@@ -21,6 +23,29 @@ package struct Request: Sendable {
     self.headers = headers
     self.body = body
     self.id = id
+  }
+}
+
+extension Request {
+  /// The value of a header; nil if it was not sent.
+  ///
+  /// - Parameter isList: Whether several are one list (RFC 9110, section 5.3).
+  /// - Throws: `Failure.invalidParameter` if it was repeated and is no list, or is not in the stream-safe
+  ///   format.
+  func header(_ name: HTTPField.Name, isList: Bool = false) throws -> String? {
+    let values = headers[values: name]
+    guard let first = values.first else { return nil }
+    func refuse(_ code: FieldCode, _ detail: String) -> Failure {
+      .invalidParameter([FieldError(.header(name.rawName), code, detail)])
+    }
+    guard values.count == 1 || isList else {
+      throw refuse(.repeatedParameter, "This header can be sent only once.")
+    }
+    let value = values.count == 1 ? first : values.joined(separator: ", ")
+    guard isStreamSafe(value) else {
+      throw refuse(.invalidFormat, "Must not have more than 30 combining marks in a row.")
+    }
+    return value
   }
 }
 
@@ -68,13 +93,10 @@ struct Answer: Sendable {
   /// Whether this is the first answer to an earlier request with the same idempotency key.
   var isReplay = false
 
-  /// A single thing, with its version.
-  static func thing(_ view: some View) -> Answer { thing(view.bytes) }
+  /// A single resource as JSON, with its version.
+  static func resource(_ body: [UInt8]) -> Answer { Answer(body: body, etag: ETag.of(body)) }
 
-  /// A single thing, given as JSON, with its version.
-  static func thing(_ body: [UInt8]) -> Answer { Answer(body: body, etag: ETag.of(body)) }
-
-  /// The same thing, made just now.
+  /// The same for a resource that was created just now.
   func created(at location: String) -> Answer {
     var answer = self
     answer.status = .created

@@ -15,24 +15,21 @@ struct IdempotencyKey: Sendable {
   /// - Parameter isTaken: Whether the route takes one.
   /// - Throws: `Failure.invalidParameter`.
   init?(_ request: Request, path: String, body: [UInt8], isTaken: Bool) throws {
-    let values = request.headers[values: .idempotencyKey]
-    guard let value = values.first else { return nil }
+    guard let value = try request.header(.idempotencyKey) else { return nil }
     func refuse(_ code: FieldCode, _ detail: String) -> Failure {
       .invalidParameter([FieldError(.header("Idempotency-Key"), code, detail)])
     }
     guard isTaken else {
-      throw refuse(.notAllowedHere, "This answer is never stored, so it cannot be given again.")
-    }
-    guard values.count == 1 else {
-      throw refuse(.repeatedParameter, "This header may stand only once.")
+      throw refuse(.notAllowedHere, "Not allowed: this answer is never stored.")
     }
     var key = value.trimmingWhitespace()
-    if key.count > 1, key.hasPrefix("\""), key.hasSuffix("\"") {
+    if key.utf8.count > 1, key.utf8.first == UInt8(ascii: "\""), key.utf8.last == UInt8(ascii: "\"")
+    {
       key = String(key.dropFirst().dropLast())
     }
     guard (1...255).contains(key.utf8.count), key.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
     else {
-      throw refuse(.invalidFormat, "1 to 255 visible ASCII characters are expected.")
+      throw refuse(.invalidFormat, "Must be 1 to 255 visible ASCII characters.")
     }
     self.key = key
     self.path = path
@@ -51,7 +48,8 @@ struct IdempotencyKey: Sendable {
     if let stored = try change.storedAnswer(user: user, path: path, key: key) {
       guard stored.requestSHA256 == bodySHA256 else { throw Failure.idempotencyKeyReused }
       return Answer(
-        status: HTTPResponse.Status(code: stored.status), body: stored.body, etag: stored.etag,
+        status: [.ok, .created, .noContent].first { $0.code == stored.status }
+          ?? HTTPResponse.Status(code: stored.status), body: stored.body, etag: stored.etag,
         location: stored.location, isReplay: true)
     }
     let answer = try body()

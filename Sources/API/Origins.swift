@@ -1,8 +1,9 @@
 import HTTPTypes
+import JSON
 
 /// The origins whose pages may call the service (CORS, https://fetch.spec.whatwg.org/#http-cors-protocol).
 struct Origins: Sendable {
-  let allowed: Set<String>
+  let allowed: [String]
 
   private static let requestHeaders =
     "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match"
@@ -13,9 +14,15 @@ struct Origins: Sendable {
   func mark(_ response: inout Response, for request: Request) {
     // On every answer, also to others: a cache must not give one origin's answer to another.
     response.headers.add(.vary, "Origin")
-    guard let origin = request.headers[.origin], allowed.contains(origin) else { return }
+    guard let origin = allowedOrigin(of: request) else { return }
     response.headers[.accessControlAllowOrigin] = origin
     response.headers[.accessControlExposeHeaders] = Origins.exposedHeaders
+  }
+
+  /// The request's origin, if it is on the list.
+  private func allowedOrigin(of request: Request) -> String? {
+    guard let origin = request.headers[.origin] else { return nil }
+    return allowed.first { $0.isSame(as: origin) }
   }
 
   /// Answers `OPTIONS`, a preflight or not.
@@ -23,7 +30,7 @@ struct Origins: Sendable {
     var response = Response(status: .noContent)
     response.headers[.allow] = methods.joined(separator: ", ")
     response.headers[.cacheControl] = "no-store"
-    guard let origin = request.headers[.origin], allowed.contains(origin) else { return response }
+    guard allowedOrigin(of: request) != nil else { return response }
     response.headers[.accessControlAllowMethods] = methods.joined(separator: ", ")
     response.headers[.accessControlAllowHeaders] = Origins.requestHeaders
     response.headers[.accessControlMaxAge] = "7200"

@@ -44,7 +44,8 @@ struct Problem: View {
       case .transitionNotAllowed(_, _, let allowed): json.field("allowed", allowed)
       case .partnerNotReady(let missing): json.field("missing", missing)
       case .partnerNotEligible(let reasons): json.field("reasons", reasons.map(\.rawValue))
-      case .referralAlreadyOpen(let existing): json.field("existing", existing)
+      case .referralAlreadyOpen(let group, let referral):
+        json.field("existing", Problem.path(group, referral))
       default: break
       }
     }
@@ -54,14 +55,15 @@ struct Problem: View {
 extension Problem {
   /// A failure of ours, of which the caller learns nothing.
   static let internalError = Problem(
-    status: .internalServerError, code: "internal", title: "The service failed",
+    status: .internalServerError, code: "internal", title: "Internal error",
     detail: "Something went wrong on our side. It was logged with this request's ID.")
 
   init(_ failure: Failure) {
     switch failure {
     case .malformedJSON(let detail):
       self.init(
-        status: .badRequest, code: "malformed_json", title: "The body is not JSON", detail: detail)
+        status: .badRequest, code: "malformed_json", title: "The body is not valid JSON",
+        detail: detail)
     case .invalidParameter(let errors):
       self.init(
         status: .badRequest, code: "invalid_parameter", title: "A parameter is not valid",
@@ -69,43 +71,41 @@ extension Problem {
         errors: errors)
     case .unauthenticated(let tokenGiven):
       self.init(
-        status: .unauthorized, code: "unauthenticated", title: "A valid token is needed",
+        status: .unauthorized, code: "unauthenticated", title: "A valid token is required",
         detail: tokenGiven
           ? "The token is unknown, expired or revoked."
-          : "Send a token in the header Authorization: Bearer.")
+          : "Send a token in the header \"Authorization: Bearer TOKEN\".")
       headers[.wwwAuthenticate] =
         "Bearer realm=\"tomi\"" + (tokenGiven ? ", error=\"invalid_token\"" : "")
     case .forbidden:
       self.init(
-        status: .forbidden, code: "forbidden", title: "The token does not give this right",
-        detail: "Another kind of token is needed here.")
+        status: .forbidden, code: "forbidden", title: "The token does not allow this",
+        detail: "This request needs another kind of token.")
     case .notFound:
       self.init(
-        status: .notFound, code: "not_found", title: "There is nothing here",
-        detail: "There is no such path or thing, or it is not yours to see.")
+        status: .notFound, code: "not_found", title: "Not found",
+        detail: "Nothing exists at this path, or your token can't see it.")
     case .methodNotAllowed(let allowed):
       self.init(
-        status: .methodNotAllowed, code: "method_not_allowed",
-        title: "The path does not have this method",
-        detail: "It has \(allowed.joined(separator: ", ")).")
+        status: .methodNotAllowed, code: "method_not_allowed", title: "Method not allowed",
+        detail: "Allowed methods: \(allowed.joined(separator: ", ")).")
       headers[.allow] = allowed.joined(separator: ", ")
     case .conflict(let conflict):
       self.init(conflict)
     case .preconditionFailed:
       self.init(
         status: .preconditionFailed, code: "precondition_failed",
-        title: "The thing has changed meanwhile",
-        detail:
-          "The present version is not one that If-Match and If-None-Match allow. Read it again.")
+        title: "The resource has changed",
+        detail: "The resource has changed since you read it. Read it again and retry.")
     case .tooLarge:
       self.init(
         status: .contentTooLarge, code: "too_large", title: "The body is too large",
-        detail: "A body may have 65536 bytes at most.")
+        detail: "The body must be 64 KiB or smaller.")
     case .unsupportedMediaType:
       self.init(
         status: .unsupportedMediaType, code: "unsupported_media_type",
-        title: "The body is not declared as JSON",
-        detail: "Send the header Content-Type: application/json.")
+        title: "The body must be JSON",
+        detail: "Send the header \"Content-Type: application/json\".")
     case .validation(let errors):
       self.init(
         status: .unprocessableContent, code: "validation", title: "The request is not valid",
@@ -113,12 +113,12 @@ extension Problem {
     case .idempotencyKeyReused:
       self.init(
         status: .unprocessableContent, code: "idempotency_key_reused",
-        title: "The idempotency key was used before",
-        detail: "This key came with another body in the last 24 hours. Make a new key.")
+        title: "The idempotency key was used for another request",
+        detail: "This key was sent with another body in the last 24 hours. Use a new key.")
     case .unavailable:
       self.init(
-        status: .serviceUnavailable, code: "unavailable", title: "The service is not available",
-        detail: "The database cannot be used just now. Nothing was changed; try again.")
+        status: .serviceUnavailable, code: "unavailable", title: "The service is unavailable",
+        detail: "The database can't be used right now. Nothing was changed. Try again.")
       headers[.retryAfter] = "5"
     }
   }
@@ -129,28 +129,28 @@ extension Problem {
       case .transitionNotAllowed(let from, let to, let allowed):
         (
           "transition_not_allowed", "This change of status is not allowed",
-          "From \(from) to \(to) there is no way"
-            + (allowed.isEmpty ? "." : "; allowed: \(allowed.joined(separator: ", ")).")
+          Problem.sentence(from: from, to: to)
+            + (allowed.isEmpty ? "" : " Allowed: \(allowed.joined(separator: ", ")).")
         )
       case .partnerNotReady(let missing):
         (
-          "partner_not_ready", "The partner lacks what an active one needs",
-          "Missing: \(missing.joined(separator: ", "))."
+          "partner_not_ready", "The partner is not ready to be active",
+          "An active partner needs: \(missing.joined(separator: ", "))."
         )
       case .partnerExists:
         (
-          "partner_exists", "There is such a partner already",
+          "partner_exists", "The partner already exists",
           "Another partner of this type has this e-mail address."
         )
       case .userAlreadyLinked:
         (
-          "user_already_linked", "The user is linked already",
-          "This user is linked to another partner record."
+          "user_already_linked", "The user is already linked",
+          "This user is linked to another partner."
         )
       case .partnerHasReferrals:
         (
-          "partner_has_referrals", "The partner's type is fixed",
-          "A referral names this partner, so its type cannot change."
+          "partner_has_referrals", "The partner's type can't change",
+          "A referral request names this partner, so its type can't change."
         )
       case .partnerNotEligible(let reasons):
         (
@@ -159,34 +159,49 @@ extension Problem {
         )
       case .partnerAlreadyIntroduced:
         (
-          "partner_already_introduced", "A partner was introduced already",
-          "Take the request back to pending before you name another partner."
+          "partner_already_introduced", "A partner is already introduced",
+          "Set the request back to pending before you name another partner."
         )
       case .referralNotPending:
         (
           "referral_not_pending", "The request is not pending",
-          "The type of partner can change only while the request is pending."
+          "The partner type can change only while the request is pending."
         )
-      case .referralAlreadyOpen(let existing):
+      case .referralAlreadyOpen(let group, let referral):
         (
-          "referral_already_open", "There is an open request already",
-          "The group has an open request for this type and state: \(existing)."
+          "referral_already_open", "The group already has an open request",
+          "The group has an open request for this type and state: \(Problem.path(group, referral))."
         )
       case .outcomeNotPossible(let status):
         (
-          "outcome_not_possible", "There is no outcome to record",
-          "A request that is \(status.rawValue) has no outcome: it is recorded from the "
-            + "introduction on, and not once the request is cancelled."
+          "outcome_not_possible", "The request can't have an outcome",
+          "\(status.withArticle) request can't have an outcome. Record it after the introduction "
+            + "and before a cancellation."
         )
       case .noActivePartner:
         (
-          "no_active_partner", "There is no active partner",
-          "Coverage without an active partner cannot be pinned to available."
+          "no_active_partner", "No active partner",
+          "Coverage without an active partner can't be pinned to available."
         )
       case .emailTaken:
-        ("email_taken", "The e-mail address is taken", "Another user has this e-mail address.")
+        (
+          "email_taken", "The e-mail address is taken",
+          "Another user has this e-mail address."
+        )
       }
     self.init(status: .conflict, code: code, title: title, detail: detail, conflict: conflict)
+  }
+
+  /// Why a change of status is refused, such as `A connected request can't go back to pending.`
+  private static func sentence(from: String, to: String) -> String {
+    func adjective(_ status: String) -> String {
+      ReferralStatus(rawValue: status)?.adjective ?? status.replacing("_", with: " ")
+    }
+    let article = "aeiou".contains(from.prefix(1)) ? "An" : "A"
+    // Partners and requests share no status; both have a first one, to which they go back.
+    let subject = ReferralStatus(rawValue: from) == nil ? "partner" : "request"
+    let verb = to == ReferralStatus.pending.rawValue ? "go back to" : "become"
+    return "\(article) \(adjective(from)) \(subject) can't \(verb) \(adjective(to))."
   }
 
   private static func sentence(_ reason: Ineligibility) -> String {
@@ -197,8 +212,13 @@ extension Problem {
     }
   }
 
+  /// The path of a group's request.
+  private static func path(_ group: ID, _ referral: ID) -> String {
+    "/api/groups/\(group)/referrals/\(referral)"
+  }
+
   private static func count(_ errors: [FieldError], _ one: String, _ many: String) -> String {
     errors.count == 1
-      ? "1 \(one) needs another value." : "\(errors.count) \(many) need another value."
+      ? "1 \(one) needs another value." : "\(errors.count) \(many) need other values."
   }
 }

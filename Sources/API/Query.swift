@@ -32,8 +32,8 @@ extension Parameter {
           FieldProblem(
             .outOfRange,
             range.upperBound == .max
-              ? "A whole number of \(range.lowerBound) at least is expected."
-              : "A whole number from \(range.lowerBound) to \(range.upperBound) is expected."))
+              ? "Must be a whole number, \(range.lowerBound) or more."
+              : "Must be a whole number from \(range.lowerBound) to \(range.upperBound)."))
       }
       return .success(String(value))
     }
@@ -42,32 +42,32 @@ extension Parameter {
   static func id(_ name: String) -> Parameter {
     Parameter(name: name) { text in
       guard let id = ID(text) else {
-        return .failure(FieldProblem(.invalidFormat, "An ID is a UUID."))
+        return .failure(FieldProblem(.invalidFormat, "Must be a UUID."))
       }
       return .success(id.text)
     }
   }
 
-  /// One or more words of a vocabulary, parted by commas.
+  /// One or more words of a vocabulary, separated by commas.
   static func words<Word: RawRepresentable<String> & CaseIterable>(
     _ name: String, _: Word.Type, of allowed: [Word] = Array(Word.allCases)
   ) -> Parameter {
     let words = allowed.map(\.rawValue)
     return list(name) { text in
-      words.contains(text)
+      words.contains { $0.isSame(as: text) }
         ? .success(text)
         : .failure(
           FieldProblem(
-            .unknownValue, "One or more of these are expected: \(words.joined(separator: ", ")).")
+            .unknownValue, "Must be one or more of: \(words.joined(separator: ", ")).")
         )
     }
   }
 
-  /// One or more state codes, parted by commas.
+  /// One or more state codes, separated by commas.
   static func states(_ name: String) -> Parameter {
     list(name) { text in
       guard let state = StateCode(text) else {
-        return .failure(FieldProblem(.unknownState, "US state codes are expected, such as MN,CA."))
+        return .failure(FieldProblem(.unknownState, "Must be US state codes, such as MN,CA."))
       }
       return .success(state.rawValue)
     }
@@ -95,7 +95,7 @@ extension Parameter {
   static func state(_ name: String) -> Parameter {
     Parameter(name: name) { text in
       guard let state = StateCode(text) else {
-        return .failure(FieldProblem(.unknownState, "A US state code is expected, such as MN."))
+        return .failure(FieldProblem(.unknownState, "Must be a US state code, such as MN."))
       }
       return .success(state.rawValue)
     }
@@ -114,12 +114,14 @@ extension Parameter {
   ) -> Parameter {
     let words = Sort.allCases.map(\.rawValue)
     return Parameter(name: "sort", fallback: fallback) { text in
-      words.contains(text.hasPrefix("-") ? String(text.dropFirst()) : text)
+      words.contains {
+        "-\($0)".isSame(as: text) || $0.isSame(as: text)
+      }
         ? .success(text)
         : .failure(
           FieldProblem(
             .unknownValue,
-            "One of these is expected, - before it for descending: \(words.joined(separator: ", "))."
+            "Must be one of: \(words.joined(separator: ", ")). A leading - means descending."
           ))
     }
   }
@@ -153,19 +155,23 @@ struct Query: Sendable {
       let equals = part.firstIndex(of: UInt8(ascii: "=")) ?? part.endIndex
       let name = PercentEncoding.decode(part[..<equals], plusIsSpace: true)
       let value = PercentEncoding.decode(part[equals...].dropFirst(), plusIsSpace: true)
-      guard let name, let index = parameters.firstIndex(where: { $0.name == name }) else {
+      guard let name, let index = parameters.firstIndex(where: { $0.name.isSame(as: name) }) else {
         wrong(
           name ?? String(decoding: part[..<equals], as: UTF8.self),
-          FieldProblem(.unknownParameter, "There is no such parameter here."))
+          FieldProblem(.unknownParameter, "Unknown parameter."))
         continue
       }
       guard given[index] == nil else {
-        wrong(name, FieldProblem(.repeatedParameter, "This parameter may stand only once."))
+        wrong(name, FieldProblem(.repeatedParameter, "This parameter can be sent only once."))
         continue
       }
       given[index] = value ?? ""
       if value == nil {
-        wrong(name, FieldProblem(.invalidFormat, "This is not percent-encoded UTF-8."))
+        wrong(
+          name,
+          FieldProblem(
+            .invalidFormat,
+            "Must be percent-encoded UTF-8, with at most 30 combining marks in a row."))
       }
     }
     var values: [Value] = []
@@ -239,7 +245,7 @@ struct Query: Sendable {
   }
 
   static let foreignCursor = FieldProblem(
-    .invalidCursor, "This cursor was not given for this list with these filters and this order.")
+    .invalidCursor, "This cursor belongs to another list, other filters or another order.")
 
   /// What a cursor belongs to: the list, its filters and its order.
   private var fingerprint: String {
@@ -271,10 +277,11 @@ struct Query: Sendable {
 
 /// Percent-encoding (RFC 3986, section 2.1).
 enum PercentEncoding {
-  /// Decodes a part of a URL; nil if an escape is broken or the result is not UTF-8.
+  /// Decodes a part of a URL; nil if an escape is broken, or the result is not UTF-8 or not in the
+  /// stream-safe format.
   static func decode(_ text: ArraySlice<UInt8>, plusIsSpace: Bool = false) -> String? {
     guard text.contains(where: { $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: "+") }) else {
-      return String(decoding: text, as: UTF8.self)
+      return streamSafe(String(decoding: text, as: UTF8.self))
     }
     var bytes: [UInt8] = []
     var iterator = text.makeIterator()
@@ -291,8 +298,10 @@ enum PercentEncoding {
         bytes.append(byte)
       }
     }
-    return String(validating: bytes, as: UTF8.self)
+    return String(validating: bytes, as: UTF8.self).flatMap(streamSafe)
   }
+
+  private static func streamSafe(_ text: String) -> String? { isStreamSafe(text) ? text : nil }
 
   /// Encodes all but the unreserved characters and the comma.
   static func encode(_ text: String) -> String {

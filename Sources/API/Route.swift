@@ -19,7 +19,7 @@ enum Audience: Sendable {
 enum BodyUse: Sendable {
   /// A body means nothing and is not looked at.
   case none
-  /// There may be one.
+  /// A body may be sent.
   case optional
   case required
 }
@@ -27,10 +27,10 @@ enum BodyUse: Sendable {
 /// One row of the table of routes.
 struct Route: Sendable {
   enum Handler: Sendable {
-    /// Reads on one snapshot of the database.
-    case read(@Sendable (Call<Snapshot>) throws -> Answer)
-    /// Makes one change to the database, all or nothing.
-    case write(@Sendable (Call<Change>) throws -> Answer)
+    /// Answers from one snapshot of the database.
+    case read(@Sendable (Call, Snapshot) throws -> Answer)
+    /// Reads the request, without the database, and says what to change.
+    case change(@Sendable (Call) throws -> Plan)
   }
 
   let method: HTTPRequest.Method
@@ -53,7 +53,7 @@ struct Route: Sendable {
   /// A route that reads.
   static func get(
     _ pattern: String, _ audience: Audience, query parameters: [Parameter] = [],
-    storable: Bool = true, _ handler: @escaping @Sendable (Call<Snapshot>) throws -> Answer
+    storable: Bool = true, _ handler: @escaping @Sendable (Call, Snapshot) throws -> Answer
   ) -> Route {
     Route(
       method: .get, pattern: pattern, audience: audience, parameters: parameters, body: .none,
@@ -64,11 +64,11 @@ struct Route: Sendable {
   static func change(
     _ method: HTTPRequest.Method, _ pattern: String, _ audience: Audience,
     body: BodyUse = .required, storable: Bool = true,
-    _ handler: @escaping @Sendable (Call<Change>) throws -> Answer
+    _ handler: @escaping @Sendable (Call) throws -> Plan
   ) -> Route {
     Route(
       method: method, pattern: pattern, audience: audience, parameters: [], body: body,
-      storable: storable, handler: .write(handler))
+      storable: storable, handler: .change(handler))
   }
 
   private init(
@@ -91,116 +91,16 @@ struct Route: Sendable {
   func fits(_ path: [String]) -> Bool {
     guard path.count == segments.count else { return false }
     for (segment, text) in zip(segments, path) {
-      if case .literal(let literal) = segment, literal != text { return false }
+      if case .literal(let literal) = segment, !literal.isSame(as: text) { return false }
     }
     return true
   }
 
-  /// The value of a variable segment in a path that fits; nil if there is no such variable.
+  /// The value of a variable segment in a path that fits; nil if the route has no such variable.
   func variable(_ name: String, in path: [String]) -> String? {
     for (segment, text) in zip(segments, path) {
       if case .variable(name) = segment { return text }
     }
     return nil
-  }
-}
-
-/// One request, as its handler sees it.
-struct Call<Records: Snapshot> {
-  /// The database at this moment; a `Change` where the route makes one.
-  let records: Records
-  let query: Query
-  private let route: Route
-  /// The path's segments.
-  private let path: [String]
-  /// The body; nil where the route takes none or the caller sent none.
-  let body: JSON?
-  private let preconditions: Preconditions?
-  fileprivate let identity: Caller?
-
-  init(
-    records: Records, query: Query, route: Route, path: [String], body: JSON?,
-    preconditions: Preconditions?, identity: Caller?
-  ) {
-    self.records = records
-    self.query = query
-    self.route = route
-    self.path = path
-    self.body = body
-    self.preconditions = preconditions
-    self.identity = identity
-  }
-
-  /// The time that counts as present.
-  var now: Timestamp { records.now }
-
-  /// Who calls.
-  ///
-  /// - Throws: `Failure.unauthenticated` where nobody had to say so.
-  var caller: Caller {
-    get throws {
-      guard let identity else { throw Failure.unauthenticated(tokenGiven: false) }
-      return identity
-    }
-  }
-
-  /// The value of a variable segment of the path; nil if there is no such variable.
-  func variable(_ name: String) -> String? { route.variable(name, in: path) }
-
-  /// An ID in the path.
-  ///
-  /// - Throws: `Failure.notFound` if it is malformed.
-  func id(_ name: String = "id") throws -> ID {
-    guard let id = variable(name).flatMap({ ID($0) }) else { throw Failure.notFound }
-    return id
-  }
-
-  /// The body's fields.
-  ///
-  /// - Throws: `Failure.validation` if it is no object.
-  func fields() throws -> Fields {
-    try Fields(body ?? .object([]))
-  }
-
-  /// Checks `If-Match` and `If-None-Match`, if they were sent, against the thing as this caller sees it.
-  ///
-  /// - Parameter thing: Nil if it does not exist yet.
-  /// - Throws: `Failure.preconditionFailed`.
-  func checkPrecondition(_ thing: (some View)?) throws {
-    guard let preconditions else { return }
-    let tag = thing.map { ETag.of($0.bytes) }
-    guard preconditions.hold(for: tag) else { throw Failure.preconditionFailed }
-  }
-
-  /// A page of a list, each item as the view that `view` makes of it, with the address of the next one.
-  func page<Item, Shown: View>(
-    _ page: Page<Item>, order: String? = nil, as view: (Item) -> Shown
-  ) -> Answer {
-    self.page(order: order) { (write: (Shown) -> Void) in
-      for item in page.items { write(view(item)) }
-      return page.next
-    }
-  }
-
-  /// A page of a list whose items are written as they are read.
-  ///
-  /// - Parameter walk: Calls its argument with each item's view, and returns the last item's key if the
-  ///   list goes on.
-  func page<Shown: View>(
-    order: String? = nil, _ walk: (_ write: (Shown) -> Void) throws -> [String]?
-  ) rethrows -> Answer {
-    var cursor: String?
-    // Most pages are smaller, so that this is all the room they need.
-    var json = JSONWriter(capacity: 32_768)
-    try json.object {
-      $0.name("data")
-      try $0.array { json in
-        cursor = try walk { $0.write(to: &json) }.map(query.cursor(after:))
-      }
-      $0.field("has_more", cursor != nil)
-      $0.field("next_cursor", cursor)
-      if let order { $0.field("order", order) }
-    }
-    return Answer(body: json.bytes, next: cursor.map(query.address(cursor:)))
   }
 }

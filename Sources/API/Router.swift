@@ -30,7 +30,7 @@ package final class Router: Sendable {
     logger: Logger, clock: @escaping @Sendable () -> Timestamp
   ) {
     self.store = store
-    self.origins = Origins(allowed: Set(origins))
+    self.origins = Origins(allowed: origins)
     self.verifier = verifier
     self.slowAfter = slowAfter
     self.logger = logger
@@ -47,17 +47,38 @@ package final class Router: Sendable {
     traffic = Traffic(routes: patterns.map(\.text))
   }
 
-  /// Answers a request. Never fails: what goes wrong is a problem in the answer.
+  /// Answers a request. It never fails: what goes wrong is a problem in the answer.
   ///
-  /// - Parameter caller: Who calls, for requests that our own program makes; nil: the token says.
-  package func respond(to request: Request, as caller: Caller? = nil) -> Response {
+  /// - Parameter reply: Is called once: at once for what reads, and for a change by the database's writer,
+  ///   once it is on the disk. It must not block.
+  package func respond(to request: Request, reply: @escaping @Sendable (Response) -> Void) {
     let start = ContinuousClock.now
     var trace = Trace()
-    var response: Response
     do {
-      response = try answer(request, as: caller, trace: &trace)
+      switch try begin(request, trace: &trace) {
+      case .response(let response):
+        finish(.success(response), to: request, trace, since: start, reply)
+      case .change(let route, let caller, let change):
+        store.write(now: clock(), actor: caller?.userID, change) { [trace] result in
+          let response = result.map { self.response($0, to: request, route) }
+          self.finish(response, to: request, trace, since: start, reply)
+        }
+      }
     } catch {
-      response = problem(error, request: request, trace: &trace)
+      finish(.failure(error), to: request, trace, since: start, reply)
+    }
+  }
+
+  /// Completes an answer, counts and logs it, and hands it over.
+  private func finish(
+    _ result: Result<Response, any Error>, to request: Request, _ trace: Trace,
+    since start: ContinuousClock.Instant, _ reply: (Response) -> Void
+  ) {
+    var trace = trace
+    var response: Response
+    switch result {
+    case .success(let answer): response = answer
+    case .failure(let error): response = problem(error, request: request, trace: &trace)
     }
     origins.mark(&response, for: request)
     if !response.status.hasNoBody {
@@ -68,7 +89,7 @@ package final class Router: Sendable {
     traffic.count(
       route: trace.pattern?.index, method: request.method, status: response.status.code, took: time)
     log(request, response, trace, took: time)
-    return response
+    reply(response)
   }
 
   /// The routes of one pattern.
@@ -88,9 +109,14 @@ package final class Router: Sendable {
     var cause: String?
   }
 
-  private func answer(
-    _ request: Request, as known: Caller?, trace: inout Trace
-  ) throws -> Response {
+  /// What a request comes to.
+  private enum Course {
+    case response(Response)
+    case change(Route, Caller?, @Sendable (Change) throws -> Answer)
+  }
+
+  /// Does all that a request needs before the writer's turn.
+  private func begin(_ request: Request, trace: inout Trace) throws -> Course {
     let target = Target(request.target)
     guard let segments = target.segments else { throw Failure.notFound }
     guard
@@ -101,39 +127,33 @@ package final class Router: Sendable {
     guard let route = pattern.routes.first(where: { $0.method.rawValue == method }) else {
       let allowed = Router.methods(pattern.routes)
       guard method == "OPTIONS" else { throw Failure.methodNotAllowed(allowed) }
-      return origins.preflight(request, allowed: allowed)
+      return .response(origins.preflight(request, allowed: allowed))
     }
 
-    let answer: Answer
-    switch route.handler {
-    case .read(let handler):
-      answer = try store.read(now: clock()) { snapshot in
-        let caller = try known ?? authenticate(request, for: route, in: snapshot, verifier)
-        trace.caller = caller
-        let input = try Input(request, target, route)
-        let call = Call(
-          records: snapshot as Snapshot, query: input.query, route: route, path: segments,
-          body: nil, preconditions: nil, identity: caller)
-        try call.checkGroup(of: route)
-        return try handler(call)
-      }
-    case .write(let handler):
-      let caller =
-        try known
-        ?? store.read(now: clock()) { try authenticate(request, for: route, in: $0, verifier) }
+    let now = clock()
+    return try store.read(now: now) { snapshot in
+      let caller = try authenticate(request, for: route, in: snapshot, verifier)
       trace.caller = caller
       let input = try Input(request, target, route)
-      let preconditions = Preconditions(request)
-      answer = try store.write(now: clock(), actor: caller?.userID) { change in
-        let call = Call(
-          records: change, query: input.query, route: route, path: segments, body: input.body,
-          preconditions: preconditions, identity: caller)
-        try call.checkGroup(of: route)
-        guard let caller, let key = input.idempotencyKey else { return try handler(call) }
-        return try key.once(for: caller, in: change) { try handler(call) }
+      let call = Call(
+        now: now, query: input.query, route: route, path: segments, body: input.body,
+        preconditions: try Preconditions(request), identity: caller)
+      switch route.handler {
+      case .read(let handler):
+        try call.checkGroup(in: snapshot)
+        return .response(response(try handler(call, snapshot), to: request, route))
+      case .change(let handler):
+        let plan = try handler(call)
+        let change: @Sendable (Change) throws -> Answer = { change in
+          try call.checkGroup(in: change)
+          guard let caller, let key = input.idempotencyKey else { return try plan.perform(change) }
+          return try key.once(for: caller, in: change) { try plan.perform(change) }
+        }
+        // What is to be refused for its body needs no writer: it fails before it changes anything.
+        if plan.isRefused { _ = try change(snapshot.withoutWriting(actor: caller?.userID)) }
+        return .change(route, caller, change)
       }
     }
-    return response(answer, to: request, route)
   }
 
   /// The methods of a path, as `Allow` lists them.
@@ -220,7 +240,7 @@ struct Target {
     query = mark.map { text[text.index(after: $0)...] }
   }
 
-  /// The path's segments, split first and then decoded, so that an encoded slash parts nothing. Nil for
+  /// The path's segments, split first and then decoded, so that an encoded slash separates nothing. Nil for
   /// a path that none of ours can be: with an empty segment, a slash at its end, a dot segment, or a
   /// broken escape.
   var segments: [String]? {
@@ -253,9 +273,11 @@ struct Input: Sendable {
     var json: JSON?
     if route.body == .required || (route.body == .optional && !bytes.isEmpty) {
       guard !bytes.isEmpty else {
-        throw Failure.malformedJSON("A body is needed, and there is none.")
+        throw Failure.malformedJSON("The request has no body.")
       }
-      guard Input.isJSON(request.headers[.contentType]) else { throw Failure.unsupportedMediaType }
+      guard try Input.isJSON(request.header(.contentType)) else {
+        throw Failure.unsupportedMediaType
+      }
       do {
         json = try JSON(parsing: bytes)
       } catch let error as JSONError {
@@ -275,15 +297,5 @@ struct Input: Sendable {
     guard let type = contentType?.split(separator: ";", omittingEmptySubsequences: false).first
     else { return false }
     return String(type).trimmingWhitespace().lowercased() == "application/json"
-  }
-}
-
-extension Call {
-  /// Checks that the caller may know of the group that the path names.
-  ///
-  /// - Throws: `Failure.notFound`.
-  fileprivate func checkGroup(of route: Route) throws {
-    guard route.audience == .member else { return }
-    guard try records.mayKnow(id("groupId"), caller) else { throw Failure.notFound }
   }
 }

@@ -1,4 +1,4 @@
-import Synchronization
+import POSIX
 
 /// How many requests were answered, by route, method and status, and in what time.
 package final class Traffic: Sendable {
@@ -39,12 +39,12 @@ package final class Traffic: Sendable {
 
   private let routes: [String]
   /// For each route, and then for none of them, the counts by method.
-  private let counts: Mutex<[Count]>
+  private let counts: Lock<[Count]>
 
   /// - Parameter routes: Their patterns.
   init(routes: [String]) {
     self.routes = routes + ["none"]
-    counts = Mutex(Array(repeating: Count(), count: (routes.count + 1) * Traffic.methods.count))
+    counts = Lock(Array(repeating: Count(), count: (routes.count + 1) * Traffic.methods.count))
   }
 
   /// What was counted since the start.

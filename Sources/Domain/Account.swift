@@ -1,74 +1,47 @@
 /// The part of an account that this service keeps; Tomi's sign-in owns the rest.
-package struct User: Equatable, Sendable {
-  package var id: ID
-  package var email: String
-  package var name: String
-  /// A disabled user's tokens do not count.
-  package var disabled: Bool
-  package var createdAt: Timestamp
-  package var updatedAt: Timestamp
+package struct User: Resource {
+  package var record: Record
 
-  package init(
-    id: ID, email: String = "", name: String = "", disabled: Bool = false, createdAt: Timestamp,
-    updatedAt: Timestamp
-  ) {
-    self.id = id
-    self.email = email
-    self.name = name
-    self.disabled = disabled
-    self.createdAt = createdAt
-    self.updatedAt = updatedAt
-  }
+  package init(record: Record) { self.record = record }
+
+  package var email: String { required(text("email"), "email") }
+
+  package var name: String { required(text("name"), "name") }
+
+  /// A disabled user's tokens are not accepted.
+  package var isDisabled: Bool { flag("disabled") }
 }
 
 /// The part of a group of co-buyers that this service keeps.
-package struct Group: Equatable, Sendable {
-  package var id: ID
-  package var name: String
-  /// Where it wants to buy, if it has said so.
-  package var state: StateCode?
-  /// The members' IDs, in order.
-  package var members: [ID]
-  package var createdAt: Timestamp
-  package var updatedAt: Timestamp
+package struct Group: Resource {
+  package var record: Record
 
-  package init(
-    id: ID, name: String = "", state: StateCode? = nil, members: [ID] = [], createdAt: Timestamp,
-    updatedAt: Timestamp
-  ) {
-    self.id = id
-    self.name = name
-    self.state = state
-    self.members = members
-    self.createdAt = createdAt
-    self.updatedAt = updatedAt
+  package init(record: Record) { self.record = record }
+
+  /// The members' IDs, in order.
+  package var members: [ID] {
+    guard case .array(let ids) = record["members"] else { return [] }
+    return ids.compactMap { if case .string(let id) = $0 { ID(id) } else { nil } }
   }
 }
 
-/// An access token, without the token itself, which is kept nowhere.
-package struct Token: Equatable, Sendable {
-  package var id: ID
-  package var userID: ID
-  /// Whether it gives staff's rights.
-  package var admin: Bool
-  package var name: String?
-  package var createdAt: Timestamp
-  /// Nil: never.
-  package var expiresAt: Timestamp?
-  package var revokedAt: Timestamp?
+/// An access token, without its secret, which is stored nowhere.
+package struct Token: Resource {
+  package var record: Record
 
-  package init(
-    id: ID, userID: ID, admin: Bool, name: String?, createdAt: Timestamp, expiresAt: Timestamp?,
-    revokedAt: Timestamp? = nil
-  ) {
-    self.id = id
-    self.userID = userID
-    self.admin = admin
-    self.name = name
-    self.createdAt = createdAt
-    self.expiresAt = expiresAt
-    self.revokedAt = revokedAt
-  }
+  package init(record: Record) { self.record = record }
+
+  package var userID: ID { required(id("user_id"), "user_id") }
+
+  /// Whether it gives staff's rights.
+  package var isAdmin: Bool { flag("admin") }
+
+  package var name: String? { text("name") }
+
+  /// Nil: never.
+  package var expiresAt: Timestamp? { time("expires_at") }
+
+  package var revokedAt: Timestamp? { time("revoked_at") }
 
   /// How many days a token lasts if nothing else is said.
   package static let defaultDays = 90

@@ -72,8 +72,8 @@ package enum Conflict: Equatable, Sendable {
   case partnerAlreadyIntroduced
   /// Only a pending request changes its partner type.
   case referralNotPending
-  /// The group has an open request of that type and state; its path.
-  case referralAlreadyOpen(existing: String)
+  /// The group has an open request of that type and state: this one.
+  case referralAlreadyOpen(group: ID, referral: ID)
   /// An outcome is recorded from the introduction on, and not for a cancelled request.
   case outcomeNotPossible(status: ReferralStatus)
   /// Coverage without an active partner is not `available`.

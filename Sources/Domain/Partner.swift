@@ -37,52 +37,27 @@ package enum PartnerStatus: String, CaseIterable, Sendable {
 }
 
 /// A professional, or their company, that Tomi introduces groups to.
-package struct Partner: Equatable, Sendable {
-  package var id: ID
-  /// The partner's own account, if it has one.
-  package var userID: ID?
-  package var type: PartnerType
-  package var status: PartnerStatus
-  package var companyName: String
-  package var contactName: String?
-  package var email: String
-  package var phone: String?
-  package var website: String?
-  /// The states it serves, in the order given, each once.
-  package var serviceAreas: [StateCode]
-  /// Whether it has the co-ownership certification, which Tomi prefers.
-  package var coOwnershipCertified: Bool
-  package var agreementSignedAt: Timestamp?
-  /// The staff user who created the record; nil if it was imported.
-  package var invitedBy: ID?
-  /// Internal: for staff's eyes only.
-  package var notes: String?
-  package var createdAt: Timestamp
-  package var updatedAt: Timestamp
+package struct Partner: Resource {
+  package var record: Record
 
-  package init(
-    id: ID, userID: ID? = nil, type: PartnerType = .attorney, status: PartnerStatus = .invited,
-    companyName: String = "", contactName: String? = nil, email: String = "",
-    phone: String? = nil, website: String? = nil, serviceAreas: [StateCode] = [],
-    coOwnershipCertified: Bool = false, agreementSignedAt: Timestamp? = nil,
-    invitedBy: ID? = nil, notes: String? = nil, createdAt: Timestamp, updatedAt: Timestamp
-  ) {
-    self.id = id
-    self.userID = userID
-    self.type = type
-    self.status = status
-    self.companyName = companyName
-    self.contactName = contactName
-    self.email = email
-    self.phone = phone
-    self.website = website
-    self.serviceAreas = serviceAreas
-    self.coOwnershipCertified = coOwnershipCertified
-    self.agreementSignedAt = agreementSignedAt
-    self.invitedBy = invitedBy
-    self.notes = notes
-    self.createdAt = createdAt
-    self.updatedAt = updatedAt
+  package init(record: Record) { self.record = record }
+
+  /// The partner's own account, if it has one.
+  package var userID: ID? { id("user_id") }
+
+  package var type: PartnerType { required(word("type"), "type") }
+
+  package var status: PartnerStatus {
+    get { required(word("status"), "status") }
+    set { set("status", newValue) }
+  }
+
+  package var email: String { required(text("email"), "email") }
+
+  /// The states it serves, in the order given, each once.
+  package var serviceAreas: [StateCode] {
+    guard case .array(let areas) = record["service_areas"] else { return [] }
+    return areas.compactMap { if case .string(let code) = $0 { StateCode(code) } else { nil } }
   }
 
   /// Checks what an active partner needs: a signed agreement and a service area.
@@ -91,7 +66,7 @@ package struct Partner: Equatable, Sendable {
   package func checkReadiness() throws {
     guard status == .active else { return }
     var missing: [String] = []
-    if agreementSignedAt == nil { missing.append("agreement_signed_at") }
+    if record["agreement_signed_at"] == .null { missing.append("agreement_signed_at") }
     if serviceAreas.isEmpty { missing.append("service_areas") }
     guard missing.isEmpty else { throw Failure.conflict(.partnerNotReady(missing: missing)) }
   }

@@ -1,24 +1,26 @@
 import CFastCGI
 import Glibc
+import HTTPTypes
+import POSIX
 
-/// A small FastCGI client: it asks a responder as a web server would, and waits for the answer.
+/// A small FastCGI client. It sends a request as a web server does, and waits for the answer.
 package enum Client {
   private static let longestAnswer = 64 << 20
 
   /// Sends one request on a connection of its own.
   ///
   /// - Parameters:
-  ///   - path: the responder's socket.
-  ///   - parameters: CGI variables; `CONTENT_LENGTH` is the caller's to give.
-  ///   - body: the request's body.
-  ///   - timeout: for all of it, from connecting to the answer's end.
-  /// - Returns: the answer; its status is 200 where the responder named none (RFC 3875 §6.3.3).
+  ///   - path: The responder's socket.
+  ///   - parameters: CGI variables, `CONTENT_LENGTH` among them if the request has a body.
+  ///   - body: The request's body.
+  ///   - timeout: For all of it, from connecting to the end of the answer.
+  /// - Returns: The answer. Its status is 200 if the responder named none (RFC 3875 §6.3.3).
   /// - Throws: `FastCGIError` if nobody answers, not in time, or not in FastCGI.
   package static func send(
     to path: String, parameters: [(String, String)], body: [UInt8] = [],
     timeout: Duration = .seconds(5)
   ) throws -> Response {
-    let deadline = monotonicMilliseconds() + timeout.milliseconds
+    let deadline = MonotonicInstant.now + timeout
     let connection = try connect(to: path, before: deadline)
     defer { close(connection) }
     var pairs: [UInt8] = []
@@ -26,21 +28,23 @@ package enum Client {
     var request: [UInt8] = []
     request.appendRecord(
       type: FCGI_BEGIN_REQUEST, requestID: 1, content: [0, UInt8(FCGI_RESPONDER), 0, 0, 0, 0, 0, 0])
-    request.appendStream(type: FCGI_PARAMS, requestID: 1, content: pairs)
-    request.appendStream(type: FCGI_STDIN, requestID: 1, content: body)
+    for (type, content) in [(FCGI_PARAMS, pairs), (FCGI_STDIN, body)] {
+      request.appendStreamPart(type: type, requestID: 1, content: content)
+      request.appendStreamEnd(type: type, requestID: 1)
+    }
     try write(request, to: connection, path: path, before: deadline)
     return try parse(try readAnswer(from: connection, path: path, before: deadline))
   }
 
-  private static func connect(to path: String, before deadline: Int) throws -> Int32 {
+  private static func connect(to path: String, before deadline: MonotonicInstant) throws -> Int32 {
     let address = try SocketAddress(path: path)
     let connection = socket(
       AF_UNIX,
       Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
     guard connection >= 0 else { throw FastCGIError.system("cannot make a socket") }
     while address.withPointer({ Glibc.connect(connection, $0, $1) }) != 0 {
-      // A full backlog; unlike an Internet socket, this one cannot be polled for room in it.
-      guard errno == EAGAIN || errno == EINTR, monotonicMilliseconds() < deadline else {
+      // EAGAIN means a full backlog. Unlike an Internet socket, this one cannot be polled for room in it.
+      guard errno == EAGAIN || errno == EINTR, MonotonicInstant.now < deadline else {
         let error = FastCGIError.system("cannot connect to \(path)")
         close(connection)
         throw error
@@ -51,11 +55,11 @@ package enum Client {
   }
 
   private static func wait(
-    for events: Int32, on connection: Int32, path: String, before deadline: Int
+    for events: Int32, on connection: Int32, path: String, before deadline: MonotonicInstant
   ) throws {
     var entry = pollfd(fd: connection, events: Int16(events), revents: 0)
     while true {
-      let remaining = deadline - monotonicMilliseconds()
+      let remaining = (deadline - .now).milliseconds
       guard remaining > 0 else { throw FastCGIError("no answer in time on \(path)") }
       let count = poll(&entry, 1, Int32(clamping: remaining))
       if count > 0 { return }
@@ -64,7 +68,7 @@ package enum Client {
   }
 
   private static func write(
-    _ bytes: [UInt8], to connection: Int32, path: String, before deadline: Int
+    _ bytes: [UInt8], to connection: Int32, path: String, before deadline: MonotonicInstant
   ) throws {
     var rest = bytes[...]
     while !rest.isEmpty {
@@ -81,9 +85,9 @@ package enum Client {
     }
   }
 
-  /// What comes on standard output, until the request's end.
+  /// Reads the standard output until the end of the request.
   private static func readAnswer(
-    from connection: Int32, path: String, before deadline: Int
+    from connection: Int32, path: String, before deadline: MonotonicInstant
   ) throws -> [UInt8] {
     var answer: [UInt8] = []
     var unread: [UInt8] = []
@@ -121,9 +125,9 @@ package enum Client {
     }
   }
 
-  /// Reads an answer as CGI has it (RFC 3875 §6): header lines, an empty line, the body.
+  /// Reads an answer in CGI's form (RFC 3875 §6): header lines, an empty line, the body.
   static func parse(_ answer: [UInt8]) throws -> Response {
-    var response = Response(status: 200)
+    var response = Response(status: .ok)
     var rest = answer[...]
     while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
       var line = rest[..<end]
@@ -136,12 +140,13 @@ package enum Client {
       guard let colon = line.firstIndex(of: UInt8(ascii: ":")) else { break }
       let name = String(decoding: line[..<colon], as: UTF8.self)
       let value = line[(colon + 1)...].drop { $0 == UInt8(ascii: " ") }
-      let text = String(decoding: value, as: UTF8.self)
       if name.lowercased() == "status" {
-        guard let status = Int(text.prefix(3)) else { break }
-        response.status = status
+        let text = String(decoding: value, as: UTF8.self)
+        guard let code = Int(text.prefix(3)), (100...999).contains(code) else { break }
+        response.status = .init(code: code, reasonPhrase: String(text.dropFirst(4)))
       } else {
-        response.headers.append((name: name, value: text))
+        guard let name = HTTPField.Name(name) else { break }
+        response.headers.append(HTTPField(name: name, value: value))
       }
     }
     throw FastCGIError("the answer has no CGI head")

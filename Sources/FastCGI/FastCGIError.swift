@@ -1,6 +1,7 @@
 import Glibc
+import POSIX
 
-/// Why a socket could not be had, a server could not run, or a client got no answer.
+/// Why a socket could not be set up, a server could not run, or a client got no answer.
 package struct FastCGIError: Error, CustomStringConvertible, Sendable {
   /// One readable line, without a full stop.
   package let description: String
@@ -9,13 +10,8 @@ package struct FastCGIError: Error, CustomStringConvertible, Sendable {
     self.description = description
   }
 
-  /// A system call that failed: what was being done, and the reason that `errno` gives.
+  /// A failed system call: what the program was doing, and the reason that `errno` gives.
   static func system(_ doing: String, errno code: Int32 = errno) -> FastCGIError {
-    var text = [CChar](repeating: 0, count: 128)
-    guard strerror_r(code, &text, text.count) == 0 else {
-      return FastCGIError("\(doing): error \(code)")
-    }
-    let reason = text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:))
-    return FastCGIError("\(doing): \(String(decoding: reason, as: UTF8.self))")
+    FastCGIError("\(doing): \(systemErrorText(code))")
   }
 }

@@ -1,25 +1,26 @@
 import CFastCGI
 import Glibc
+import POSIX
 
 /// A socket on which a web server connects.
 ///
-/// libfcgi's own way to one, `FCGX_OpenSocket`, removes whatever lies at the path, leaves the
-/// permissions to the umask and ends the process when it fails. So it is not used.
+/// It is not made by libfcgi's `FCGX_OpenSocket`, which removes whatever is at the path, leaves the
+/// permissions to the umask, and ends the process when it fails.
 package struct ListeningSocket: Sendable {
-  /// The socket's file, if it was made here.
+  /// The socket's file, if this process made it.
   private struct File {
     let path: String
     let device: dev_t
     let inode: ino_t
   }
 
-  /// Non-blocking, since of the threads that are woken for a connection one alone gets it.
+  /// A socket that never blocks: another process may accept the connection that woke this one.
   let descriptor: Int32
   /// Whether it is a Unix domain socket.
   let isLocal: Bool
   private let file: File?
 
-  /// The path of a Unix domain socket that has one, whoever made it.
+  /// The path of the socket, whoever made it; nil if it has none.
   package var path: String? {
     var address = sockaddr_un()
     var length = socklen_t(MemoryLayout<sockaddr_un>.size)
@@ -36,16 +37,14 @@ package struct ListeningSocket: Sendable {
 
   // MARK: - Inherited
 
-  /// The socket that the program was started with, or nil.
+  /// The socket that the program inherited, or nil.
   ///
-  /// That is descriptor 3 where systemd says so (`LISTEN_PID`, `LISTEN_FDS`; sd_listen_fds(3)), and
-  /// else descriptor 0 if it listens, as FastCGI specification 1.0 §2.2 has it and spawn-fcgi does
-  /// it. systemd's variables are unset, so that no child takes them for its own. The socket's file
-  /// is not this process's and stays where it is. To be called before other threads start, since it
-  /// changes the environment.
+  /// That is descriptor 3 if systemd passed it (`LISTEN_PID`, `LISTEN_FDS`; sd_listen_fds(3)), or else
+  /// descriptor 0 if it listens (FastCGI specification 1.0 §2.2; spawn-fcgi). The method unsets systemd's
+  /// variables, so that no child takes them for its own. The socket's file belongs to another process and
+  /// stays. Call it before other threads start, because it changes the environment.
   ///
-  /// - Throws: `FastCGIError` if systemd passed more than one descriptor, or one that does not
-  ///   listen.
+  /// - Throws: `FastCGIError` if systemd passed more than one descriptor, or one that does not listen.
   package static func inherited() throws -> ListeningSocket? {
     let variables = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"]
     let values = variables.map { name in getenv(name).map { String(cString: $0) } }
@@ -87,24 +86,24 @@ package struct ListeningSocket: Sendable {
 
   /// Makes a Unix domain socket at `path` and listens on it.
   ///
-  /// A socket that lies there already is replaced if nobody answers on it. From the first moment
-  /// that it takes connections it has exactly `mode` and `group`, whatever the umask.
+  /// It replaces a socket at the path if nobody answers on it. When it begins to accept connections it has
+  /// exactly `mode` and `group`, whatever the umask.
   ///
   /// - Parameters:
-  ///   - path: at most 107 bytes (unix(7)).
-  ///   - group: a group's name, or nil for the process's own.
-  ///   - mode: permissions; a client needs the one to write.
-  /// - Throws: `FastCGIError` if another process answers at `path`, something else than a socket
-  ///   lies there, the group is unknown, or the system refuses.
+  ///   - path: At most 107 bytes (unix(7)).
+  ///   - group: The name of a group, or nil for the process's own.
+  ///   - mode: Permissions. A client needs the permission to write.
+  /// - Throws: `FastCGIError` if another process answers at `path`, `path` is not a socket, the group is
+  ///   unknown, or the system refuses.
   package static func bind(
     path: String, group: String? = nil, mode: mode_t = 0o660
   ) throws -> ListeningSocket {
     let address = try SocketAddress(path: path)
     let groupID = try group.map(self.groupID)
-    // Two that start at once would both find nobody and remove each other's socket. The folder is
-    // locked for as long as looking and listening take, which leaves no lock file behind.
-    let folder = try lockFolder(of: path)
-    defer { Glibc.close(folder) }
+    // Two processes that start at once would both find nobody and remove each other's socket. So the
+    // directory is locked until this one listens, which leaves no lock file behind.
+    let directory = try lockDirectory(of: path)
+    defer { Glibc.close(directory) }
     try removeStaleSocket(at: path, address)
     let descriptor = socket(
       AF_UNIX,
@@ -115,7 +114,7 @@ package struct ListeningSocket: Sendable {
       Glibc.close(descriptor)
       throw error
     }
-    // Nobody can connect before it listens, so nobody gets by with the umask's permissions.
+    // Nobody can connect before it listens. So the umask's permissions admit nobody.
     var status = stat()
     guard chmod(path, mode) == 0, groupID.map({ lchown(path, uid_t.max, $0) }) ?? 0 == 0,
       listen(descriptor, 1024) == 0, lstat(path, &status) == 0
@@ -148,15 +147,17 @@ package struct ListeningSocket: Sendable {
     return entry.gr_gid
   }
 
-  private static func lockFolder(of path: String) throws -> Int32 {
+  private static func lockDirectory(of path: String) throws -> Int32 {
     let slash = path.lastIndex(of: "/")
-    let folder = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
-    let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw FastCGIError.system("cannot open the folder \(folder)") }
-    let deadline = monotonicMilliseconds() + 5000
+    let directory = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
+    let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      throw FastCGIError.system("cannot open the directory \(directory)")
+    }
+    let deadline = MonotonicInstant.now + .seconds(5)
     while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
-      guard errno == EWOULDBLOCK || errno == EINTR, monotonicMilliseconds() < deadline else {
-        let error = FastCGIError.system("cannot lock the folder \(folder)")
+      guard errno == EWOULDBLOCK || errno == EINTR, MonotonicInstant.now < deadline else {
+        let error = FastCGIError.system("cannot lock the directory \(directory)")
         Glibc.close(descriptor)
         throw error
       }
@@ -179,7 +180,7 @@ package struct ListeningSocket: Sendable {
       Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
     guard probe >= 0 else { throw FastCGIError.system("cannot make a socket") }
     defer { Glibc.close(probe) }
-    // A full backlog (EAGAIN) means that somebody listens.
+    // EAGAIN means a full backlog, so somebody listens.
     if address.withPointer({ connect(probe, $0, $1) }) == 0 || errno == EAGAIN {
       throw FastCGIError("another instance answers on \(path)")
     }
@@ -193,13 +194,13 @@ package struct ListeningSocket: Sendable {
 
   // MARK: - The end
 
-  /// Refuses connections from now on; those that wait can still be accepted. Not so on an inherited
-  /// socket: others may share it, and what comes in there waits for the next to accept it.
+  /// Refuses connections from now on. Those that wait can still be accepted. An inherited socket goes on,
+  /// because others may share it; its connections wait for the next process that accepts them.
   func refuseFurther() {
     if file != nil { shutdown(descriptor, Int32(SHUT_RD)) }
   }
 
-  /// Closes the socket, and removes its file if it was made here and is still the same one.
+  /// Closes the socket, and removes its file if this process made it and it is still the same file.
   package func close() {
     if let file {
       var status = stat()
@@ -215,12 +216,12 @@ package struct ListeningSocket: Sendable {
 struct SocketAddress {
   private var address = sockaddr_un()
 
-  /// - Throws: `FastCGIError` if the path is empty, too long, or has a NUL within.
+  /// - Throws: `FastCGIError` if the path is empty, too long, or contains a NUL.
   init(path: String) throws {
     let bytes = Array(path.utf8)
     let room = MemoryLayout.size(ofValue: address.sun_path) - 1
     guard !bytes.isEmpty, !bytes.contains(0) else {
-      throw FastCGIError("a socket's path cannot be empty or have a NUL within")
+      throw FastCGIError("a socket's path cannot be empty or contain a NUL")
     }
     guard bytes.count <= room else {
       throw FastCGIError(
@@ -230,7 +231,7 @@ struct SocketAddress {
     withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
   }
 
-  /// Calls `body` with the address as the socket calls take it.
+  /// Calls `body` with the address in the form of the socket calls.
   func withPointer<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
     withUnsafePointer(to: address) { pointer in
       pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {

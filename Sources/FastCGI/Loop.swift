@@ -1,80 +1,74 @@
 import CFastCGI
 import Glibc
+import POSIX
 import Synchronization
 
-/// The one epoll set of a running server and what its threads do with an event.
+/// The epoll set of a running server, and what its threads do with an event.
 ///
-/// In the set are the listening socket, every connection that rests, an event for the stop, a timer
-/// and an event for the end. All but the last are armed for one delivery at a time, so that each is
-/// one thread's at any moment. No thread belongs to a connection: threads bound only how many
-/// requests run at once, and epoll hands out what is ready in the order in which it became so.
+/// The set holds the listening socket, every parked connection, an event for replies, an event for the stop,
+/// a timer, and an event for the end. Connections, listening socket, stop and timer are armed for one event
+/// at a time, so that each belongs to one thread at any moment. No thread belongs to a connection: threads
+/// bound only how many requests are computed at once, and epoll hands out events in their order.
 final class Loop: Sendable {
-  /// How long, after a stop, requests may go on arriving on the connections that there are: a web
-  /// server that has connected sends at once, and lets go of what is idle once it is asked to.
-  private static let grace = 1000
-  /// How long to wait when a connection cannot be accepted for want of descriptors.
-  private static let pause = 50
+  /// How long requests may still arrive on the open connections after a stop. A web server that has
+  /// connected sends at once, and closes idle connections when it is asked to.
+  private static let grace = Duration.seconds(1)
+  /// How long to wait when a connection cannot be accepted for lack of descriptors.
+  private static let pause = Duration.milliseconds(50)
 
-  /// What an event's data says; anything else is the address of a connection.
+  /// What an event's data says. Anything else is the address of a connection.
   private enum Token {
     static let listener: UInt64 = 1
     static let stop: UInt64 = 2
     static let timer: UInt64 = 3
-    static let end: UInt64 = 4
-  }
-
-  /// The connections, and the state that is decided together with their number.
-  private struct Ledger {
-    var connections: [Connection] = []
-    /// Calls of accept that run just now; each may bring a connection.
-    var accepting = 0
-    /// When the timer goes off; in monotonic milliseconds.
-    var timerDue = Int.max
-    /// Whether the listening socket waits for the timer.
-    var isPaused = false
-    /// Whether there is nothing more to accept, after a stop.
-    var isDrained = false
-
-    var count: Int { connections.count + accepting }
+    static let replies: UInt64 = 4
+    static let end: UInt64 = 5
   }
 
   private let socket: ListeningSocket
   private let configuration: Server.Configuration
-  private let limits: Intake.Limits
-  private let handler: @Sendable (Request) -> Response
+  private let limits: RequestFramer.Limits
+  private let onAbnormalEnds: @Sendable ([AbnormalEnd: Int]) -> Void
+  private let handler: Server.Handler
   private let descriptors: Descriptors
-  private let ledger = Mutex(Ledger())
-  /// Until when requests may go on arriving after a stop, or `Int.max` before it.
-  private let lastArrival = Atomic<Int>(.max)
+  private let limiter: ThreadLimiter
+  private let table = Lock(ConnectionTable())
+  /// The responses that were given after their handler had returned; nil for a reply that was dropped.
+  private let replies = Lock<[(connection: FastCGIConnection, response: Response?)]>([])
+  /// Until when requests may arrive after a stop, in nanoseconds of ``POSIX/MonotonicInstant``; `Int64.max`
+  /// before it.
+  private let lastArrival = Atomic<Int64>(.max)
   private let busy = Atomic<Int>(0)
-  /// Which threads take the events.
-  let crew: Crew
-
-  /// How many bytes the longest request has, as it is handed to libfcgi.
-  var requestSize: Int { limits.bytes }
 
   private var isStopping: Bool { lastArrival.load(ordering: .sequentiallyConsistent) != .max }
 
   /// How many threads run the handler just now.
   var busyThreads: Int { busy.load(ordering: .relaxed) }
 
+  /// How many connections have ended abnormally, by reason.
+  var abnormalEnds: [AbnormalEnd: Int] { table.withLock { $0.abnormalEnds } }
+
   init(
     socket: ListeningSocket, configuration: Server.Configuration,
-    handler: @escaping @Sendable (Request) -> Response
+    onAbnormalEnds: @escaping @Sendable ([AbnormalEnd: Int]) -> Void,
+    handler: @escaping Server.Handler
   ) throws {
     self.socket = socket
     self.configuration = configuration
+    self.onAbnormalEnds = onAbnormalEnds
     self.handler = handler
-    limits = Intake.Limits(
+    limits = RequestFramer.Limits(
       parameters: configuration.parametersLimit, body: configuration.bodyLimit,
       connections: configuration.connectionLimit)
     descriptors = try Descriptors()
-    crew = Crew(
-      threads: max(1, configuration.threads), places: Server.Configuration.places)
+    limiter = ThreadLimiter(limit: configuration.threads)
     let oneShot = EPOLLIN.rawValue | EPOLLONESHOT.rawValue
     for (descriptor, token, events) in [
       (socket.descriptor, Token.listener, oneShot), (descriptors.stop, Token.stop, oneShot),
-      (descriptors.timer, Token.timer, oneShot), (descriptors.end, Token.end, EPOLLIN.rawValue),
+      (descriptors.timer, Token.timer, oneShot),
+      // Each write to it is one event for one thread, and nobody needs to read it.
+      (descriptors.replies, Token.replies, EPOLLIN.rawValue | EPOLLET.rawValue),
+      (descriptors.end, Token.end, EPOLLIN.rawValue),
     ] {
       guard control(EPOLL_CTL_ADD, descriptor, events, token) else {
         throw FastCGIError.system("cannot watch descriptor \(descriptor)")
@@ -82,54 +76,78 @@ final class Loop: Sendable {
     }
   }
 
+  deinit {
+    // Only a server that could not start all its threads leaves connections.
+    for connection in table.withLock({ $0.connections }) { Glibc.close(connection.descriptor) }
+  }
+
   /// The descriptors that the loop itself needs.
   private final class Descriptors: Sendable {
     let epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
     let stop = eventfd(0, Int32(EFD_CLOEXEC))
     let timer = timerfd_create(CLOCK_MONOTONIC, Int32(TFD_CLOEXEC))
+    let replies = eventfd(0, Int32(EFD_CLOEXEC))
     let end = eventfd(0, Int32(EFD_CLOEXEC))
 
+    private var all: [Int32] { [epoll, stop, timer, replies, end] }
+
     init() throws {
-      guard min(epoll, stop, timer, end) >= 0 else {
+      guard all.allSatisfy({ $0 >= 0 }) else {
         throw FastCGIError.system("cannot create the server's event descriptors")
       }
     }
 
     deinit {
-      for descriptor in [epoll, stop, timer, end] where descriptor >= 0 { Glibc.close(descriptor) }
+      for descriptor in all where descriptor >= 0 { Glibc.close(descriptor) }
     }
   }
 
   // MARK: - Threads
 
-  /// Wakes a thread to begin the stop.
+  /// Starts the threads, and returns when the stop is complete.
+  func run() throws {
+    // All of them before the first thread serves a request.
+    let workers = try (0..<limiter.usual).map { _ in
+      try Worker(requestSize: limits.bytes, isExtra: false)
+    }
+    try limiter.run { number, isExtra in
+      let worker =
+        isExtra ? try Worker(requestSize: limits.bytes, isExtra: true) : workers[number - 1]
+      do {
+        try Thread(name: "fcgi-\(number)", stackSize: configuration.stackSize) {
+          self.work(with: worker)
+          self.limiter.threadEnded()
+        }.detach()
+      } catch {
+        throw FastCGIError("\(error)")
+      }
+    } cancel: {
+      eventfd_write(descriptors.end, 1)
+    }
+    let unreported = table.withLock { $0.takeReport() }
+    if !unreported.isEmpty { onAbnormalEnds(unreported) }
+  }
+
+  /// Begins the stop.
   func requestStop() {
     eventfd_write(descriptors.stop, 1)
   }
 
-  /// Ends all threads at once, where not all of them could be started.
-  func cancel() {
-    eventfd_write(descriptors.end, 1)
-  }
-
-  /// What each thread does, until the stop is complete.
-  func work(with worker: Worker) {
-    while true {
-      crew.enter(worker)
+  /// What each thread does until the stop is complete.
+  private func work(with worker: Worker) {
+    while !(worker.isExtra && limiter.hasIdleThread) {
       var event = epoll_event()
       // One event at a time: a second one would wait for this thread while others are free.
-      guard crew.watch({ epoll_wait(descriptors.epoll, &event, 1, -1) }) == 1 else {
-        precondition(errno == EINTR, "epoll_wait failed with error \(errno)")
+      guard limiter.whileIdle({ epoll_wait(descriptors.epoll, &event, 1, -1) }) == 1 else {
+        precondition(errno == EINTR, "epoll_wait failed: \(systemErrorText(errno))")
         continue
       }
       switch event.data.u64 {
       case Token.listener: listen(with: worker)
       case Token.stop: stop()
       case Token.timer: tick()
-      case Token.end:
-        // The next one that stands by finds the same event.
-        crew.leave(worker)
-        return
+      case Token.replies: sendReplies(with: worker)
+      case Token.end: return
       case let address: serve(Self.connection(at: address), with: worker)
       }
     }
@@ -143,38 +161,39 @@ final class Loop: Sendable {
   }
 
   private func rearm(_ descriptor: Int32, _ token: UInt64) {
-    let armed = control(
+    let isArmed = control(
       EPOLL_CTL_MOD, descriptor, EPOLLIN.rawValue | EPOLLONESHOT.rawValue, token)
-    precondition(armed, "epoll_ctl failed with error \(errno)")
+    precondition(isArmed, "epoll_ctl failed: \(systemErrorText(errno))")
   }
 
   // MARK: - Accepting
 
   private enum Acceptance {
-    case connection(Connection)
-    /// Nothing is waiting.
+    case connection(FastCGIConnection)
+    /// No connection is waiting.
     case nothing
-    /// What waited has gone.
+    /// The connection that was waiting has gone.
     case aborted
-    /// There is no descriptor or memory for it, or there are as many connections as are allowed.
+    /// There are no descriptors or memory, or as many connections as are allowed.
     case exhausted
     /// The socket was shut down.
     case closed
   }
 
   private func accept() -> Acceptance {
-    let isAllowed = ledger.withLock { ledger in
-      guard ledger.count < configuration.connectionLimit else { return false }
-      ledger.accepting += 1
+    let isAllowed = table.withLock { table in
+      guard table.count < configuration.connectionLimit else { return false }
+      table.accepting += 1
       return true
     }
     guard isAllowed else { return .exhausted }
-    let descriptor = accept4(socket.descriptor, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
+    let descriptor = accept4(
+      socket.descriptor, nil, nil, Int32(SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue))
     guard descriptor >= 0 else {
       let code = errno
-      ledger.withLock { ledger in
-        ledger.accepting -= 1
-        endIfDone(ledger)
+      table.withLock { table in
+        table.accepting -= 1
+        endIfDone(table)
       }
       switch code {
       case EAGAIN: return .nothing
@@ -183,226 +202,346 @@ final class Loop: Sendable {
       default: return .exhausted
       }
     }
-    // 0 would mean none.
-    let sendTimeout = max(configuration.sendTimeout.milliseconds, 1)
-    var timeout = timeval(tv_sec: sendTimeout / 1000, tv_usec: sendTimeout % 1000 * 1000)
-    setsockopt(
-      descriptor, SOL_SOCKET, SO_SNDTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
     if !socket.isLocal {
       var on: Int32 = 1
       setsockopt(
         descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
     }
-    let connection = Connection(
-      descriptor: descriptor, intake: Intake(limits: limits),
-      requestDeadline: monotonicMilliseconds() + configuration.receiveTimeout.milliseconds)
-    ledger.withLock { ledger in
-      ledger.accepting -= 1
-      connection.place = ledger.connections.count
-      ledger.connections.append(connection)
-      armTimer(&ledger)
+    let connection = FastCGIConnection(
+      descriptor: descriptor, framer: RequestFramer(limits: limits),
+      requestDeadline: .now + configuration.receiveTimeout)
+    table.withLock { table in
+      table.accepting -= 1
+      table.insert(connection)
+      armTimer(&table)
     }
     return .connection(connection)
   }
 
   private func listen(with worker: Worker) {
-    // After a stop, the thread that began it accepts what still waits.
+    // After a stop, the thread that began it accepts the connections that still wait.
     if isStopping { return }
     switch accept() {
     case .connection(let connection):
       rearm(socket.descriptor, Token.listener)
-      // Most often the request came with the connection.
+      // Usually the request arrives with the connection.
       serve(connection, with: worker)
     case .nothing, .aborted, .closed:
       rearm(socket.descriptor, Token.listener)
     case .exhausted:
-      ledger.withLock { ledger in
-        ledger.isPaused = true
-        armTimer(&ledger)
+      table.withLock { table in
+        table.isPaused = true
+        armTimer(&table)
       }
     }
   }
 
-  // MARK: - Serving
+  // MARK: - Receiving
 
-  private static func address(of connection: Connection) -> UInt64 {
+  private static func address(of connection: FastCGIConnection) -> UInt64 {
     UInt64(UInt(bitPattern: Unmanaged.passUnretained(connection).toOpaque()))
   }
 
-  /// The connection of an event. The ledger holds it until the thread that has the event closes it.
-  private static func connection(at address: UInt64) -> Connection {
+  /// The connection of an event. The table holds it until its owner closes it.
+  private static func connection(at address: UInt64) -> FastCGIConnection {
     guard let pointer = UnsafeRawPointer(bitPattern: UInt(address)) else {
       preconditionFailure("an event without a connection")
     }
-    return Unmanaged<Connection>.fromOpaque(pointer).takeUnretainedValue()
+    return Unmanaged<FastCGIConnection>.fromOpaque(pointer).takeUnretainedValue()
   }
 
-  private func serve(_ connection: Connection, with worker: Worker) {
-    connection.wake()
-    let count = recv(
-      connection.descriptor, worker.buffer.baseAddress, worker.buffer.count, Int32(MSG_DONTWAIT))
-    if count < 0, errno == EAGAIN || errno == EINTR { return settle(connection) }
-    guard count > 0 else { return close(connection) }
-    let arrived = UnsafeMutableRawBufferPointer(rebasing: worker.buffer[..<count])
-    if connection.pending.isEmpty {
-      guard let rest = consume(arrived, of: connection, with: worker) else {
-        return close(connection)
+  /// How far the requests in a connection's bytes are served.
+  private enum Progress {
+    /// The bytes of this range begin a request. The others are served.
+    case incomplete(Range<Int>)
+    /// The socket does not take all of an answer. The bytes from this index on are not scanned yet.
+    case blocked(Int)
+    /// A handler has returned without an answer. The connection belongs to its reply.
+    case deferred
+    /// The connection must be closed.
+    case ended(AbnormalEnd?)
+  }
+
+  private func serve(_ connection: FastCGIConnection, with worker: Worker) {
+    connection.claim()
+    if !connection.unsent.isEmpty {
+      switch sendRest(on: connection) {
+      case .sent where connection.isKept: break
+      case .sent: return close(connection, nil)
+      case .blocked: return park(connection)
+      case .failed:
+        let isOverdue = MonotonicInstant.now >= connection.sendDeadline
+        return close(connection, isOverdue ? .sendTimeout : .sendFailure)
       }
-      connection.pending = Array(arrived[rest])
-    } else {
-      var bytes = connection.pending
-      connection.pending = []
-      bytes.append(contentsOf: arrived)
-      let rest = bytes.withUnsafeMutableBytes { consume($0, of: connection, with: worker) }
-      guard let rest else { return close(connection) }
+    }
+    if connection.hasUnscannedBytes {
+      connection.hasUnscannedBytes = false
+      return servePending(of: connection, with: worker)
+    }
+    let count = recv(connection.descriptor, worker.input.baseAddress, worker.input.count, 0)
+    if count < 0, errno == EAGAIN || errno == EINTR { return park(connection) }
+    guard count > 0 else { return close(connection, reasonForEnd(of: connection)) }
+    let arrived = UnsafeMutableRawBufferPointer(rebasing: worker.input[..<count])
+    guard connection.pending.isEmpty else {
+      connection.pending.append(contentsOf: arrived)
+      return servePending(of: connection, with: worker)
+    }
+    switch serveRequests(in: arrived, of: connection, with: worker) {
+    case .incomplete(let rest): connection.pending = Array(arrived[rest])
+    case .blocked(let start): connection.setUnscanned(arrived[start...])
+    case .deferred: return
+    case .ended(let reason): return close(connection, reason)
+    }
+    park(connection)
+  }
+
+  /// Why a connection has ended on which nothing more can arrive; nil if it is in order.
+  private func reasonForEnd(of connection: FastCGIConnection) -> AbnormalEnd? {
+    guard !connection.pending.isEmpty, let deadline = connection.requestDeadline else { return nil }
+    return MonotonicInstant.now >= min(deadline, lastArrivalInstant)
+      ? .receiveTimeout : .incompleteRequest
+  }
+
+  private func servePending(of connection: FastCGIConnection, with worker: Worker) {
+    var bytes = connection.pending
+    connection.pending = []
+    let progress = bytes.withUnsafeMutableBytes {
+      serveRequests(in: $0, of: connection, with: worker)
+    }
+    switch progress {
+    case .incomplete(let rest):
       bytes.removeLast(bytes.count - rest.upperBound)
       bytes.removeFirst(rest.lowerBound)
       connection.pending = rest.isEmpty ? [] : bytes
+    case .blocked(let start): connection.setUnscanned(bytes[start...])
+    case .deferred: return
+    case .ended(let reason): return close(connection, reason)
     }
-    settle(connection)
+    park(connection)
   }
 
   /// Serves the requests that are whole in `bytes`, one after the other.
-  ///
-  /// - Returns: where in `bytes` the rest lies, which begins a request, or nil if the connection is
-  ///   to be closed.
-  private func consume(
-    _ bytes: UnsafeMutableRawBufferPointer, of connection: Connection, with worker: Worker
-  ) -> Range<Int>? {
+  private func serveRequests(
+    in bytes: UnsafeMutableRawBufferPointer, of connection: FastCGIConnection,
+    with worker: Worker
+  ) -> Progress {
     var start = 0
     while true {
       let rest = UnsafeMutableRawBufferPointer(rebasing: bytes[start...])
-      let outcome = connection.intake.scan(rest)
-      guard sendReplies(of: connection) else { return nil }
+      let outcome = connection.framer.scan(rest)
+      guard sendFramerReplies(of: connection) else { return .ended(.sendFailure) }
       switch outcome {
-      case .refused:
-        return nil
+      case .ended: return .ended(nil)
+      case .refused: return .ended(.refused)
       case .incomplete(let kept):
         if kept == 0 {
           connection.requestDeadline = nil
         } else if connection.requestDeadline == nil {
-          connection.requestDeadline =
-            monotonicMilliseconds() + configuration.receiveTimeout.milliseconds
+          connection.requestDeadline = .now + configuration.receiveTimeout
         }
-        return start..<start + kept
+        return .incomplete(start..<start + kept)
       case .complete(let length, let next):
-        let request = UnsafeRawBufferPointer(rebasing: rest[..<length])
-        guard answer(request, on: connection, with: worker) else { return nil }
-        connection.requestID = connection.intake.requestID
-        connection.intake = Intake(limits: limits)
-        connection.requestDeadline = nil
         start += next
+        let framer = connection.framer
+        connection.framer = RequestFramer(limits: limits)
+        connection.requestDeadline = nil
+        connection.requestID = framer.requestID
+        connection.isKept = framer.keepsConnection
+        let request = worker.decoder.decode(
+          UnsafeRawBufferPointer(rebasing: rest[..<length]), bodySize: framer.bodySize,
+          bodyLimit: configuration.bodyLimit)
+        guard let request else { return .ended(.malformedRequest) }
+        let response = handle(request, of: connection) {
+          connection.setUnscanned(bytes[start...])
+        }
+        guard let response else { return .deferred }
+        switch send(response, on: connection, with: worker) {
+        case .sent where connection.isKept: break
+        case .sent: return .ended(nil)
+        case .blocked: return .blocked(start)
+        case .failed: return .ended(.sendFailure)
+        }
       }
     }
   }
 
-  private func sendReplies(of connection: Connection) -> Bool {
-    let replies = connection.intake.replies
-    if replies.isEmpty { return true }
-    connection.intake.replies = []
-    // A web server that does not read its answers gets no more of them.
-    return send(connection.descriptor, replies, replies.count, Int32(MSG_DONTWAIT))
-      == replies.count
-  }
-
-  /// - Returns: whether the connection can be used further.
-  private func answer(
-    _ bytes: UnsafeRawBufferPointer, on connection: Connection, with worker: Worker
-  ) -> Bool {
-    defer { worker.exchange.finish() }
-    let request = worker.exchange.receive(
-      bytes, bodySize: connection.intake.bodySize, bodyLimit: configuration.bodyLimit)
-    guard let request else { return false }
+  /// Has the handler answer a request.
+  ///
+  /// - Parameter prepare: Called if the response comes later, before another thread can send it.
+  /// - Returns: The response; nil if it comes later, and the connection must not be touched any more.
+  private func handle(
+    _ request: Request, of connection: FastCGIConnection, orDefer prepare: () -> Void
+  ) -> Response? {
+    let reply = Reply(loop: self, connection: connection)
     busy.add(1, ordering: .relaxed)
-    if configuration.mayWait(request) { crew.leave(worker) }
-    let response = handler(request)
+    handler(request, reply)
     busy.subtract(1, ordering: .relaxed)
-    let deadline = monotonicMilliseconds() + configuration.sendTimeout.milliseconds
-    return worker.exchange.send(response, to: connection.descriptor, before: deadline)
-      && connection.intake.keepsConnection
+    return reply.endHandling(orDefer: prepare)
   }
 
-  /// Gives the connection back to the epoll set. It must not be touched after that.
-  private func settle(_ connection: Connection) {
+  // MARK: - Sending
+
+  private enum Sending {
+    case sent
+    /// The socket has no room for the rest, which is in ``FastCGIConnection/unsent``.
+    case blocked
+    case failed
+  }
+
+  /// Takes the response of a handler that has returned; nil closes the connection. Called on any thread.
+  func deliver(_ response: Response?, to connection: FastCGIConnection) {
+    let isFirst = replies.withLock { replies in
+      replies.append((connection, response))
+      return replies.count == 1
+    }
+    // The thread that this wakes takes all that are there by then.
+    if isFirst { eventfd_write(descriptors.replies, 1) }
+  }
+
+  private func sendReplies(with worker: Worker) {
+    let batch = replies.withLock { replies in
+      defer { replies = [] }
+      return replies
+    }
+    for (connection, response) in batch {
+      guard let response else {
+        close(connection, .noReply)
+        continue
+      }
+      switch send(response, on: connection, with: worker) {
+      // Another thread serves the bytes behind the request, so that they hold up no reply.
+      case .sent where connection.isKept, .blocked: park(connection)
+      case .sent: close(connection, nil)
+      case .failed: close(connection, .sendFailure)
+      }
+    }
+  }
+
+  private func send(
+    _ response: Response, on connection: FastCGIConnection, with worker: Worker
+  ) -> Sending {
+    worker.output.removeAll(keepingCapacity: true)
+    response.appendRecords(
+      requestID: connection.requestID, to: &worker.output, head: &worker.head)
+    let count = Glibc.send(
+      connection.descriptor, worker.output, worker.output.count, Int32(MSG_NOSIGNAL))
+    if count == worker.output.count { return .sent }
+    guard count >= 0 || errno == EAGAIN || errno == EINTR else { return .failed }
+    connection.unsent = worker.output
+    worker.output = []
+    connection.sentCount = max(count, 0)
+    connection.sendDeadline = .now + configuration.sendTimeout
+    return .blocked
+  }
+
+  private func sendRest(on connection: FastCGIConnection) -> Sending {
+    while connection.sentCount < connection.unsent.count {
+      let count = connection.unsent[connection.sentCount...].withUnsafeBytes {
+        Glibc.send(connection.descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+      }
+      guard count >= 0 else { return errno == EAGAIN || errno == EINTR ? .blocked : .failed }
+      connection.sentCount += count
+    }
+    connection.unsent = []
+    return .sent
+  }
+
+  private func sendFramerReplies(of connection: FastCGIConnection) -> Bool {
+    let records = connection.framer.replies
+    if records.isEmpty { return true }
+    connection.framer.replies = []
+    // A web server that does not read its answers gets no more of them.
+    return Glibc.send(connection.descriptor, records, records.count, Int32(MSG_NOSIGNAL))
+      == records.count
+  }
+
+  // MARK: - Between events
+
+  /// Gives the connection back to the epoll set. The caller must not touch it afterwards.
+  private func park(_ connection: FastCGIConnection) {
     let operation = connection.isRegistered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD
     connection.isRegistered = true
-    connection.settle(
-      idleUntil: monotonicMilliseconds() + configuration.idleTimeout.milliseconds)
-    let deadline = lastArrival.load(ordering: .sequentiallyConsistent)
-    if deadline != .max { connection.dismiss(until: deadline) }
-    let armed = control(
-      operation, connection.descriptor, EPOLLIN.rawValue | EPOLLONESHOT.rawValue,
-      Self.address(of: connection))
-    if !armed { close(connection) }
+    var events = EPOLLONESHOT.rawValue
+    // A connection with bytes to scan is ready as soon as the web server reads what was sent before. Until
+    // then it is idle, and must notice when its time is up.
+    if !connection.unsent.isEmpty || connection.hasUnscannedBytes { events |= EPOLLOUT.rawValue }
+    if connection.unsent.isEmpty { events |= EPOLLIN.rawValue }
+    connection.park(idleUntil: .now + configuration.idleTimeout)
+    if isStopping { connection.requestClose(until: lastArrivalInstant) }
+    let isArmed = control(
+      operation, connection.descriptor, events, Self.address(of: connection))
+    if !isArmed { close(connection, .systemError) }
   }
 
-  private func close(_ connection: Connection) {
-    ledger.withLock { ledger in
-      let last = ledger.connections.removeLast()
-      if last !== connection {
-        ledger.connections[connection.place] = last
-        last.place = connection.place
-      }
+  private func close(_ connection: FastCGIConnection, _ reason: AbnormalEnd?) {
+    table.withLock { table in
+      table.remove(connection, end: reason)
       Glibc.close(connection.descriptor)
-      endIfDone(ledger)
+      endIfDone(table)
     }
   }
 
   // MARK: - Time
 
-  private func armTimer(_ ledger: inout Ledger) {
-    let isUrgent = ledger.isPaused || isStopping
-    let shortest = min(configuration.receiveTimeout, configuration.idleTimeout).milliseconds
-    let period = min(max(shortest / 4, 10), isUrgent ? Self.pause : 1000)
-    let due = monotonicMilliseconds() + period
-    if due >= ledger.timerDue { return }
-    ledger.timerDue = due
+  private func armTimer(_ table: inout ConnectionTable) {
+    let isUrgent = table.isPaused || isStopping
+    let shortest = min(
+      configuration.receiveTimeout, configuration.sendTimeout, configuration.idleTimeout)
+    let period = min(max(shortest / 4, .milliseconds(10)), isUrgent ? Self.pause : .seconds(1))
+    let due = MonotonicInstant.now + period
+    if let timerDue = table.timerDue, due >= timerDue { return }
+    table.timerDue = due
     var time = itimerspec()
-    time.it_value = timespec(tv_sec: period / 1000, tv_nsec: period % 1000 * 1_000_000)
-    timerfd_settime(descriptors.timer, 0, &time, nil)
+    time.it_value = due.timespec
+    timerfd_settime(descriptors.timer, Int32(TFD_TIMER_ABSTIME), &time, nil)
   }
 
-  /// Ends what has waited for too long, and lets the listening socket try again.
+  /// Ends the connections whose time is up, reports abnormal ends, and lets the listening socket try again.
   private func tick() {
     var expirations: UInt64 = 0
     read(descriptors.timer, &expirations, MemoryLayout<UInt64>.size)
-    let now = monotonicMilliseconds()
-    ledger.withLock { ledger in
-      for connection in ledger.connections { connection.hangUp(ifOverdueAt: now) }
-      if ledger.isPaused, !isStopping {
-        rearm(socket.descriptor, Token.listener)
-      }
-      ledger.isPaused = false
-      ledger.timerDue = .max
-      if ledger.count > 0 { armTimer(&ledger) }
+    let now = MonotonicInstant.now
+    let report = table.withLock { table in
+      for connection in table.connections { connection.expire(at: now) }
+      if table.isPaused, !isStopping { rearm(socket.descriptor, Token.listener) }
+      table.isPaused = false
+      table.timerDue = nil
+      let report = table.takeReport(at: now)
+      if table.count > 0 || table.hasUnreportedEnds { armTimer(&table) }
+      return report
     }
+    if let report { onAbnormalEnds(report) }
     rearm(descriptors.timer, Token.timer)
   }
 
   // MARK: - Stopping
 
+  private var lastArrivalInstant: MonotonicInstant {
+    MonotonicInstant(nanoseconds: lastArrival.load(ordering: .sequentiallyConsistent))
+  }
+
   private func stop() {
-    let deadline = monotonicMilliseconds() + Self.grace
-    lastArrival.store(deadline, ordering: .sequentiallyConsistent)
+    let deadline = MonotonicInstant.now + Self.grace
+    lastArrival.store(deadline.nanoseconds, ordering: .sequentiallyConsistent)
     socket.refuseFurther()
-    // On a socket that others share, connections may go on coming in.
-    accepting: while monotonicMilliseconds() < deadline {
+    // On a socket that others share, connections may go on arriving.
+    accepting: while MonotonicInstant.now < deadline {
       switch accept() {
-      case .connection(let connection): settle(connection)
+      case .connection(let connection): park(connection)
       case .exhausted: usleep(10_000)
       case .aborted: continue
       case .nothing, .closed: break accepting
       }
     }
-    ledger.withLock { ledger in
-      for connection in ledger.connections { connection.dismiss(until: deadline) }
-      ledger.isDrained = true
-      armTimer(&ledger)
-      endIfDone(ledger)
+    table.withLock { table in
+      for connection in table.connections { connection.requestClose(until: deadline) }
+      table.isDrained = true
+      armTimer(&table)
+      endIfDone(table)
     }
   }
 
-  private func endIfDone(_ ledger: borrowing Ledger) {
-    if ledger.isDrained, ledger.count == 0 { eventfd_write(descriptors.end, 1) }
+  private func endIfDone(_ table: borrowing ConnectionTable) {
+    if table.isDrained, table.count == 0 { eventfd_write(descriptors.end, 1) }
   }
 }

@@ -1,4 +1,4 @@
-/// A request as the web server handed it over: whole, with its body read to the end.
+/// A whole request of the web server, its body read to the end.
 package struct Request: Sendable {
   /// A CGI variable (RFC 3875 §4.1), such as `REQUEST_METHOD` or `HTTP_ACCEPT`.
   package struct Parameter: Sendable, Equatable {
@@ -14,17 +14,16 @@ package struct Request: Sendable {
     }
   }
 
-  /// What came on the request's standard input.
+  /// The request's standard input.
   package enum Body: Sendable, Equatable {
-    /// All of it; empty where there was none.
+    /// All of it; empty if the request had none.
     case complete([UInt8])
-    /// It was longer than ``Server/Configuration/bodyLimit``. It was read to its end and thrown
-    /// away.
+    /// It was longer than ``Server/Configuration/bodyLimit``. It was read to its end and dropped.
     case tooLarge
   }
 
-  /// The variables in the order received. A name that came twice is here twice: nginx passes
-  /// repeated headers so.
+  /// The variables in the order received. A repeated name is here repeatedly: nginx passes repeated headers
+  /// in this way.
   package var parameters: [Parameter]
   /// The body.
   package var body: Body

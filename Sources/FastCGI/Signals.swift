@@ -1,21 +1,21 @@
 import Glibc
 
-/// Signals, taken by one thread that waits for them and by no other.
+/// The signals that end the program or wake it. One thread waits for them, and no other receives them.
 ///
-/// A read or write that a signal cuts short looks to libfcgi like one that succeeded, or like the
-/// end of the connection. So no thread that serves requests may ever take a signal.
+/// A read or write that a signal interrupts looks to libfcgi like success, or like the end of the input. So
+/// no thread that serves requests may ever receive a signal.
 package enum Signals {
-  /// Blocks SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGPIPE in the calling thread and in all that it
-  /// starts, and ignores SIGXFSZ, so that a write past a file size limit fails instead of killing
-  /// the process. To be called in the main thread before any other thread starts.
+  /// Blocks SIGTERM, SIGINT, SIGHUP, SIGUSR1 and SIGPIPE in the calling thread and in the threads that it
+  /// starts. Ignores SIGXFSZ, so that a write past the file size limit fails and does not kill the process.
+  /// Call it in the main thread before any other thread starts.
   package static func block() {
     var blocked = signalSet([SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGPIPE])
     pthread_sigmask(SIG_BLOCK, &blocked, nil)
     signal(SIGXFSZ, SIG_IGN)
   }
 
-  /// Waits for the next SIGTERM, SIGINT, SIGHUP or SIGUSR1, which ``block()`` must have blocked,
-  /// and returns its number.
+  /// Waits for the next SIGTERM, SIGINT, SIGHUP or SIGUSR1, and returns its number. ``block()`` must have
+  /// blocked them.
   package static func wait() -> Int32 {
     var awaited = signalSet([SIGTERM, SIGINT, SIGHUP, SIGUSR1])
     var signal: Int32 = 0

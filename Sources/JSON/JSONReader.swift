@@ -2,6 +2,9 @@
 package struct JSONError: Error, Equatable, CustomStringConvertible {
   /// What is wrong, as a sentence.
   package let description: String
+
+  fileprivate static let tooManyMarks = JSONError(
+    description: "A string has more than 30 combining marks in a row.")
 }
 
 extension JSON {
@@ -21,34 +24,15 @@ extension JSON {
 
   /// Reads a JSON text, as ``init(parsing:)`` of an array does.
   package init(parsing bytes: UnsafeBufferPointer<UInt8>) throws {
-    self = try JSON.read(bytes) { try $0.value(depth: 0) }
-  }
-
-  /// Reads a JSON text that is an object, as ``init(parsing:)`` does, and hands its members on one by
-  /// one instead of keeping them. Of two with one name both come.
-  package static func members(
-    of bytes: UnsafeBufferPointer<UInt8>, _ body: (String, JSON) throws -> Void
-  ) throws {
-    try read(bytes) { reader in
-      guard reader.next == UInt8(ascii: "{") else { throw reader.unexpected("an opening brace") }
-      try reader.members(depth: 1) { reader, name, _ in
-        try body(name, reader.value(depth: 1))
-      }
-    }
-  }
-
-  private static func read<Result>(
-    _ bytes: UnsafeBufferPointer<UInt8>, _ body: (inout Reader) throws -> Result
-  ) throws -> Result {
-    guard String(validating: bytes, as: UTF8.self) != nil else {
+    guard let text = String(validating: bytes, as: UTF8.self) else {
       throw JSONError(description: "The text is not UTF-8.")
     }
+    guard isStreamSafe(text) else { throw JSONError.tooManyMarks }
     var reader = Reader(bytes: bytes)
     reader.skipWhitespace()
-    let result = try body(&reader)
+    self = try reader.value(depth: 0)
     reader.skipWhitespace()
-    guard reader.position == bytes.count else { throw reader.unexpected("the end") }
-    return result
+    guard reader.position == bytes.count else { throw reader.unexpected("the end of the text") }
   }
 }
 
@@ -63,8 +47,8 @@ private struct Reader {
   func unexpected(_ expected: String) -> JSONError {
     JSONError(
       description: next == nil
-        ? "The text ends where \(expected) is expected (byte \(position))."
-        : "Byte \(position) is not \(expected), which is expected there.")
+        ? "Expected \(expected) at byte \(position), where the text ends."
+        : "Expected \(expected) at byte \(position).")
   }
 
   mutating func skipWhitespace() {
@@ -111,50 +95,40 @@ private struct Reader {
 
   private func checkDepth(_ depth: Int) throws {
     guard depth <= JSON.depthLimit else {
-      throw JSONError(description: "The text is nested more than \(JSON.depthLimit) levels deep.")
+      throw JSONError(
+        description: "Arrays and objects are nested more than \(JSON.depthLimit) levels deep.")
     }
   }
 
   private mutating func object(depth: Int) throws -> JSON {
+    try checkDepth(depth)
+    position += 1
     var members: [JSON.Member] = []
     members.reserveCapacity(8)
     var names: Set<[UInt8]> = []
-    try self.members(depth: depth) { reader, name, start in
-      // By bytes: to Swift's strings, é is the same name as e with an accent behind it. A few are
-      // compared quicker than hashed; of many that would take time with the square of their number.
-      if members.count == 16 { names = Set(members.map { Array($0.name.utf8) }) }
-      let isNew =
-        members.count < 16
-        ? !members.contains { $0.name == name && $0.name.utf8.elementsEqual(name.utf8) }
-        : names.insert(Array(name.utf8)).inserted
-      guard isNew else {
-        throw JSONError(description: "The name at byte \(start) stands in its object twice.")
-      }
-      members.append(JSON.Member(name, try reader.value(depth: depth)))
-    }
-    return .object(members)
-  }
-
-  /// Reads an object, of which `value` reads each member's value, given its name and the byte where
-  /// that begins.
-  mutating func members(
-    depth: Int, _ value: (inout Reader, _ name: String, _ start: Int) throws -> Void
-  ) throws {
-    try checkDepth(depth)
-    position += 1
     skipWhitespace()
-    if take(UInt8(ascii: "}")) { return }
+    if take(UInt8(ascii: "}")) { return .object(members) }
     while true {
       skipWhitespace()
       let start = position
       guard next == UInt8(ascii: "\"") else { throw unexpected("a name in quotes") }
       let name = try string()
+      // By bytes: to Swift's strings, é is the same name as e and a combining accent. A few are compared
+      // quicker than hashed; of many that would take time with the square of their number.
+      if members.count == 16 { names = Set(members.map { Array($0.name.utf8) }) }
+      let isNew =
+        members.count < 16
+        ? !members.contains { $0.name.isSame(as: name) }
+        : names.insert(Array(name.utf8)).inserted
+      guard isNew else {
+        throw JSONError(description: "The name at byte \(start) is a duplicate in its object.")
+      }
       skipWhitespace()
       guard take(UInt8(ascii: ":")) else { throw unexpected("a colon") }
       skipWhitespace()
-      try value(&self, name, start)
+      members.append(JSON.Member(name, try value(depth: depth)))
       skipWhitespace()
-      if take(UInt8(ascii: "}")) { return }
+      if take(UInt8(ascii: "}")) { return .object(members) }
       guard take(UInt8(ascii: ",")) else { throw unexpected("a comma or a closing brace") }
     }
   }
@@ -189,12 +163,14 @@ private struct Reader {
       switch byte {
       case UInt8(ascii: "\""):
         position += 1
-        return String(decoding: text, as: UTF8.self)
+        let result = String(decoding: text, as: UTF8.self)
+        guard isStreamSafe(result) else { throw JSONError.tooManyMarks }
+        return result
       case UInt8(ascii: "\\"):
         position += 1
         try escape(into: &text)
       case 0..<0x20:
-        throw unexpected("a character that may stand unescaped in a string")
+        throw unexpected("an escape instead of a control character")
       default:
         text.append(byte)
         position += 1
@@ -231,7 +207,7 @@ private struct Reader {
   }
 
   private func loneSurrogate(_ start: Int) -> JSONError {
-    JSONError(description: "The escape at byte \(start) is half of a surrogate pair.")
+    JSONError(description: "The escape at byte \(start) is an unpaired surrogate.")
   }
 
   private mutating func hexadecimal() throws -> UInt32 {
@@ -269,9 +245,10 @@ private struct Reader {
     }
     let text = String(decoding: bytes[start..<position], as: UTF8.self)
     if isInteger, let value = Int(text) { return .integer(value) }
+    // An integer beyond Int64 stays a number: as a Double it may equal Int.min, which it is not.
     guard let value = Double(text), value.isFinite else {
-      throw JSONError(description: "The number at byte \(start) is too large.")
+      throw JSONError(description: "The number at byte \(start) is out of range.")
     }
-    return Int(exactly: value).map(JSON.integer) ?? .number(value)
+    return isInteger ? .number(value) : Int(exactly: value).map(JSON.integer) ?? .number(value)
   }
 }

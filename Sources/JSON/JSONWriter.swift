@@ -186,6 +186,44 @@ package struct JSONWriter: ~Copyable {
     needsComma = true
   }
 
+  /// Begins an object. Each `open()` needs a ``close()``.
+  package mutating func open() { open(UInt8(ascii: "{")) }
+
+  /// Ends the object that ``open()`` began last.
+  package mutating func close() { close(UInt8(ascii: "}")) }
+
+  /// Writes a member's name, which comes in quotes and with its colon.
+  package mutating func name(_ quoted: [UInt8]) {
+    begin(room: quoted.count)
+    put(quoted)
+    needsComma = false
+  }
+
+  /// Writes a member with a string that is given as UTF-8, as `string(utf8:)` does.
+  ///
+  /// - Parameter quoted: Its name, in quotes and with a colon.
+  package mutating func member(_ quoted: [UInt8], string text: UnsafeBufferPointer<UInt8>) {
+    guard JSONWriter.content(of: text) == (needsEscapes: false, isASCII: true) else {
+      name(quoted)
+      return string(utf8: text)
+    }
+    // In one go: most of what a list writes comes by here.
+    begin(room: quoted.count + text.count + 2)
+    put(quoted)
+    put(UInt8(ascii: "\""))
+    put(text)
+    put(UInt8(ascii: "\""))
+  }
+
+  /// Writes a member that is null.
+  package mutating func nullMember(_ quoted: [UInt8]) {
+    begin(room: quoted.count + 4)
+    put(quoted)
+    for byte in [UInt8(ascii: "n"), UInt8(ascii: "u"), UInt8(ascii: "l"), UInt8(ascii: "l")] {
+      put(byte)
+    }
+  }
+
   private mutating func open(_ bracket: UInt8) {
     begin(room: 1)
     put(bracket)
@@ -226,6 +264,11 @@ package struct JSONWriter: ~Copyable {
     guard let first = bytes.baseAddress else { return }
     (start + count).initialize(from: first, count: bytes.count)
     count += bytes.count
+  }
+
+  @inline(__always)
+  private mutating func put(_ bytes: [UInt8]) {
+    bytes.withUnsafeBufferPointer { put($0) }
   }
 
   private static func needsEscape(_ byte: UInt8) -> Bool {
@@ -290,25 +333,6 @@ extension JSONWriter {
   package mutating func field(_ name: StaticString, _ value: String?) {
     self.name(name)
     if let value { string(value) } else { null() }
-  }
-
-  /// A string that is given as UTF-8, as `string(utf8:)` writes it.
-  package mutating func field(_ name: StaticString, _ value: UnsafeBufferPointer<UInt8>?) {
-    let nameLength = name.utf8CodeUnitCount
-    guard let value, JSONWriter.content(of: value) == (needsEscapes: false, isASCII: true) else {
-      self.name(name)
-      if let value { string(utf8: value) } else { null() }
-      return
-    }
-    // In one go: most of what a list writes comes by here.
-    begin(room: nameLength + value.count + 5)
-    put(UInt8(ascii: "\""))
-    put(UnsafeBufferPointer(start: name.utf8Start, count: nameLength))
-    put(UInt8(ascii: "\""))
-    put(UInt8(ascii: ":"))
-    put(UInt8(ascii: "\""))
-    put(value)
-    put(UInt8(ascii: "\""))
   }
 
   package mutating func field(_ name: StaticString, _ value: Int?) {

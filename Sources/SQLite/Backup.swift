@@ -15,7 +15,7 @@ extension Database {
   /// The copy is one snapshot. It is written under a temporary name beside its own, checked
   /// (`integrity_check` and `foreign_key_check`), synced, and only then given its name, so that a
   /// file of that name is always a whole backup. The database itself is neither written nor
-  /// checkpointed, but its write-ahead log cannot begin anew meanwhile.
+  /// checkpointed, but its write-ahead log cannot start over meanwhile.
   ///
   /// The copy is made with `VACUUM INTO`, which numbers the rows of a table anew unless it has an
   /// INTEGER PRIMARY KEY (<https://www.sqlite.org/lang_vacuum.html>).
@@ -23,18 +23,22 @@ extension Database {
   /// - Parameters:
   ///   - file: The copy's path. It gets the database's permissions.
   ///   - replacing: Whether a file that is there already is replaced; it is an error otherwise.
-  ///   - progress: Told now and then how far it is. It stops the backup by throwing.
+  ///   - progress: Called now and then with how far the copy is. It stops the backup by throwing.
   /// - Throws: What `progress` throws, and ``SQLiteError``. No file is left behind then.
   package func backup(
     to file: String, replacing: Bool = false, progress: ((BackupStep) throws -> Void)? = nil
   ) throws {
-    if !replacing && access(file, F_OK) == 0 { throw failure(SQLITE_ERROR, file, EEXIST) }
-    let folder = Database.folder(of: file)
-    let name = String(file.utf8.dropFirst(folder.utf8.count))!
-    let temporary = "\(folder).\(name).\(UInt64.random(in: .min ... .max)).tmp"
+    if !replacing && access(file, F_OK) == 0 {
+      throw SQLiteError(extendedCode: SQLITE_ERROR, about: file, number: EEXIST)
+    }
+    let directory = Database.directory(of: file)
+    let name = String(file.utf8.dropFirst(directory.utf8.count))!
+    let temporary = "\(directory).\(name).\(UInt64.random(in: .min ... .max)).tmp"
     var existing = stat()
     var source = stat()
-    guard stat(path, &source) == 0 else { throw failure(SQLITE_CANTOPEN, path) }
+    guard stat(path, &source) == 0 else {
+      throw SQLiteError(extendedCode: SQLITE_CANTOPEN, about: path)
+    }
     guard
       stat(file, &existing) != 0 || existing.st_ino != source.st_ino
         || existing.st_dev != source.st_dev
@@ -42,22 +46,25 @@ extension Database {
       throw SQLiteError(extendedCode: SQLITE_MISUSE, message: "\(file) is the database itself")
     }
     let descriptor = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-    guard descriptor >= 0 else { throw failure(SQLITE_CANTOPEN, temporary) }
+    guard descriptor >= 0 else {
+      throw SQLiteError(extendedCode: SQLITE_CANTOPEN, about: temporary)
+    }
     defer { Glibc.close(descriptor) }
     var isNamed = false
     defer { if !isNamed { unlink(temporary) } }
     try copy(to: temporary, descriptor, progress)
     try check(temporary, progress)
     guard fchmod(descriptor, source.st_mode & 0o777) == 0, fsync(descriptor) == 0 else {
-      throw failure(SQLITE_IOERR, temporary)
+      throw SQLiteError(extendedCode: SQLITE_IOERR, about: temporary)
     }
-    // link, unlike rename, never replaces what someone else put there meanwhile.
+    // link(2), unlike rename(2), never replaces a file that came meanwhile.
     guard (replacing ? rename(temporary, file) : link(temporary, file)) == 0 else {
-      throw failure(errno == EEXIST ? SQLITE_ERROR : SQLITE_IOERR, file)
+      throw SQLiteError(
+        extendedCode: errno == EEXIST ? SQLITE_ERROR : SQLITE_IOERR, about: file)
     }
     if !replacing { unlink(temporary) }
     isNamed = true
-    try Database.syncFolder(of: file)
+    try Database.syncDirectory(of: file)
   }
 
   private func copy(
@@ -94,13 +101,9 @@ extension Database {
       }
     }
   }
-
-  private func failure(_ code: Int32, _ file: String, _ number: Int32 = errno) -> SQLiteError {
-    SQLiteError(extendedCode: code, message: "\(file): \(String(cString: strerror(number)))")
-  }
 }
 
-/// What a progress handler needs, as C passes it one pointer.
+/// What a progress handler needs, in one object, since C passes it one pointer.
 private final class Watch {
   let body: () throws -> Void
   var error: (any Error)?
@@ -108,7 +111,7 @@ private final class Watch {
 }
 
 extension Connection {
-  /// Runs `body`, and `watch` before it and every now and then meanwhile, which stops it by
+  /// Runs `body`, and `watch` before it and every now and then meanwhile. `watch` stops it by
   /// throwing.
   fileprivate func watching(_ watch: () throws -> Void, body: () throws -> Void) throws {
     try watch()

@@ -2,7 +2,7 @@ import CSQLite
 
 /// One connection to a database file, with its prepared statements.
 ///
-/// It is used by one thread at a time: SQLite opens it without a mutex of its own
+/// One thread at a time uses it: SQLite opens it without a mutex of its own
 /// (<https://www.sqlite.org/threadsafe.html>, "multi-thread").
 ///
 /// Every connection is in WAL mode with `synchronous=FULL`, enforces foreign keys, protects its
@@ -37,7 +37,7 @@ package final class Connection {
   private let cacheKiB: Int
   private let busyTimeout: Int
   private let journalSizeLimit: Int
-  private var statements: [String: Statement] = [:]
+  private var statements: [Statement.Key: Statement] = [:]
   private var controls: [String: Statement] = [:]
   private var clock: UInt64 = 0
 
@@ -55,8 +55,8 @@ package final class Connection {
   ///   - role: What it may do.
   ///   - cacheKiB: The most that its page cache may hold, in KiB.
   ///   - busyTimeout: How long it waits for another connection's lock, in milliseconds.
-  ///   - journalSizeLimit: What is left of the write-ahead log's file when it starts anew, in
-  ///     bytes.
+  ///   - journalSizeLimit: The most that is left of the write-ahead log's file when it starts over,
+  ///     in bytes.
   /// - Throws: ``SQLiteError``; with code `SQLITE_MISUSE` when one of its settings did not take.
   package init(
     path: String, role: Role, cacheKiB: Int = 512, busyTimeout: Int = 5_000,
@@ -178,7 +178,8 @@ package final class Connection {
   /// Runs any number of statements without arguments, one after another, up to the first that
   /// fails: for migrations.
   ///
-  /// They are in no transaction but the one that is open, or that they begin themselves.
+  /// They run in the transaction that is open or that they begin themselves; otherwise each commits by
+  /// itself.
   ///
   /// - Throws: ``SQLiteError`` with the statement that failed; those before it have run.
   package func script(_ sql: String) throws {
@@ -280,7 +281,7 @@ package final class Connection {
     return isAutocommit
   }
 
-  /// Whether there is no longer this file at its path
+  /// Whether this file is no longer the one at its path
   /// (<https://www.sqlite.org/c3ref/c_fcntl_begin_atomic_write.html>, SQLITE_FCNTL_HAS_MOVED).
   var hasMoved: Bool {
     var moved: Int32 = 0
@@ -288,7 +289,7 @@ package final class Connection {
     return moved != 0
   }
 
-  /// Copies the write-ahead log into the database file, and says how far it came.
+  /// Copies the write-ahead log into the database file.
   ///
   /// - Parameters:
   ///   - mode: `SQLITE_CHECKPOINT_PASSIVE`, `…_RESTART` or `…_TRUNCATE`.
@@ -311,8 +312,7 @@ package final class Connection {
 
   /// Without its statistics SQLite allocates memory without a mutex that all threads share
   /// (<https://www.sqlite.org/c3ref/c_config_covering_index_scan.html>, MEMSTATUS). Must come
-  /// before the library's first use; if something else in the process was earlier, it stays as it
-  /// is.
+  /// before the library's first use; if other code in the process was earlier, it stays as it is.
   private static let isLibraryConfigured = csqlite_config_memstatus(0) == SQLITE_OK
 
   /// Makes every setting of the connection, and reads each back.
@@ -373,7 +373,7 @@ package final class Connection {
     try checkTransaction(sql: sql)
     let statement = try statement(for: sql)
     defer { statement.reset() }
-    try statement.bind(arguments, of: handle)
+    try statement.bind(arguments)
     return try body(statement)
   }
 
@@ -394,7 +394,8 @@ package final class Connection {
   /// Finds or prepares the statement for `sql`, and marks it as in use.
   private func statement(for sql: String) throws -> Statement {
     clock += 1
-    let kept = statements[sql]
+    let key = Statement.Key(sql: sql)
+    let kept = statements[key]
     if let kept, !kept.inUse {
       kept.inUse = true
       kept.lastUse = clock
@@ -408,17 +409,17 @@ package final class Connection {
     // again.
     if kept == nil && !isControlStatement {
       evictIfFull()
-      statements[sql] = statement
+      statements[key] = statement
     }
     return statement
   }
 
   private func evictIfFull() {
     guard statements.count >= Self.statementLimit,
-      let oldest = statements.values.lazy.filter({ !$0.inUse })
-        .min(by: { $0.lastUse < $1.lastUse })
+      let oldest = statements.lazy.filter({ !$0.value.inUse })
+        .min(by: { $0.value.lastUse < $1.value.lastUse })
     else { return }
-    statements[oldest.sql] = nil
+    statements[oldest.key] = nil
   }
 
   private func prepareOne(_ sql: String, flags: UInt32) throws -> Statement {
@@ -464,7 +465,7 @@ package final class Connection {
     return (statement, text[end...])
   }
 
-  /// Takes note of a statement that a supervised body must not run.
+  /// Notes a statement that a supervised body must not run.
   ///
   /// - Returns: Whether it may be prepared.
   fileprivate func mayPrepare(action: Int32, name: String?) -> Bool {
@@ -480,7 +481,7 @@ package final class Connection {
     return !isSupervised || isControlling
   }
 
-  /// The pragmas whose settings, or deeds, everything else here relies on.
+  /// The pragmas that would change what ``Database`` relies on.
   private static let guardedPragmas: Set<String> = [
     "defer_foreign_keys", "foreign_keys", "ignore_check_constraints", "journal_mode",
     "journal_size_limit", "locking_mode", "query_only", "synchronous", "wal_autocheckpoint",

@@ -1,11 +1,12 @@
 import CSQLite
 import Glibc
+import POSIX
 
-/// A database file that any number of threads read, and one thread of its own writes.
+/// A database file that any number of threads read, and that one thread of its own writes.
 ///
-/// - A read is a snapshot on a connection of a pool, and waits for nobody.
-/// - A change is queued to the one writing thread. Changes that wait together are committed
-///   together, with one sync of the disk, and each is answered only once it is on the disk.
+/// - A read is a snapshot on a connection of a pool, and waits for no change.
+/// - A change is queued for the writer's thread. Changes that wait together are committed together,
+///   with one sync of the disk, and each completes only once it is on the disk.
 /// - The lock file `PATH.lock` (beside the file itself, symbolic links resolved) is held for each
 ///   batch and each checkpoint, so that two processes, or two openings in one process, never write
 ///   at the same instant.
@@ -18,38 +19,38 @@ package final class Database: Sendable {
     package var readerCacheKiB = 1_024
     /// The most that the page cache of the writing connection holds, in KiB.
     package var writerCacheKiB = 4_096
-    /// How long a connection waits for a lock of SQLite's that someone outside of this code holds.
+    /// How long a connection waits for a lock of SQLite's that other software holds.
     package var busyTimeout = Duration.seconds(5)
     /// How long a batch waits for the lock file.
     package var lockTimeout = Duration.seconds(5)
     /// The most changes in one transaction.
     package var maximumBatch = 256
-    /// How long the first change of a batch waits for more to come.
-    package var gatherDelay = Duration.zero
-    /// The pages in the write-ahead log at which the writer copies it into the database without
-    /// waiting for anyone.
+    /// The most changes that are queued and have no answer yet. Further ones are refused.
+    package var maximumWaiting = 1_024
+    /// The pages in the write-ahead log at which the writer copies it into the database, without
+    /// waiting for readers.
     package var checkpointPages = 1_000
-    /// The bytes in the write-ahead log at which the writer waits for readers in order to begin it
-    /// anew.
+    /// The bytes in the write-ahead log at which the writer waits for readers, so that the log
+    /// starts over.
     package var truncateBytes = 64 << 20
-    /// How long the writer then waits for readers, and at closing.
+    /// How long the writer waits for readers then, and when the database closes.
     package var restartWait = Duration.milliseconds(100)
-    /// What is left of the write-ahead log's file when it begins anew, in bytes.
+    /// The most that is left of the write-ahead log's file when it starts over, in bytes.
     package var journalSizeLimit = 16 << 20
-    /// How long nothing must have come before the writer does what can wait.
+    /// How long the queue must be empty before the writer does what can wait.
     package var idleDelay = Duration.seconds(1)
-    /// How long between two runs of `PRAGMA optimize`.
+    /// The time between two runs of `PRAGMA optimize`.
     package var optimizeInterval = Duration.seconds(3_600)
     /// Reads the greatest number that the database has committed, such as its last event's; 0 or
     /// more, and never less after a commit than before. The writer keeps it in the lock file, so
     /// that the loss of a write-ahead log shows (``Database/lostSince``).
     package var highWaterMark: (@Sendable (Connection) throws -> Int64)?
-    /// Told when a COMMIT ended with an error that leaves open whether it is on the disk, before
-    /// its changes' callers get that error. Nothing is written any more afterwards: the process
-    /// should end and, at its next start, recover. Called on the writer's thread.
+    /// Called on the writer's thread when a COMMIT ended with an error that leaves open whether it
+    /// is on the disk, before its changes complete with that error. Nothing is written any more
+    /// afterwards: the process should end and, at its next start, recover.
     package var onFatal: @Sendable (SQLiteError) -> Void = { _ in }
-    /// Told when a checkpoint or `PRAGMA optimize` fails, once for an error that lasts. Called on the
-    /// writer's thread.
+    /// Called on the writer's thread when a checkpoint or `PRAGMA optimize` fails, once for an error
+    /// that lasts.
     package var onMaintenanceError: @Sendable (SQLiteError) -> Void = { _ in }
 
     package init() {}
@@ -57,11 +58,11 @@ package final class Database: Sendable {
 
   /// How far a checkpoint goes (<https://www.sqlite.org/c3ref/wal_checkpoint_v2.html>).
   package enum CheckpointMode: Sendable {
-    /// Copies what no reader keeps it from copying.
+    /// Copies the pages that no reader still needs in the log.
     case passive
-    /// Waits for readers, so that the log begins anew.
+    /// Waits for readers, so that the log starts over.
     case restart
-    /// As ``restart``, and cuts the log's file to nothing.
+    /// Does what ``restart`` does, and cuts the log's file to nothing.
     case truncate
 
     var code: Int32 {
@@ -75,20 +76,20 @@ package final class Database: Sendable {
 
   /// What the writer has done since the database was opened.
   package struct Statistics: Sendable {
-    /// The changes that wait now.
+    /// The changes that wait now for the writer to begin them.
     package internal(set) var queueLength = 0
     /// The transactions committed.
     package internal(set) var batches = 0
-    /// The changes answered in them, refused ones too.
+    /// The changes in them, refused ones too.
     package internal(set) var changes = 0
     /// The most changes in one transaction.
     package internal(set) var largestBatch = 0
-    /// The number of transactions by their changes: those with 1, up to 2, up to 4, and so on by powers
-    /// of two. Each is counted once.
+    /// The transactions by the number of their changes: with 1, up to 2, up to 4, and so on by
+    /// powers of two. Each is counted once.
     package internal(set) var batchSizes = [Int](repeating: 0, count: 16)
     /// The time that committed transactions took, from BEGIN to the sync's end.
     package internal(set) var committing = Duration.zero
-    /// How often a change took its whole transaction with it.
+    /// The transactions that were lost as a whole, after which each of their changes ran by itself.
     package internal(set) var restarts = 0
     /// The write-ahead log's length after the last commit or truncation, in bytes.
     package internal(set) var walBytes = 0
@@ -110,22 +111,16 @@ package final class Database: Sendable {
   package let path: String
 
   private struct Pool {
-    var idle: [Idle] = []
+    /// The connections that no thread uses.
+    var idle: [Connection] = []
     var isClosed = false
   }
 
-  /// A connection that nobody uses, and that the next thread may take.
-  private struct Idle: @unchecked Sendable {
-    let connection: Connection
-  }
-
   let configuration: Configuration
-  private let writer: WriterThread
-  private let report: Monitor<Writer.Report>
-  /// Not under the standard library's `Mutex`: on Linux that is a futex with priority inheritance,
-  /// which hands itself to the thread that waits, so that under contention every use becomes a
-  /// change of threads (with 8 threads on 2 cores, reads were ten times slower).
-  private let pool = Monitor(Pool())
+  let queue: JobQueue
+  private let writer: Writer
+  private let thread: Thread
+  private let pool = Lock(Pool())
 
   static var closedError: SQLiteError {
     SQLiteError(extendedCode: SQLITE_BUSY, message: "the database is closed")
@@ -134,14 +129,23 @@ package final class Database: Sendable {
   /// Opens the database.
   ///
   /// - Throws: ``SQLiteError``: the file does not exist and shall not be created, is no database,
-  ///   is in use by someone who does not share it, or does not take a setting. A file that can only
-  ///   be read is no error.
+  ///   is locked by software that does not share it, or does not take a setting. A file that can only
+  ///   be read is no error. `SQLITE_NOMEM` if the system has no further thread.
   package init(path: String, configuration: Configuration = Configuration()) throws {
     self.configuration = configuration
     self.path = try realPath(path, creating: configuration.createsFile)
     let writer = try Writer(path: self.path, configuration: configuration)
-    report = writer.report
-    self.writer = try WriterThread(writer: writer, configuration: configuration)
+    let queue = JobQueue(
+      maximumBatch: configuration.maximumBatch, maximumWaiting: configuration.maximumWaiting)
+    do {
+      thread = try Thread(name: "sqlite-writer") { writer.run(queue) }
+    } catch {
+      throw SQLiteError(extendedCode: SQLITE_NOMEM, message: "\(error)")
+    }
+    // A completion may be the last to hold the database, and cannot join the thread that it runs on.
+    thread.detach()
+    self.writer = writer
+    self.queue = queue
   }
 
   deinit { close() }
@@ -149,7 +153,7 @@ package final class Database: Sendable {
   /// Runs queries on one snapshot: `body` sees the database as it is at its first query, whatever
   /// is written meanwhile.
   ///
-  /// Keep it short: as long as it runs, the write-ahead log cannot begin anew.
+  /// Keep it short: as long as it runs, the write-ahead log cannot start over.
   ///
   /// - Throws: What `body` throws, and ``SQLiteError``; `SQLITE_READONLY` when it tries to change
   ///   something.
@@ -173,7 +177,7 @@ package final class Database: Sendable {
     return result
   }
 
-  /// Changes the database, and returns once the change is on the disk.
+  /// Changes the database, and calls `completion` once the change is on the disk.
   ///
   /// `body` runs on the writer's thread, together with other changes in one transaction, and sees
   /// what those before it did. What it changed is undone if it throws. It may run more than once,
@@ -181,18 +185,37 @@ package final class Database: Sendable {
   /// result. It must not wait for another change, and cannot begin or end a transaction;
   /// ``Connection/savepoint(_:)`` it can.
   ///
-  /// - Throws: What `body` throws, and ``SQLiteError``. With `isUnavailable` the change was not
-  ///   made, but for the one case in which ``Configuration/onFatal`` is told: then it may have
-  ///   been.
+  /// `completion` is called exactly once, with what `body` returned or threw, or with a
+  /// ``SQLiteError``: on the writer's thread, after the COMMIT, and in the order in which the
+  /// changes were queued. Every later change waits for it, so it must be quick and must not block:
+  /// it hands the result to another thread. It may queue another change.
+  ///
+  /// If the change cannot even be queued, `completion` is called on the calling thread, before this
+  /// method returns, with an error that `isUnavailable`: too many changes wait
+  /// (``Configuration/maximumWaiting``), the database is closed, or nothing is written any more.
+  ///
+  /// After any error that `isUnavailable` the change was not made, but for the one of which
+  /// ``Configuration/onFatal`` hears: then it may have been.
+  package func write<T>(
+    _ body: @escaping @Sendable (Connection) throws -> T,
+    then completion: @escaping @Sendable (Result<T, any Error>) -> Void
+  ) {
+    enqueue(isMaintenance: false, body, then: completion)
+  }
+
+  /// Changes the database as ``write(_:then:)`` does, and returns once the change is on the disk.
+  ///
+  /// - Throws: What `body` throws, and ``SQLiteError``; `SQLITE_MISUSE` on the writer's thread, which
+  ///   would wait for itself.
   @discardableResult
   package func write<T: Sendable>(
     _ body: @escaping @Sendable (Connection) throws -> T
   ) throws -> T {
-    try writer.perform(body)
+    try wait(isMaintenance: false, body)
   }
 
   /// Gives `body` the writing connection by itself, outside of any transaction and under the lock
-  /// file: for migrations.
+  /// file, and returns once it has run: for migrations.
   ///
   /// It runs once, begins and ends its own transactions, and may change the connection's settings,
   /// which are put back afterwards.
@@ -203,7 +226,7 @@ package final class Database: Sendable {
   package func maintain<T: Sendable>(
     _ body: @escaping @Sendable (Connection) throws -> T
   ) throws -> T {
-    try writer.perform(isMaintenance: true, body)
+    try wait(isMaintenance: true, body)
   }
 
   /// Copies the write-ahead log into the database file, waiting for readers as long as
@@ -212,39 +235,85 @@ package final class Database: Sendable {
   /// - Returns: Whether all of it was copied.
   @discardableResult
   package func checkpoint(_ mode: CheckpointMode) throws -> Bool {
-    let wait = configuration.busyTimeout
-    return try writer.maintain { writer, _ in writer.checkpoint(mode, wait: wait) }
+    try maintain { [writer, configuration] _ in
+      writer.checkpoint(mode, wait: configuration.busyTimeout)
+    }
   }
 
   /// What the database has lost: the number that it is known to have committed, and the lesser one
   /// that it holds.
   ///
-  /// `nil` if nothing is missing, or nobody can tell. It means that a write-ahead log was deleted
-  /// or cut, or that the file is an older one, such as a backup; see ``acceptLoss()``.
-  package var lostSince: (expected: Int64, found: Int64)? { report.withLock { $0.lostSince } }
+  /// `nil` if nothing is missing, or if it cannot be known. A loss means that a write-ahead log was
+  /// deleted or cut, or that the file is an older one, such as a backup; see ``acceptLoss()``.
+  package var lostSince: (expected: Int64, found: Int64)? {
+    writer.report.withLock { $0.lostSince }
+  }
 
   /// Whether the file, or what belongs beside it, could not be written when the database was opened.
   /// Then every change fails with an error that `isUnavailable`.
-  package var isReadOnly: Bool { report.withLock { $0.isReadOnly } }
+  package var isReadOnly: Bool { writer.report.withLock { $0.isReadOnly } }
 
-  /// Takes the database as it is for complete: after a backup was put in its place.
+  /// Takes the database for complete as it is: after a backup was put in its place.
   package func acceptLoss() throws {
-    try writer.maintain { writer, connection in try writer.acceptLoss(on: connection) }
+    try maintain { [writer] in try writer.acceptLoss(on: $0) }
   }
 
   /// What the writer has done so far.
-  package var statistics: Statistics { writer.statistics }
+  package var statistics: Statistics {
+    var statistics = writer.report.withLock { $0.statistics }
+    statistics.queueLength = queue.count
+    return statistics
+  }
 
   /// Makes the changes that are queued, refuses further ones, copies the write-ahead log into the
   /// file, and closes all connections; those of reads that still run when they end.
   ///
-  /// Everything after it fails with an error that `isUnavailable`. It may be called more than once.
+  /// Everything after it fails with an error that `isUnavailable`. It may be called more than once,
+  /// and each call returns when all of it is done; but one on the writer's thread, which cannot wait
+  /// for itself, returns at once.
   package func close() {
-    writer.close()
+    queue.close()
+    if !thread.isCurrent { queue.waitUntilFinished() }
     pool.withLock { pool in
       pool.isClosed = true
       pool.idle = []
     }
+  }
+
+  private func enqueue<T>(
+    isMaintenance: Bool, _ body: @escaping @Sendable (Connection) throws -> T,
+    then completion: @escaping @Sendable (Result<T, any Error>) -> Void
+  ) {
+    do {
+      if let fatal = writer.report.withLock({ $0.fatal }) { throw fatal }
+      try queue.append(
+        Job(isMaintenance: isMaintenance, body: body) { [queue] result in
+          queue.noteAnswer()
+          completion(result)
+        })
+    } catch {
+      completion(.failure(error))
+    }
+  }
+
+  /// Queues a body and waits for its result.
+  private func wait<T: Sendable>(
+    isMaintenance: Bool, _ body: @escaping @Sendable (Connection) throws -> T
+  ) throws -> T {
+    // A closed queue answers at once; and once its thread has ended, another may have its ID.
+    guard !thread.isCurrent || queue.isClosed else {
+      throw SQLiteError(
+        extendedCode: SQLITE_MISUSE, message: "a change cannot wait for another change")
+    }
+    let isAnswered = Semaphore()
+    // The semaphore orders the two threads that use it.
+    nonisolated(unsafe) var answer: Result<T, any Error>?
+    enqueue(isMaintenance: isMaintenance, body) { result in
+      answer = result
+      isAnswered.signal()
+    }
+    isAnswered.wait()
+    return try answer!.get()
   }
 
   private func takeReader() throws -> Connection {
@@ -253,7 +322,7 @@ package final class Database: Sendable {
       // The last one put back has the warmest cache.
       return pool.idle.popLast()
     }
-    return try idle?.connection
+    return try idle
       ?? Connection(
         path: path, role: .reader, cacheKiB: configuration.readerCacheKiB,
         busyTimeout: configuration.busyTimeout.milliseconds,
@@ -261,8 +330,7 @@ package final class Database: Sendable {
   }
 
   private func putBack(_ connection: Connection) {
-    let idle = Idle(connection: connection)
-    pool.withLock { if !$0.isClosed { $0.idle.append(idle) } }
+    pool.withLock { if !$0.isClosed { $0.idle.append(connection) } }
   }
 }
 
@@ -276,8 +344,7 @@ private func realPath(_ path: String, creating: Bool) throws -> String {
     chmod(path, 0o640)
   }
   guard let resolved = realpath(path, nil) else {
-    throw SQLiteError(
-      extendedCode: SQLITE_CANTOPEN, message: "\(path): \(String(cString: strerror(errno)))")
+    throw SQLiteError(extendedCode: SQLITE_CANTOPEN, about: path)
   }
   defer { free(resolved) }
   return String(cString: resolved)

@@ -1,58 +1,24 @@
-import CSQLite
-import Glibc
-
-/// Work for the writer's thread, and the answer that its caller waits for.
+/// Work for the writer's thread, and the completion that hears of its end.
 ///
-/// The caller and the writer's thread take turns: the caller touches it before it is queued and
-/// after ``wait()``.
-class Job: @unchecked Sendable {
-  /// Whether it runs outside of a batch and of any transaction.
+/// One thread at a time uses it: the one that queues it, then the writer's.
+struct Job {
+  /// Whether it runs by itself, outside of any transaction.
   let isMaintenance: Bool
 
-  private let answered = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
+  /// Runs the body and keeps its value. A change may run again after it was undone.
+  let run: (Connection) throws -> Void
 
-  fileprivate init(isMaintenance: Bool) {
+  /// Completes with the error, or without one with the value of the last run. It must be called
+  /// exactly once.
+  let complete: ((any Error)?) -> Void
+
+  init<Value>(
+    isMaintenance: Bool, body: @escaping (Connection) throws -> Value,
+    completion: @escaping (Result<Value, any Error>) -> Void
+  ) {
     self.isMaintenance = isMaintenance
-    sem_init(answered, 0, 0)
+    var value: Value?
+    run = { value = try body($0) }
+    complete = { error in completion(error.map { .failure($0) } ?? .success(value!)) }
   }
-
-  deinit {
-    sem_destroy(answered)
-    answered.deallocate()
-  }
-
-  /// Why the last run failed, or `nil` if it did not.
-  var error: (any Error)? { nil }
-
-  /// Runs it, and keeps the result.
-  func run(_ connection: Connection) {}
-
-  /// Puts an error in the result's place.
-  func fail(_ error: any Error) {}
-
-  /// Lets the caller go. The result is final.
-  final func answer() { sem_post(answered) }
-
-  /// Waits for ``answer()``.
-  final func wait() { while sem_wait(answered) != 0 && errno == EINTR {} }
-}
-
-/// A ``Job`` whose body returns a value.
-final class ValueJob<Value: Sendable>: Job, @unchecked Sendable {
-  private let body: @Sendable (Connection) throws -> Value
-  private(set) var result: Result<Value, any Error>
-
-  init(isMaintenance: Bool, body: @escaping @Sendable (Connection) throws -> Value) {
-    self.body = body
-    result = .failure(SQLiteError(extendedCode: SQLITE_BUSY, message: "not run"))
-    super.init(isMaintenance: isMaintenance)
-  }
-
-  override var error: (any Error)? {
-    if case .failure(let error) = result { error } else { nil }
-  }
-
-  override func run(_ connection: Connection) { result = Result { try body(connection) } }
-
-  override func fail(_ error: any Error) { result = .failure(error) }
 }

@@ -1,16 +1,16 @@
 import CSQLite
 import Glibc
+import POSIX
 
-/// The file `PATH.lock` beside a database: whoever holds its `flock` may write and checkpoint.
+/// The file `PATH.lock` beside a database. Only the holder of its flock(2) writes and checkpoints.
 ///
 /// SQLite's own locks keep two processes from writing at once, but not one from writing while
 /// another checkpoints, which is enough to corrupt the file with the SQLite of Debian 12 (fixed in
 /// 3.51.3, <https://www.sqlite.org/wal.html#walresetbug>).
 ///
 /// The file also carries the high-water mark, 20 decimal digits and a line feed: the greatest
-/// number that the database is known to have committed. A write-ahead log that was deleted or cut
-/// leaves a database that is sound in itself and lacks the last changes; its own number is then
-/// less than the mark.
+/// number that the database is known to have committed. If a write-ahead log is deleted or cut, the
+/// database is sound in itself but lacks the last changes, and its own number is less than the mark.
 ///
 /// The file is never removed: another process may be about to lock it.
 final class LockFile {
@@ -32,21 +32,20 @@ final class LockFile {
   /// - Throws: ``SQLiteError``, always `isUnavailable`: `SQLITE_BUSY_TIMEOUT` when another holds it
   ///   for too long, `SQLITE_READONLY` or `SQLITE_CANTOPEN` when the file cannot be made or opened.
   func acquire(timeout: Duration) throws {
-    let deadline = ContinuousTime.now + timeout
+    let deadline = MonotonicInstant.now + timeout
     var pause: UInt32 = 100
     while true {
       try openFile()
       if flock(descriptor, LOCK_EX | LOCK_NB) == 0 {
         if isCurrent { return }
-        // Someone removed or replaced the file: its lock is another than the one that all others
-        // take.
+        // The file was removed or replaced: this lock is another than the one that all others take.
         closeFile()
         continue
       }
       guard errno == EWOULDBLOCK || errno == EINTR else {
-        throw failure(SQLITE_CANTOPEN, "cannot lock")
+        throw SQLiteError(extendedCode: SQLITE_CANTOPEN, about: "cannot lock \(path)")
       }
-      guard ContinuousTime.now < deadline else {
+      guard MonotonicInstant.now < deadline else {
         throw SQLiteError(
           extendedCode: Extended.busyTimeout,
           message: "\(path) is locked by another process, or another opening of the database")
@@ -57,7 +56,7 @@ final class LockFile {
     }
   }
 
-  /// Whether the file is there, or can be made, and can be written.
+  /// Whether the file exists or can be made, and can be written.
   var canBeOpened: Bool { (try? openFile()) != nil }
 
   /// Gives the lock back.
@@ -74,8 +73,8 @@ final class LockFile {
     return Int64(String(decoding: text.dropLast(), as: UTF8.self))
   }
 
-  /// Writes the high-water mark. It is not synced: losing power may take it back, which hides a
-  /// loss but never invents one.
+  /// Writes the high-water mark. It is not synced: a power failure may undo it, which hides a loss
+  /// but never invents one.
   func writeMark(_ mark: Int64) {
     let digits = String(max(0, mark))
     let text = String(repeating: "0", count: Self.markLength - 1 - digits.count) + digits + "\n"
@@ -102,8 +101,9 @@ final class LockFile {
 
   private func checkOpen() throws {
     guard descriptor < 0 else { return }
-    throw failure(
-      [EROFS, EACCES, EPERM].contains(errno) ? SQLITE_READONLY : SQLITE_CANTOPEN, "cannot open")
+    throw SQLiteError(
+      extendedCode: [EROFS, EACCES, EPERM].contains(errno) ? SQLITE_READONLY : SQLITE_CANTOPEN,
+      about: "cannot open \(path)")
   }
 
   private func closeFile() {
@@ -116,9 +116,5 @@ final class LockFile {
     var named = stat()
     return fstat(descriptor, &held) == 0 && stat(path, &named) == 0
       && held.st_ino == named.st_ino && held.st_dev == named.st_dev
-  }
-
-  private func failure(_ code: Int32, _ what: String) -> SQLiteError {
-    SQLiteError(extendedCode: code, message: "\(what) \(path): \(String(cString: strerror(errno)))")
   }
 }

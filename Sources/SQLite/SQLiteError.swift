@@ -1,7 +1,8 @@
 import CSQLite
 import Glibc
+import POSIX
 
-/// What SQLite, or this target on its behalf, refused to do.
+/// An error of SQLite's, or of this target in SQLite's terms.
 ///
 /// The description names the SQL text but never the values bound to it, so that a log does not fill
 /// with people's data.
@@ -32,6 +33,15 @@ package struct SQLiteError: Error, CustomStringConvertible, Sendable {
     systemError = 0
   }
 
+  /// A system call that failed, with the system's text for it.
+  ///
+  /// - Parameters:
+  ///   - subject: What the call was about, such as the file's path.
+  ///   - number: The system's error number.
+  init(extendedCode: Int32, about subject: String, number: Int32 = errno) {
+    self.init(extendedCode: extendedCode, message: "\(subject): \(systemErrorText(number))")
+  }
+
   /// The error that `database` holds for its most recent call. Must be taken before the next call
   /// on it.
   init(last database: OpaquePointer, sql: String?, systemError: Int32 = 0) {
@@ -45,19 +55,19 @@ package struct SQLiteError: Error, CustomStringConvertible, Sendable {
     "SQLite error \(extendedCode): \(message)" + (sql.map { " [\($0.prefix(300))]" } ?? "")
   }
 
-  /// A constraint of the schema said no: NOT NULL, CHECK, UNIQUE, a foreign key, or a trigger's
+  /// A constraint of the schema was violated: NOT NULL, CHECK, UNIQUE, a foreign key, or a trigger's
   /// `RAISE`.
   package var isConstraint: Bool { code == SQLITE_CONSTRAINT }
 
-  /// A UNIQUE or PRIMARY KEY constraint said no.
+  /// A UNIQUE or PRIMARY KEY constraint was violated.
   package var isUniqueViolation: Bool {
     extendedCode == Extended.constraintUnique || extendedCode == Extended.constraintPrimaryKey
       || extendedCode == Extended.constraintRowID
   }
 
   /// The database cannot be read or written just now: the disk is full or fails, memory ran out,
-  /// someone else holds the lock, the file cannot be opened or written, or the database is being
-  /// closed. The same call may succeed later.
+  /// another process holds the lock, the file cannot be opened or written, too many changes wait, or
+  /// the database is closed. The same call may succeed later.
   package var isUnavailable: Bool {
     switch code {
     case SQLITE_FULL, SQLITE_IOERR, SQLITE_NOMEM, SQLITE_BUSY, SQLITE_LOCKED, SQLITE_READONLY,

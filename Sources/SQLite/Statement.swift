@@ -3,18 +3,51 @@ import Glibc
 
 /// A prepared statement, owned by one ``Connection``.
 final class Statement {
+  /// The SQL text that a statement is kept under.
+  ///
+  /// Two texts are equal if their bytes are. Those of `String` compare by canonical equivalence,
+  /// so that `'é'` in its two forms would be one statement; and a text with such a letter takes
+  /// microseconds to hash.
+  struct Key: Hashable {
+    let sql: String
+
+    static func == (one: Key, other: Key) -> Bool {
+      one.withBytes { one in
+        other.withBytes { other in
+          guard one.count == other.count, let first = one.baseAddress,
+            let second = other.baseAddress
+          else { return one.count == other.count }
+          return first == second || memcmp(first, second, one.count) == 0
+        }
+      }
+    }
+
+    /// Few of a connection's statements have the same length and the same end.
+    func hash(into hasher: inout Hasher) {
+      withBytes { bytes in
+        hasher.combine(bytes.count)
+        hasher.combine(bytes: UnsafeRawBufferPointer(rebasing: bytes.suffix(32)))
+      }
+    }
+
+    private func withBytes<T>(_ body: (UnsafeRawBufferPointer) -> T) -> T {
+      sql.utf8.withContiguousStorageIfAvailable { body(UnsafeRawBufferPointer($0)) }
+        // Only a text that Foundation bridges on other systems has no such bytes.
+        ?? Array(sql.utf8).withUnsafeBytes(body)
+    }
+  }
+
   let handle: OpaquePointer
   let sql: String
   let parameterCount: Int
 
-  /// Whether someone is stepping through it, so that the same SQL asked for meanwhile needs another
-  /// statement.
+  /// Whether it is being stepped through, so that the same SQL needs another statement meanwhile.
   var inUse = false
 
-  /// When it was last used, on its connection's own clock: what the cache evicts by.
+  /// When it was last used, on its connection's own clock. The cache evicts by it.
   var lastUse: UInt64 = 0
 
-  /// What a ``Row`` of it found wrong; thrown once the row's closure has returned.
+  /// What a ``Row`` found wrong. The connection throws it once the row's closure has returned.
   var misread: SQLiteError?
 
   init(handle: OpaquePointer, sql: String) {
@@ -26,7 +59,7 @@ final class Statement {
   deinit { sqlite3_finalize(handle) }
 
   /// Binds all parameters, in order.
-  func bind(_ arguments: [(any Bindable)?], of database: OpaquePointer) throws {
+  func bind(_ arguments: [(any Bindable)?]) throws {
     guard arguments.count == parameterCount else {
       // SQLite would take a missing one for NULL.
       throw SQLiteError(
@@ -59,8 +92,7 @@ final class Statement {
     }
   }
 
-  /// Ends its use: no lock or snapshot stays held, and no argument stays in memory or for the next
-  /// use.
+  /// Ends its use: no lock, snapshot or argument stays.
   func reset() {
     // Its result is the last step's, which was thrown already.
     sqlite3_reset(handle)

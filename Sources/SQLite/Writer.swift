@@ -1,13 +1,14 @@
 import CSQLite
 import Glibc
+import POSIX
 
-/// Makes every change of a ``Database``, on the one connection that writes and checkpoints. It is
-/// used by one thread at a time: ``WriterThread``'s, once that runs.
+/// Makes every change of a ``Database``, on the one connection that writes and checkpoints. Its
+/// thread alone uses it, but for its report.
 ///
 /// A batch of changes is one transaction: each change runs in a savepoint, then comes one COMMIT,
-/// and only then the answers, refusals too, since they may rest on what another change of the batch
-/// did. A change that is undone together with others, through no fault of its own, runs again.
-final class Writer {
+/// and only then the answers. Refusals wait for it too, since they may rest on what another change
+/// of the batch did. If the transaction is lost, each change runs again in a transaction of its own.
+final class Writer: @unchecked Sendable {
   /// What other threads may see.
   struct Report {
     /// Why nothing is written any more: a COMMIT whose outcome is unknown.
@@ -18,18 +19,7 @@ final class Writer {
     var statistics = Database.Statistics()
   }
 
-  /// What became of a transaction.
-  private enum Outcome {
-    /// All of its changes have their answer.
-    case answered
-    /// Nothing of it was made and nothing answered, because this change took all others with it.
-    case lost(Job)
-    /// Nothing of it was made and nothing answered, because the COMMIT was refused for the sake of
-    /// one that it does not name.
-    case refused
-  }
-
-  let report: Monitor<Report>
+  let report: Lock<Report>
   private let path: String
   private let configuration: Database.Configuration
   private let lock: LockFile
@@ -41,13 +31,9 @@ final class Writer {
   private var nextTruncate: Int
   private var hasPagesToCopy = false
   private var hasChangesToAnalyze = false
-  private var lastOptimize = ContinuousTime.now
-  private var lastTrouble: Int32?
-
-  /// How often one batch starts over because a change took all others with it. After that each
-  /// change has a transaction of its own, so that a batch costs a bounded number of runs, whatever
-  /// its changes do.
-  private static let restartLimit = 3
+  private var lastOptimize = MonotonicInstant.now
+  /// The code of the error that `onMaintenanceError` received last, until it is over.
+  private var reportedError: Int32?
 
   /// Opens the writing connection and compares the high-water marks.
   ///
@@ -63,14 +49,14 @@ final class Writer {
     nextPassive = checkpointPages
     nextTruncate = configuration.truncateBytes / pageSize
     var report = Report()
-    // The mark first: a change that another process commits in between raises the number, never the
-    // mark alone.
+    // The mark comes first: a change that another process commits in between raises the number,
+    // never the mark alone.
     if let expected = lock.readMark(), let found = try Self.number(in: probe, by: configuration),
       found < expected
     {
       report.lostSince = (expected, found)
     }
-    self.report = Monitor(report)
+    self.report = Lock(report)
     if try probe.pragma("journal_mode") == ["wal"] {
       connection = try open()
     } else if faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0 {
@@ -83,38 +69,35 @@ final class Writer {
     self.report.withLock { $0.isReadOnly = isReadOnly }
   }
 
+  /// Runs the jobs of a queue until it is closed and empty, then closes the connection.
+  func run(_ queue: JobQueue) {
+    while true {
+      switch queue.next(until: nextIdle) {
+      case .batch(let jobs): commit(jobs)
+      case .maintenance(let job): maintain(job)
+      case .idle: idle()
+      case .close:
+        close()
+        return queue.finish()
+      }
+    }
+  }
+
   // MARK: - Batches
 
   /// Makes all of the changes, and answers each.
-  func commit(_ jobs: [Job]) {
+  private func commit(_ jobs: [Job]) {
     withLockFile(failing: jobs) {
-      var together = jobs
-      var alone: [Job] = []
-      var restarts = 0
-      attempts: while !together.isEmpty {
-        switch restarts < Self.restartLimit ? transact(together) : .refused {
-        case .answered:
-          break attempts
-        case .lost(let culprit):
-          // Its own answer may rest on a change that was undone with it: it gets it in a
-          // transaction of its own.
-          together.removeAll { $0 === culprit }
-          alone.append(culprit)
-          restarts += 1
-        case .refused:
-          alone = together + alone
-          break attempts
-        }
-      }
-      for job in alone { _ = transact([job]) }
+      transact(jobs)
       checkpointIfLarge()
       optimizeIfDue()
     }
   }
 
-  /// Makes changes in one transaction. A single change is always answered.
-  private func transact(_ jobs: [Job]) -> Outcome {
-    let started = ContinuousTime.now
+  /// Makes changes in one transaction, or if it is lost each in one of its own, and answers them.
+  private func transact(_ jobs: [Job]) {
+    let started = MonotonicInstant.now
+    var hasBegun = false
     do {
       let connection = try usableConnection()
       guard !connection.hasMoved else {
@@ -123,76 +106,70 @@ final class Writer {
           message: "\(path) is another file than the one that is open: start again")
       }
       try connection.control("BEGIN IMMEDIATE")
-      for job in jobs {
-        guard let failure = attempt(job, on: connection) else { continue }
-        abandonTransaction(of: connection)
-        report.withLock { $0.statistics.restarts += 1 }
-        guard jobs.count == 1 else { return .lost(job) }
-        fail(jobs, failure)
-        return .answered
-      }
-      do {
-        try connection.control("COMMIT")
-      } catch let error as SQLiteError {
-        return refuse(jobs, error, on: connection)
-      }
+      hasBegun = true
+      var refusals: [(any Error)?] = []
+      for job in jobs { refusals.append(try attempt(job, on: connection)) }
+      try commitTransaction(of: connection)
       storeMark(of: connection)
       noteCommit(of: jobs, on: connection, took: .now - started)
-      for job in jobs { job.answer() }
+      for (job, refusal) in zip(jobs, refusals) { job.complete(refusal) }
     } catch {
-      fail(jobs, error)
+      if hasBegun {
+        abandonTransaction()
+        report.withLock { $0.statistics.restarts += 1 }
+      }
+      // A batch that could not even begin has no change to blame.
+      guard hasBegun && jobs.count > 1 && report.withLock({ $0.fatal }) == nil else {
+        return fail(jobs, error)
+      }
+      for job in jobs { transact([job]) }
     }
-    return .answered
   }
 
-  /// Runs one change in a savepoint, which stays if the change succeeded and else is undone.
+  /// Runs one change in a savepoint, which stays if the change succeeded and is undone otherwise.
   ///
-  /// - Returns: `nil`, or the error with which the whole transaction was lost.
-  private func attempt(_ job: Job, on connection: Connection) -> (any Error)? {
-    do {
-      try connection.control("SAVEPOINT change")
-      connection.isSupervised = true
-      job.run(connection)
-      connection.isSupervised = false
-      if connection.isAutocommit {
-        // The body may have caught the error, and believe that it succeeded.
-        return job.error
-          ?? SQLiteError(
-            extendedCode: Extended.abortRollback,
-            message: "the transaction was rolled back by an error that the change did not report")
-      }
-      if job.error == nil && connection.hasForeignKeyViolation {
-        // At COMMIT it would fail the whole batch, and name nobody.
-        job.fail(SQLiteError(extendedCode: Extended.constraintForeignKey))
-      }
-      if job.error != nil { try connection.control("ROLLBACK TO change") }
-      try connection.control("RELEASE change")
-      return nil
-    } catch {
-      return error
+  /// - Returns: Why the change is refused, or `nil`.
+  /// - Throws: The error that lost the whole transaction.
+  private func attempt(_ job: Job, on connection: Connection) throws -> (any Error)? {
+    try connection.control("SAVEPOINT change")
+    var refusal: (any Error)?
+    connection.isSupervised = true
+    do { try job.run(connection) } catch { refusal = error }
+    connection.isSupervised = false
+    if connection.isAutocommit {
+      // The body may have caught the error, and believe that it succeeded.
+      throw refusal
+        ?? SQLiteError(
+          extendedCode: Extended.abortRollback,
+          message: "the transaction was rolled back by an error that the change did not report")
     }
+    if refusal == nil && connection.hasForeignKeyViolation {
+      // At COMMIT it would fail the whole batch, and not say which change is to blame.
+      refusal = SQLiteError(extendedCode: Extended.constraintForeignKey)
+    }
+    if refusal != nil { try connection.control("ROLLBACK TO change") }
+    try connection.control("RELEASE change")
+    return refusal
   }
 
-  /// Deals with a COMMIT that failed: nobody is told that a change was made.
-  private func refuse(_ jobs: [Job], _ error: SQLiteError, on connection: Connection) -> Outcome {
-    let error = error.isOutOfSpace ? SQLiteError(extendedCode: SQLITE_FULL) : error
-    if error.code == SQLITE_IOERR || error.code == SQLITE_NOMEM {
-      // The commit may be in the log or not, and a later sync that succeeds says nothing about this
-      // one: the kernel reports a failed write-back once, and may have dropped the pages.
-      report.withLock { $0.fatal = error }
-      configuration.onFatal(error)
+  /// Commits, or ends all writing if the outcome is unknown.
+  private func commitTransaction(of connection: Connection) throws {
+    do {
+      try connection.control("COMMIT")
+    } catch let error as SQLiteError {
+      if error.isOutOfSpace { throw SQLiteError(extendedCode: SQLITE_FULL) }
+      if error.code == SQLITE_IOERR || error.code == SQLITE_NOMEM {
+        // The commit may be in the log or not, and a later sync that succeeds says nothing about
+        // this one: the kernel reports a failed write-back once, and may have dropped the pages.
+        report.withLock { $0.fatal = error }
+        configuration.onFatal(error)
+      }
+      throw error
     }
-    abandonTransaction(of: connection)
-    if error.isConstraint && jobs.count > 1 { return .refused }
-    fail(jobs, error)
-    return .answered
   }
 
   private func fail(_ jobs: [Job], _ error: any Error) {
-    for job in jobs {
-      job.fail(error)
-      job.answer()
-    }
+    for job in jobs { job.complete(error) }
   }
 
   private func noteCommit(of jobs: [Job], on connection: Connection, took: Duration) {
@@ -212,25 +189,25 @@ final class Writer {
 
   /// Runs a job by itself, outside of any transaction, and puts the connection's settings back
   /// afterwards.
-  func maintain(_ job: Job) {
+  private func maintain(_ job: Job) {
     withLockFile(failing: [job]) {
+      var failure: (any Error)?
       do {
         let connection = try usableConnection()
         hasPagesToCopy = true
         hasChangesToAnalyze = true
-        job.run(connection)
+        do { try job.run(connection) } catch { failure = error }
         if !connection.isAutocommit {
-          abandonTransaction(of: connection)
-          job.fail(
-            SQLiteError(extendedCode: SQLITE_MISUSE, message: "a transaction was left open"))
+          abandonTransaction()
+          failure = SQLiteError(extendedCode: SQLITE_MISUSE, message: "a transaction was left open")
         }
         try connection.configure()
         storeMark(of: connection)
       } catch {
         connection = nil
-        job.fail(error)
+        failure = error
       }
-      job.answer()
+      job.complete(failure)
     }
   }
 
@@ -241,7 +218,7 @@ final class Writer {
   }
 
   /// When ``idle()`` should run if no job comes, or `nil` if it has nothing to do.
-  var nextIdle: ContinuousTime? {
+  private var nextIdle: MonotonicInstant? {
     if hasPagesToCopy { return .now + configuration.idleDelay }
     if hasChangesToAnalyze {
       return max(.now + configuration.idleDelay, lastOptimize + configuration.optimizeInterval)
@@ -249,18 +226,17 @@ final class Writer {
     return nil
   }
 
-  /// Does what can wait for a quiet moment. If another process is writing just now, it waits for
-  /// the next one.
-  func idle() {
+  /// Does what can wait for a quiet moment. If another process writes just now, it waits for the
+  /// next one.
+  private func idle() {
     withLockFile(failing: [], timeout: .zero) {
       optimizeIfDue()
       if hasPagesToCopy { checkpoint(.passive, wait: .zero) }
     }
   }
 
-  /// Leaves the database with an empty log if no reader keeps it from that, and closes the
-  /// connection.
-  func close() {
+  /// Empties the log unless a reader still needs it, and closes the connection.
+  private func close() {
     if hasPagesToCopy {
       withLockFile(failing: []) {
         if hasChangesToAnalyze { optimize() }
@@ -270,7 +246,7 @@ final class Writer {
     connection = nil
   }
 
-  /// Copies the log into the database file, and notes how that went.
+  /// Copies the log into the database file, and counts it.
   ///
   /// A failure loses nothing, as the log keeps every page until all of it was copied and synced.
   ///
@@ -278,7 +254,7 @@ final class Writer {
   @discardableResult
   func checkpoint(_ mode: Database.CheckpointMode, wait: Duration) -> Bool {
     guard let connection = try? usableConnection() else { return false }
-    let started = ContinuousTime.now
+    let started = MonotonicInstant.now
     var isComplete = false
     var failure: SQLiteError?
     repeat {
@@ -295,7 +271,7 @@ final class Writer {
       }
     } while failure?.code == SQLITE_BUSY && .now < started + wait
     if isComplete { hasPagesToCopy = false }
-    let took = ContinuousTime.now - started
+    let took = MonotonicInstant.now - started
     report.withLock {
       $0.statistics.checkpoints += 1
       $0.statistics.checkpointing += took
@@ -306,35 +282,36 @@ final class Writer {
     if let failure, failure.code != SQLITE_BUSY {
       note(failure)
     } else if isComplete {
-      lastTrouble = nil
+      reportedError = nil
     }
     return isComplete
   }
 
-  /// Counts an error of the upkeep, and tells of the first one of its kind until it is over.
+  /// Counts an error of a checkpoint or of `PRAGMA optimize`, and reports it if it is another than
+  /// the last.
   private func note(_ error: any Error) {
     guard let error = error as? SQLiteError else { return }
     report.withLock {
       $0.statistics.maintenanceErrors += 1
       $0.statistics.lastMaintenanceError = error
     }
-    guard error.extendedCode != lastTrouble else { return }
-    lastTrouble = error.extendedCode
+    guard error.extendedCode != reportedError else { return }
+    reportedError = error.extendedCode
     configuration.onMaintenanceError(error)
   }
 
   private func checkpointIfLarge() {
     guard let pages = connection?.walPages else { return }
     if pages < walPages {
-      // The log began anew.
+      // The log has started over.
       nextPassive = checkpointPages
       nextTruncate = configuration.truncateBytes / pageSize
     }
     walPages = pages
     if pages >= nextTruncate {
-      // Readers that overlap keep the log from ever beginning anew by itself; this waits for those
-      // of the moment, and lets new ones read past the log. One that stays long, such as a backup,
-      // must not hold up every batch.
+      // Readers that overlap keep the log from ever starting over by itself. This waits for those of
+      // the moment, and lets new ones read past the log. One that stays long, such as a backup, must
+      // not hold up every batch.
       checkpoint(.truncate, wait: configuration.restartWait)
       nextTruncate = pages + pages / 4
       nextPassive = pages + checkpointPages
@@ -380,8 +357,8 @@ final class Writer {
   }
 
   /// Rolls back, or drops a connection that cannot.
-  private func abandonTransaction(of abandoned: Connection) {
-    if !abandoned.rollback() { connection = nil }
+  private func abandonTransaction() {
+    if connection?.rollback() != true { connection = nil }
   }
 
   /// Runs `body` while holding the lock file, or fails `jobs` without it.

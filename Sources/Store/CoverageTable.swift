@@ -1,4 +1,5 @@
 import Domain
+import JSON
 import SQLite
 
 extension Snapshot {
@@ -6,10 +7,9 @@ extension Snapshot {
     "state_code, partner_type, status, partner_count, pinned_status"
 
   private static func coverage(_ row: Row) throws -> Coverage {
-    var columns = Columns(row)
-    return Coverage(
-      stateCode: try columns.word(), partnerType: try columns.word(), status: try columns.word(),
-      partnerCount: columns.int(), pinnedStatus: try columns.wordOrNil())
+    Coverage(
+      stateCode: try row.word(0), partnerType: try row.word(1), status: try row.word(2),
+      partnerCount: row.int(3), pinnedStatus: try row.wordOrNil(4))
   }
 
   /// Every state's own status, the best of its six, by state code.
@@ -44,38 +44,46 @@ extension Snapshot {
 
 extension Change {
   /// Pins a status, or follows the count again with nil.
-  package func pin(_ status: CoverageStatus?, on coverage: Coverage) throws {
+  ///
+  /// - Throws: `Failure.conflict(.noActivePartner)`.
+  package func pinCoverage(_ state: StateCode, _ type: PartnerType, to status: CoverageStatus?)
+    throws
+  {
+    let old = try coverage(state, type)
+    try old.checkPin(status)
+    guard status != old.pinnedStatus else { return }
     try connection.run(
       """
       UPDATE service_area_coverage SET pinned_status = ?
       WHERE state_code = ? AND partner_type = ?
-      """, status?.rawValue, coverage.stateCode.rawValue, coverage.partnerType.rawValue)
-  }
-
-  /// What a change of a partner may change in the coverage.
-  func coverageStatuses(types: Set<PartnerType>, states: [StateCode]) throws -> [Coverage] {
-    try types.sorted { $0.rawValue < $1.rawValue }.flatMap { type in
-      try Set(states).sorted { $0.rawValue < $1.rawValue }.map { try coverage($0, type) }
-    }
+      """, status?.rawValue, state.rawValue, type.rawValue)
+    try recordChange(
+      of: old, status == nil ? "coverage.unpinned" : "coverage.pinned", actor: actor)
   }
 
   /// Records what the triggers have changed: nobody pinned it, so the actor is the system.
   func recordCoverageChanges(since before: [Coverage]) throws {
-    for old in before {
-      let new = try coverage(old.stateCode, old.partnerType)
-      guard new.status != old.status || new.pinnedStatus != old.pinnedStatus else { continue }
-      var changes: [String] = []
-      if new.status != old.status {
-        changes.append(
-          #""status":{"from":"\#(old.status.rawValue)","to":"\#(new.status.rawValue)"}"#)
+    for old in before { try recordChange(of: old, "coverage.status_changed", actor: nil) }
+  }
+
+  private func recordChange(of old: Coverage, _ kind: String, actor: ID?) throws {
+    let new = try coverage(old.stateCode, old.partnerType)
+    guard new.status != old.status || new.pinnedStatus != old.pinnedStatus else { return }
+    var json = JSONWriter(capacity: 128)
+    json.object { json in
+      func write(_ name: StaticString, _ from: CoverageStatus?, _ to: CoverageStatus?) {
+        guard from != to else { return }
+        json.name(name)
+        json.object {
+          $0.field("from", from?.rawValue)
+          $0.field("to", to?.rawValue)
+        }
       }
-      if let pin = old.pinnedStatus, new.pinnedStatus == nil {
-        changes.append(#""pinned_status":{"from":"\#(pin.rawValue)","to":null}"#)
-      }
-      try record(
-        "coverage.status_changed", .coverage,
-        "\(old.stateCode.rawValue)/\(old.partnerType.rawValue)",
-        changes: "{\(changes.joined(separator: ","))}", actor: nil)
+      write("status", old.status, new.status)
+      write("pinned_status", old.pinnedStatus, new.pinnedStatus)
     }
+    try record(
+      kind, .coverage, "\(old.stateCode.rawValue)/\(old.partnerType.rawValue)", changes: json.text,
+      actor: actor)
   }
 }

@@ -1,4 +1,5 @@
 import Domain
+import JSON
 import SQLite
 
 /// What somebody looks for in the public directory. An empty list of values filters nothing.
@@ -18,59 +19,35 @@ package struct DirectoryFilter: Sendable {
   package init() {}
 }
 
-/// What everybody may know of an active partner, as a row of the database has it: the texts are to be
-/// read before the row is left.
-package struct PublicProfile {
-  package let id: UnsafeBufferPointer<UInt8>
-  package let type: UnsafeBufferPointer<UInt8>
-  package let companyName: UnsafeBufferPointer<UInt8>
-  package let contactName: UnsafeBufferPointer<UInt8>?
-  package let website: UnsafeBufferPointer<UInt8>?
-  /// The states it serves, in the order given, each once: a JSON array of their codes.
-  package let serviceAreas: UnsafeBufferPointer<UInt8>
-  package let coOwnershipCertified: Bool
-
-  fileprivate static let columns =
-    "p.id, p.type, p.company_name, p.contact_name, p.website, p.service_areas, p.co_ownership_certified"
-
-  fileprivate init(_ columns: inout Columns) {
-    id = columns.utf8()
-    type = columns.utf8()
-    companyName = columns.utf8()
-    contactName = columns.utf8OrNil()
-    website = columns.utf8OrNil()
-    serviceAreas = columns.utf8()
-    coOwnershipCertified = columns.bool()
-  }
-}
-
 extension Snapshot {
-  /// Lends a page of the active partners that the filter keeps, one by one.
+  /// Writes a page of the active partners that the filter keeps, as everybody sees them.
   ///
   /// - Returns: The last one's key if the list goes on, else nil.
   package func directory(
-    _ filter: DirectoryFilter, _ page: PageRequest, body: (PublicProfile) throws -> Void
+    _ filter: DirectoryFilter, _ page: PageRequest, to json: inout JSONWriter
   ) throws -> [String]? {
-    try directoryList(filter)?.each(page, on: connection) { try body(PublicProfile(&$0)) }
+    try directoryList(filter)?.write(page, on: connection, to: &json)
   }
 
-  /// Lends the public profile of the partner with this ID; nil if there is none that is active.
-  package func publicProfile<Result>(
-    _ id: ID, body: (PublicProfile) throws -> Result
-  ) throws -> Result? {
-    try connection.row(
-      "SELECT \(PublicProfile.columns) FROM partners AS p WHERE p.id = ? AND p.status = 'active'",
-      id.text
-    ) { row in
-      var columns = Columns(row)
-      return try body(PublicProfile(&columns))
+  /// The public profile of an active partner as JSON.
+  ///
+  /// - Throws: `Failure.notFound`.
+  package func publicPartner(_ id: ID) throws -> [UInt8] {
+    try view(Table.partners.single(.anyone), "WHERE p.id = ? AND p.status = 'active'", id.text)
+  }
+
+  /// Writes the members of an active partner's public profile.
+  package func writePublicPartner(_ id: ID, to json: inout JSONWriter) throws {
+    let shape = Table.partners.list(.anyone)
+    try connection.each(shape.select + "WHERE p.id = ?", arguments: [id.text]) {
+      try shape.writeMembers($0, to: &json)
     }
   }
 
   /// With more parts than this it is cheaper to walk all partners, most of which fit then.
   private static let partLimit = 60
 
-  /// The list behind `directory(_:_:)`; nil if the filter can find nothing.
+  /// The list behind `directory(_:_:to:)`; nil if the filter can find nothing.
   func directoryList(_ filter: DirectoryFilter) throws -> List? {
     var matches: Search.Matches?
     if let words = filter.words {
@@ -91,14 +68,14 @@ extension Snapshot {
     let byType = !types.isEmpty && types.count <= partLimit
     var walked = Snapshot.partnerTable
     if byArea {
-      walked = List.Table(name: "partner_areas", alias: "a", number: "partner_number")
+      walked = List.Source(name: "partner_areas", alias: "a", number: "partner_number")
     } else if partLimit > 0 {
       walked.index =
         "partners_active_by" + (byType ? "_type" : "")
         + (filter.sort == .companyName ? "_company" : "_creation")
     }
     var list = List(
-      columns: PublicProfile.columns, items: Snapshot.partnerTable, walked: walked,
+      Table.partners.list(.anyone), items: Snapshot.partnerTable, walked: walked,
       sort: filter.sort.rawValue,
       collation: filter.sort == .companyName ? " COLLATE NOCASE" : "",
       descending: filter.descending)
@@ -117,18 +94,5 @@ extension Snapshot {
     }
     if let matches { list.filter(matches) }
     return list
-  }
-
-  /// The partner record of a user's own; nil if there is none.
-  package func partner(ofUser user: ID) throws -> Partner? {
-    try connection.row(
-      """
-      SELECT \(Snapshot.partnerColumns) FROM partners AS p
-      WHERE p.user_id = ? AND p.status <> 'removed'
-      """, user.text
-    ) { row in
-      var columns = Columns(row)
-      return try Snapshot.partner(&columns)
-    }
   }
 }

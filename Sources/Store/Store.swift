@@ -1,5 +1,6 @@
 import Domain
 import Foundation
+import JSON
 import SQLite
 
 /// The service's records in one SQLite database.
@@ -61,7 +62,7 @@ package final class Store: Sendable {
       try change.skipEventNumbers(upTo: lost.expected)
       try change.record(
         "database.events_lost", .database, "events",
-        changes: #"{"number":{"from":\#(lost.expected),"to":\#(lost.found)}}"#)
+        changes: #"{"number":{"from":\#(lost.expected),"to":\#(lost.found)}}"#, actor: nil)
     }
     try Store.translatingErrors { try database.acceptLoss() }
   }
@@ -77,7 +78,7 @@ package final class Store: Sendable {
     }
   }
 
-  /// Makes a change, all or nothing; returns once it is on the disk.
+  /// Makes a change, all or nothing, and calls `completion` once it is on the disk.
   ///
   /// The body may run more than once, since a neighbour in the same commit can undo it; it must have no
   /// effect but through the `Change`.
@@ -85,9 +86,25 @@ package final class Store: Sendable {
   /// - Parameters:
   ///   - now: The time of the change.
   ///   - actor: The user who makes it; nil for the system.
-  package func write<Result: Sendable>(
-    now: Timestamp, actor: ID?, _ body: @escaping @Sendable (Change) throws -> Result
-  ) throws -> Result {
+  ///   - completion: Called exactly once, with what the body returned or threw, or with
+  ///     `Failure.unavailable`. Every later change waits for it, so it must be quick and must not block.
+  ///     It runs on the writer's thread; where the change cannot even be queued (too many wait, or the
+  ///     store is closed), on the calling thread before this method returns.
+  package func write<Value>(
+    now: Timestamp, actor: ID?, _ body: @escaping @Sendable (Change) throws -> Value,
+    then completion: @escaping @Sendable (Result<Value, any Error>) -> Void
+  ) {
+    database.write { [random] in
+      try body(Change(connection: $0, now: now, actor: actor, random: random))
+    } then: { result in
+      completion(Result { try Store.translatingErrors { try result.get() } })
+    }
+  }
+
+  /// Makes a change as the other `write` does, and returns once it is on the disk: for commands and tests.
+  package func write<Value: Sendable>(
+    now: Timestamp, actor: ID?, _ body: @escaping @Sendable (Change) throws -> Value
+  ) throws -> Value {
     try Store.translatingErrors {
       try database.write { [random] in
         try body(Change(connection: $0, now: now, actor: actor, random: random))
@@ -137,8 +154,8 @@ package final class Store: Sendable {
   /// Makes the name of a file durable.
   ///
   /// - Throws: `Failure.unavailable`.
-  package static func syncFolder(of path: String) throws {
-    try translatingErrors { try Database.syncFolder(of: path) }
+  package static func syncDirectory(of path: String) throws {
+    try translatingErrors { try Database.syncDirectory(of: path) }
   }
 
   static func translatingErrors<Result>(_ body: () throws -> Result) throws -> Result {
@@ -159,6 +176,25 @@ package class Snapshot {
   init(connection: Connection, now: Timestamp) {
     self.connection = connection
     self.now = now
+  }
+
+  /// The same records for a change that must not come to write anything: an attempt fails.
+  package func withoutWriting(actor: ID?) -> Change {
+    Change(connection: connection, now: now, actor: actor, random: { 0 })
+  }
+
+  /// One resource as JSON.
+  ///
+  /// - Throws: `Failure.notFound`.
+  func view(_ shape: Shape, _ condition: String, _ arguments: (any Bindable)?...) throws -> [UInt8]
+  {
+    let bytes = try connection.row(shape.select + condition, arguments: arguments) { row in
+      var json = JSONWriter()
+      try shape.write(row, to: &json)
+      return json.bytes
+    }
+    guard let bytes else { throw Failure.notFound }
+    return bytes
   }
 
   /// Whether nothing but what the schema itself puts there is in the database.
@@ -192,8 +228,24 @@ package final class Change: Snapshot {
     super.init(connection: connection, now: now)
   }
 
+  /// The same change by another user, or at another time.
+  package func acting(as actor: ID?, at now: Timestamp) -> Change {
+    Change(connection: connection, now: now, actor: actor, random: random)
+  }
+
   /// A new UUID, version 7, of the change's time.
   package func newID() -> ID {
     ID(time: now, random: (random(), random()))
+  }
+
+  /// The record of a new resource.
+  ///
+  /// - Parameter fields: An object with those of its fields that begin other than null.
+  func newRecord(_ id: ID, _ fields: JSON = [:]) -> Record {
+    guard case .object(let members) = fields else { preconditionFailure("a record is an object") }
+    return Record(
+      [JSON.Member("id", .string(id.text))] + members + [
+        JSON.Member("created_at", .string(now.text)), JSON.Member("updated_at", .string(now.text)),
+      ])
   }
 }

@@ -37,10 +37,9 @@ extension Snapshot {
     let counts = try connection.rows(
       "SELECT status, partner_type, state, count FROM referral_counts WHERE count > 0"
     ) { row in
-      var columns = Columns(row)
-      return StaffSummary.Count(
-        status: try columns.word(), type: try columns.word(),
-        state: StateCode(rawValue: columns.text()), count: columns.int())
+      StaffSummary.Count(
+        status: try row.word(0), type: try row.word(1), state: StateCode(rawValue: row.text(2)),
+        count: row.int(3))
     }
     let steps: [(ReferralStatus, ReferralStatus)] = [
       (.pending, .matched), (.matched, .introSent), (.introSent, .connected), (.connected, .closed),
@@ -97,10 +96,9 @@ extension Snapshot {
             WHERE m.group_id = r.group_id AND p.status = 'active' AND p.type = r.partner_type))
       """
     ) { row in
-      var columns = Columns(row)
-      return (
-        id: try columns.id(), group: try columns.id(), type: try columns.word(PartnerType.self),
-        state: try columns.wordOrNil(StateCode.self)
+      (
+        id: try row.id(0), group: try row.id(1), type: try row.word(2, PartnerType.self),
+        state: try row.wordOrNil(3, StateCode.self)
       )
     }
     let excluded = try suspects.count { id, group, type, state in
@@ -124,17 +122,16 @@ extension Snapshot {
       FROM referral_requests WHERE partner_id = ? AND intro_sent_at IS NOT NULL
       """, arguments: [partner.text]
     ) { row in
-      var columns = Columns(row)
-      summary.byStatus[try columns.word(), default: 0] += 1
-      if let outcome: Outcome = try columns.wordOrNil() {
+      summary.byStatus[try row.word(0), default: 0] += 1
+      if let outcome: Outcome = try row.wordOrNil(1) {
         summary.byOutcome[outcome, default: 0] += 1
       }
-      if let index = months.firstIndex(of: columns.text()) {
+      if let index = months.firstIndex(of: row.text(2)) {
         summary.byMonth[index].introductions += 1
       }
-      if let month = columns.textOrNil() {
+      if let month = row.textOrNil(3) {
         if let index = months.firstIndex(of: month) { summary.byMonth[index].connections += 1 }
-        tenths.append(columns.int())
+        tenths.append(row.int(4))
       }
     }
     summary.medianDaysToConnection = Median.days(of: tenths.sorted().map { ($0, 1) })

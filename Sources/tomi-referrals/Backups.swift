@@ -76,7 +76,7 @@ struct Backup: ParsableCommand {
     guard rename(unproven, file) == 0 else {
       throw CommandError("\(file) cannot get its name: \(String(cString: strerror(errno)))")
     }
-    try Store.syncFolder(of: file)
+    try Store.syncDirectory(of: file)
     store.noteBackup(at: file)
     print("\(file): \(try Backup.size(of: file)) bytes, restored and checked.")
     for old in try folder.removeSurplus(Rotation(days: daily, weeks: weekly)) {

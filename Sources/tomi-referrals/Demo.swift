@@ -1,20 +1,17 @@
-import API
 import ArgumentParser
 import Domain
 import Foundation
-import HTTPTypes
 import JSON
-import Logging
+import POSIX
 import Store
-import Synchronization
 
 /// `demo`: plausible data to try the service with.
 struct DemoCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "demo", abstract: "Fill an empty database with plausible data.",
     discussion: """
-      The data are made by the service's own rules, as if people had used it for a year. The same
-      seed and the same numbers give the same data.
+      The data follow the service's own rules, as if people had used it for a year. The same seed and
+      the same numbers give the same data.
       """)
 
   @OptionGroup var database: DatabaseOption
@@ -25,34 +22,32 @@ struct DemoCommand: ParsableCommand {
   @Option(help: ArgumentHelp("How many groups of co-buyers.", valueName: "n"))
   var groups = 40
 
-  @Option(
-    help: ArgumentHelp("How many referral requests, as far as the rules allow.", valueName: "n"))
+  @Option(help: ArgumentHelp("How many referral requests.", valueName: "n"))
   var referrals = 120
 
-  @Option(help: ArgumentHelp("What the data depend on.", valueName: "number"))
+  @Option(help: ArgumentHelp("Another seed gives other data.", valueName: "number"))
   var seed: UInt64 = 1
 
   func validate() throws {
     for (name, number) in [("partners", partners), ("groups", groups), ("referrals", referrals)]
     where number < 0 {
-      throw ValidationError("--\(name) cannot be negative.")
+      throw ValidationError("--\(name) can't be negative.")
     }
-    if groups == 0, referrals > 0 { throw ValidationError("Referrals need groups.") }
+    if groups == 0, referrals > 0 { throw ValidationError("Referral requests need groups.") }
   }
 
   func run() throws {
     try Migrator.migrate(path: database.path)
-    let random = Mutex(SplitMix64(state: seed))
+    let random = Lock(SplitMix64(state: seed))
     let store = try Store(path: database.path, random: { random.withLock { $0.next() } })
     defer { store.close() }
     guard try store.read(now: .present, { try $0.isEmpty() }) else {
-      throw CommandError("the database is not empty: demo data are made in a new one only")
+      throw CommandError("the database is not empty: demo data can be made only in a new one")
     }
     let demo = Demo(store: store, seed: seed)
     try demo.run(partners: partners, groups: groups, referrals: referrals)
     Progress.end()
-    print(
-      "Made \(partners) partners, \(groups) groups and \(demo.referralCount) referral requests.")
+    print("Made \(partners) partners, \(groups) groups and \(referrals) referral requests.")
   }
 }
 
@@ -70,79 +65,82 @@ struct SplitMix64: RandomNumberGenerator {
   }
 }
 
-/// A year of use: what people would have sent to the service, sent to it in the order of time.
-private final class Demo {
-  private final class Clock: Sendable {
-    private let time = Mutex(Timestamp(milliseconds: 0))
+/// A year of use: what people would have done, in the order of time.
+///
+/// The writer's thread uses it while the thread that started it waits.
+private final class Demo: @unchecked Sendable {
+  /// Something that somebody does at a time.
+  private struct Action: @unchecked Sendable {
+    let time: Timestamp
+    let actor: ID
+    let run: (Change) throws -> Void
+  }
 
-    var now: Timestamp { time.withLock { $0 } }
-
-    func set(_ milliseconds: Int64) {
-      time.withLock { $0 = Timestamp(milliseconds: milliseconds) }
-    }
+  /// A referral request, once it was made; nil until then, and again when nothing more happens to it.
+  private final class Made {
+    var id: ID?
   }
 
   /// The year that the data lie in: fixed, since the same seed gives the same data.
-  private static let end: Int64 = 1_793_556_000_000  // 2026-11-01T18:00:00Z
+  private static let end = Timestamp("2026-11-01T18:00:00Z")!
   private static let hour: Int64 = 3_600_000
-  private static let day = 24 * hour
-  private static let start = end - 365 * day
+  private static let hoursOfYear = 365 * 24
+
+  /// How many actions one transaction holds.
+  private static let batch = 1_000
 
   private let store: Store
-  private let router: Router
-  private let clock = Clock()
   private var random: SplitMix64
-  private var staff: [Caller] = []
-  private var actions: [(time: Int64, run: () throws -> Void)] = []
-  /// The requests that the service took: a group has one open request of a type and state.
-  private(set) var referralCount = 0
-
-  /// What the service made, for what happens to it later; its ID is nil until then, and again when
-  /// nothing more happens to it.
-  private final class Made {
-    var id: String?
-  }
+  private var staff: [ID] = []
+  private var actions: [Action] = []
 
   init(store: Store, seed: UInt64) {
     self.store = store
     random = SplitMix64(state: seed ^ 0x544F_4D49)
-    router = Router(
-      store: store, logger: Logger(label: "demo") { _ in SwiftLogNoOpLogHandler() },
-      clock: { [clock] in clock.now })
   }
 
   func run(partners: Int, groups: Int, referrals: Int) throws {
-    clock.set(Demo.start)
-    try makeStaff()
+    try addStaff()
     for index in 0..<partners { planPartner(index) }
     for index in 0..<groups {
       planGroup(index, referrals: referrals / groups + (index < referrals % groups ? 1 : 0))
     }
     let ordered = actions.enumerated().sorted {
       ($0.element.time, $0.offset) < ($1.element.time, $1.offset)
-    }
-    for (done, action) in ordered.map(\.element).enumerated() where action.time <= Demo.end {
-      clock.set(action.time)
-      try action.run()
-      if done % 50 == 0 { Progress.update("Filling: \(100 * done / actions.count) %") }
+    }.map(\.element).filter { $0.time <= Demo.end }
+    for first in stride(from: 0, to: ordered.count, by: Demo.batch) {
+      Progress.update("Filling: \(100 * first / ordered.count) %")
+      let batch = ordered[first..<min(first + Demo.batch, ordered.count)]
+      try store.write(now: Demo.end, actor: nil) { change in
+        for action in batch {
+          do {
+            try action.run(change.acting(as: action.actor, at: action.time))
+          } catch Failure.conflict {
+            // Something else happened to it meanwhile: it was cancelled, or its partner left. A rule is
+            // asked before anything is written.
+          }
+        }
+      }
     }
   }
 
   // MARK: Staff, partners
 
-  private func makeStaff() throws {
+  private func addStaff() throws {
     let people = [("Ana Lindqvist", "ana"), ("Marcus Bell", "marcus"), ("Priya Raman", "priya")]
-    for (name, mailbox) in people {
-      let now = clock.now
-      let user = try store.write(now: now, actor: nil) { change in
-        let user = User(
-          id: change.newID(), email: "\(mailbox)@tomi.example", name: name, createdAt: now,
-          updatedAt: now)
-        try Accounts.create(user, in: change)
-        return user
+    try store.write(now: time(hours: 0), actor: nil) { [self] change in
+      for (name, mailbox) in people {
+        let id = change.newID()
+        try change.putUser(
+          id, user(name: name, email: "\(mailbox)@tomi.example", at: change.now))
+        staff.append(id)
       }
-      staff.append(Caller(userID: user.id, isStaff: true))
     }
+  }
+
+  private func user(name: String, email: String, at now: Timestamp) -> Body {
+    Body(
+      ["name": .string(name), "email": .string(email)], Table.users.fields, by: .staff, at: now)
   }
 
   private func planPartner(_ index: Int) {
@@ -154,191 +152,184 @@ private final class Demo {
     let type = weighted(Demo.types)
     let family = pick(Demo.families)
     let company = Demo.company(type, family: family, town: pick(Demo.towns))
-    let contact = "\(pick(Demo.names)) \(family)"
     let domain = company.lowercased().filter { $0.isASCII && $0.isLetter }
-    let certified = chance() < (type == .agent ? 0.5 : 0.25)
-    let phone = "(\(between(201, 989))) 555-\(between(1000, 9999))"
-    let caller = pick(staff)
-    let invited = Demo.start + Int64(between(0, 240)) * Demo.day + Int64(between(0, 9)) * Demo.hour
+    let fields: JSON = [
+      "type": .string(type.rawValue), "company_name": .string(company),
+      "contact_name": .string("\(pick(Demo.names)) \(family)"),
+      "email": .string("office\(index + 1)@\(domain).example"),
+      "phone": .string("(\(between(201, 989))) 555-\(between(1000, 9999))"),
+      "website": .string("https://www.\(domain).example"),
+      "service_areas": .array(areas.map { .string($0.rawValue) }),
+      "co_ownership_certified": .bool(chance() < (type == .agent ? 0.5 : 0.25)),
+      "notes": .string("Met through \(pick(Demo.sources))."),
+    ]
+    let actor = pick(staff)
+    let invited = between(0, 240) * 24 + between(0, 9)
     let fate = chance()
     let made = Made()
-    plan(invited) { [self] in
-      let partner = try send(
-        .post, "/api/admin/partners", as: caller, expecting: 201,
-        .object([
-          .init("type", .string(type.rawValue)), .init("company_name", .string(company)),
-          .init("contact_name", .string(contact)),
-          .init("email", .string("office\(index + 1)@\(domain).example")),
-          .init("phone", .string(phone)),
-          .init("website", .string("https://www.\(domain).example")),
-          .init("service_areas", .array(areas.map { .string($0.rawValue) })),
-          .init("co_ownership_certified", .bool(certified)),
-          .init("notes", .string("Met through \(pick(Demo.sources)).")),
-        ]))
-      if case .string(let id) = partner["id"] { made.id = id }
+    plan(invited, by: actor) { change in
+      let body = Body(fields, Table.partners.fields, by: .staff, at: change.now, isNew: true)
+      made.id = try change.createPartner(body, invitedBy: actor)
     }
-    func move(_ status: PartnerStatus, at time: Int64, note: String) {
-      plan(time) { [self] in
+    func move(_ status: PartnerStatus, at hours: Int, note: String) {
+      plan(hours, by: actor) { change in
         guard let id = made.id else { return }
-        let path = "/api/admin/partners/\(id)"
         if status == .active {
-          _ = try send(
-            .put, path, as: caller, expecting: 200,
-            .object([.init("agreement_signed_at", .string(clock.now.text))]))
+          let signed: JSON = ["agreement_signed_at": .string(change.now.text)]
+          try change.updatePartner(
+            id, Body(signed, Table.partners.fields, by: .staff, at: change.now), by: .staff)
         }
-        _ = try send(
-          .put, path + "/status", as: caller, expecting: 200,
-          .object([.init("status", .string(status.rawValue)), .init("note", .string(note))]))
+        let body: JSON = ["status": .string(status.rawValue), "note": .string(note)]
+        try change.changePartnerStatus(
+          id, Body(body, partnerStatusFields, by: .staff, at: change.now))
       }
     }
-    let reviewed = invited + Int64(between(3, 15)) * Demo.day
-    let activated = reviewed + Int64(between(1, 20)) * Demo.day
-    let left = activated + Int64(between(60, 200)) * Demo.day
+    let reviewed = invited + between(3, 15) * 24
+    let activated = reviewed + between(1, 20) * 24
+    let left = activated + between(60, 200) * 24
     if fate > 0.08 { move(.pendingReview, at: reviewed, note: "Sent their papers.") }
     if fate > 0.15 { move(.active, at: activated, note: "Agreement signed.") }
     if fate > 0.93 { move(.inactive, at: left, note: "On leave.") }
-    if fate > 0.97 { move(.removed, at: left + 20 * Demo.day, note: "Closed the practice.") }
+    if fate > 0.97 { move(.removed, at: left + 20 * 24, note: "Closed the practice.") }
   }
 
-  // MARK: Groups, referrals
+  // MARK: Groups, referral requests
 
   private func planGroup(_ index: Int, referrals: Int) {
-    let id = newID()
+    let founded = between(20, 280) * 24
+    let id = newID(at: time(hours: founded))
     let state: StateCode = chance() < 0.55 ? .MN : chance() < 0.8 ? .CA : pick(Demo.furtherStates)
     let members = (0..<between(2, 4)).map { member in
       (
-        id: newID(), name: "\(pick(Demo.names)) \(pick(Demo.families))",
+        id: newID(at: time(hours: founded)), name: "\(pick(Demo.names)) \(pick(Demo.families))",
         email: "member\(index + 1).\(member + 1)@mail.example"
       )
     }
     let name =
       "\(pick(Demo.streets)) \(pick(["House", "Collective", "Co-op", "Neighbours", "Home"]))"
-    let founded = Demo.start + Int64(between(20, 280)) * Demo.day
-    let caller = pick(staff)
-    plan(founded) { [self] in
+    plan(founded, by: pick(staff)) { [self] change in
       for member in members {
-        _ = try send(
-          .put, "/api/admin/users/\(member.id)", as: caller, expecting: 201,
-          .object([.init("email", .string(member.email)), .init("name", .string(member.name))]))
+        try change.putUser(
+          member.id, user(name: member.name, email: member.email, at: change.now))
       }
-      _ = try send(
-        .put, "/api/admin/groups/\(id)", as: caller, expecting: 201,
-        .object([
-          .init("name", .string(name)), .init("state", .string(state.rawValue)),
-          .init("members", .array(members.map { .string($0.id.text) })),
-        ]))
+      let group: JSON = [
+        "name": .string(name), "state": .string(state.rawValue),
+        "members": .array(members.map { .string($0.id.text) }),
+      ]
+      try change.putGroup(id, Body(group, Table.groups.fields, by: .staff, at: change.now))
     }
     for _ in 0..<referrals {
-      let time =
-        founded + Demo.day + Int64(between(0, Int((Demo.end - founded) / Demo.hour) - 24))
-        * Demo.hour
-      let member = Caller(userID: pick(members).id, isStaff: false)
-      let type = weighted(Demo.types)
-      let lowest = between(5, 16) * 50_000
-      let context = JSON.object([
-        .init("group_size", .integer(members.count)),
-        .init(
-          "home_price_range",
-          .object([.init("min", .integer(lowest)), .init("max", .integer(lowest + 150_000))])),
-        .init("timeline", .string(pick(["1 month", "3 months", "6 months", "this year"]))),
-        .init("state", chance() < 0.9 ? .string(state.rawValue) : .null),
-        .init("specific_need", .string(pick(Demo.needs[type]!))),
-      ])
-      let made = Made()
-      plan(time) { [self] in
-        let referral = try send(
-          .post, "/api/groups/\(id)/referrals", as: member, expecting: 201, orElse: 409,
-          .object([.init("partner_type", .string(type.rawValue)), .init("context", context)]))
-        guard case .string(let referralID) = referral["id"] else { return }
-        made.id = referralID
-        referralCount += 1
-      }
-      planLife(of: made, group: id, member: member, from: time)
+      planReferral(
+        of: id, in: state, members: members.map(\.id),
+        at: founded + 24 + between(0, Demo.hoursOfYear - founded - 48))
     }
   }
 
-  private func planLife(of made: Made, group: ID, member: Caller, from time: Int64) {
-    let caller = pick(staff)
-    let fate = chance()
-    let outcome = pick(["deal_closed", "deal_closed", "not_engaged", "unknown"])
-    func act(at time: Int64, _ run: @escaping (_ path: String) throws -> Void) {
-      plan(time) {
-        guard let id = made.id else { return }
-        try run("/api/admin/referrals/\(id)")
+  private func planReferral(of group: ID, in state: StateCode, members: [ID], at hours: Int) {
+    let member = pick(members)
+    let lowest = between(5, 16) * 50_000
+    // A group has one open request of a type and state. Where the first choice is taken, another is made.
+    var wishes = [(weighted(Demo.types), chance() < 0.9 ? state : nil)]
+    wishes += PartnerType.allCases.flatMap { type in [(type, state), (type, nil)] }
+    let size = members.count
+    let timeline = pick(["1 month", "3 months", "6 months", "this year"])
+    let need = random.next()
+    let made = Made()
+    plan(hours, by: member) { change in
+      var wishes = wishes[...]
+      while let (type, state) = wishes.first {
+        let needs = Demo.needs[type]!
+        let context: JSON = [
+          "group_size": .integer(size),
+          "home_price_range": ["min": .integer(lowest), "max": .integer(lowest + 150_000)],
+          "timeline": .string(timeline),
+          "state": state.map { .string($0.rawValue) } ?? .null,
+          "specific_need": .string(needs[Int(need % UInt64(needs.count))]),
+        ]
+        let body = Body(
+          ["partner_type": .string(type.rawValue), "context": context], Table.referrals.fields,
+          by: .member, at: change.now, isNew: true)
+        do {
+          made.id = try change.requestReferral(
+            ofGroup: group, body, by: Caller(userID: member, isStaff: false))
+          return
+        } catch Failure.conflict(.referralAlreadyOpen(_, let open)) {
+          wishes.removeFirst()
+          guard wishes.isEmpty else { continue }
+          // All of them are open: one of them ends, and the last wish is free.
+          let note = Body(
+            ["note": "We no longer need this."], [.note], by: .staff, at: change.now)
+          try change.cancelReferral(open, ofGroup: group, note, byStaff: true)
+          wishes = [(type, state)]
+        }
       }
     }
-    func move(_ status: ReferralStatus, at time: Int64) {
-      act(at: time) { [self] path in
-        _ = try send(
-          .put, path, as: caller, expecting: 200, orElse: 409,
-          .object([.init("status", .string(status.rawValue))]))
+    planLife(of: made, group: group, member: member, from: hours)
+  }
+
+  private func planLife(of made: Made, group: ID, member: ID, from hours: Int) {
+    let actor = pick(staff)
+    let fate = chance()
+    let outcome = pick(["deal_closed", "deal_closed", "not_engaged", "unknown"])
+    func act(
+      at hours: Int, by actor: ID, _ run: @escaping (Change, Referral) throws -> Void
+    ) {
+      plan(hours, by: actor) { change in
+        guard let id = made.id, let referral = try change.referral(id) else { return }
+        try run(change, referral)
+      }
+    }
+    func move(_ command: ReferralCommand, at hours: Int) {
+      act(at: hours, by: actor) { change, referral in
+        let partner = try referral.partnerID.flatMap { try change.partner($0) }
+        try change.perform(command, on: referral, partner: partner)
       }
     }
     if fate < 0.06 {
-      plan(time + Int64(between(5, 90)) * Demo.hour) { [self] in
-        guard let id = made.id else { return }
-        _ = try send(
-          .post, "/api/groups/\(group)/referrals/\(id)/cancel", as: member, expecting: 200,
-          orElse: 409, .object([.init("note", .string("We found somebody ourselves."))]))
+      act(at: hours + between(5, 90), by: member) { change, referral in
+        let note = Body(
+          ["note": "We found somebody ourselves."], [.note], by: .member, at: change.now)
+        try change.cancelReferral(referral.id, ofGroup: group, note, byStaff: false)
       }
     }
-    let matched = time + Int64(between(4, 120)) * Demo.hour
-    let introduced = matched + Int64(between(2, 72)) * Demo.hour
-    act(at: matched) { [self] path in
-      let candidates = try send(.get, path + "/candidates?limit=1", as: caller, expecting: 200)
-      guard case .array(let found) = candidates["data"], let best = found.first?["id"] else {
+    let matched = hours + between(4, 120)
+    let introduced = matched + between(2, 72)
+    act(at: matched, by: actor) { change, referral in
+      guard let best = try change.rankingKeys(for: referral).min() else {
         // Nobody serves this state yet: the request waits.
         made.id = nil
         return
       }
-      _ = try send(
-        .put, path, as: caller, expecting: 200, orElse: 409, .object([.init("partner_id", best)]))
+      try change.perform(
+        .match(best.id), on: referral, partner: try change.partner(best.id))
     }
-    move(.introSent, at: introduced)
-    if fate > 0.3 { move(.connected, at: introduced + Int64(between(10, 200)) * Demo.hour) }
+    move(.introduce, at: introduced)
+    if fate > 0.3 { move(.connect, at: introduced + between(10, 200)) }
     if fate > 0.5 {
-      act(at: introduced + Int64(between(20, 80)) * Demo.day) { [self] path in
-        _ = try send(
-          .put, path + "/outcome", as: caller, expecting: 200, orElse: 409,
-          .object([
-            .init("outcome", .string(outcome)),
-            .init("outcome_notes", .string("As the partner told us by telephone.")),
-          ]))
+      act(at: introduced + between(20, 80) * 24, by: actor) { change, referral in
+        let body: JSON = [
+          "outcome": .string(outcome), "outcome_notes": "As the partner told us on the telephone.",
+        ]
+        try change.recordOutcome(
+          referral.id, Body(body, outcomeFields, by: .staff, at: change.now))
       }
     }
   }
 
   // MARK: Means
 
-  private func plan(_ time: Int64, _ run: @escaping () throws -> Void) {
-    actions.append((time, run))
+  private func plan(_ hours: Int, by actor: ID, _ run: @escaping (Change) throws -> Void) {
+    actions.append(Action(time: time(hours: hours), actor: actor, run: run))
   }
 
-  /// Sends a request to the service.
-  ///
-  /// - Returns: The answer's JSON; null for a refusal with the status `refusal`.
-  private func send(
-    _ method: HTTPRequest.Method, _ target: String, as caller: Caller, expecting status: Int,
-    orElse refusal: Int? = nil, _ body: JSON? = nil
-  ) throws -> JSON {
-    var request = API.Request(method: method.rawValue, target: target, id: "demo")
-    if let body {
-      var json = JSONWriter()
-      json.value(body)
-      request.body = json.bytes
-      request.headers[.contentType] = "application/json"
-    }
-    let response = router.respond(to: request, as: caller)
-    if response.status.code == refusal { return .null }
-    guard response.status.code == status else {
-      throw CommandError(
-        "\(method) \(target): \(response.status) \(String(decoding: response.body, as: UTF8.self))")
-    }
-    return try JSON(parsing: response.body)
+  /// A time so many hours after the year's beginning.
+  private func time(hours: Int) -> Timestamp {
+    Timestamp(
+      milliseconds: Demo.end.milliseconds + Int64(hours - Demo.hoursOfYear) * Demo.hour)
   }
 
-  private func newID() -> ID {
-    ID(time: clock.now, random: (random.next(), random.next()))
+  private func newID(at time: Timestamp) -> ID {
+    ID(time: time, random: (random.next(), random.next()))
   }
 
   private func pick<Element>(_ elements: [Element]) -> Element {

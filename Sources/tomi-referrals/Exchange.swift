@@ -1,4 +1,3 @@
-import API
 import ArgumentParser
 import Domain
 import Foundation
@@ -29,11 +28,10 @@ struct Import: ParsableCommand {
     @Argument(help: "The CSV file, in UTF-8.")
     var file: String
 
-    private static let columns = [
-      "type", "status", "company_name", "contact_name", "email", "phone", "website",
-      "service_areas", "co_ownership_certified", "agreement_signed_at", "notes", "user_id",
-    ]
-    private static let ownColumns = ["id", "invited_by", "created_at", "updated_at"]
+    private static let table = Table.partners
+
+    /// The fields that staff gives to a new partner.
+    private static let fields = table.fields.filter { $0.createdBy.contains(.staff) }
 
     func run() throws {
       let data: Data
@@ -91,17 +89,17 @@ struct Import: ParsableCommand {
     private static func check(_ names: [String]) throws {
       var mistakes: [String] = []
       for (index, name) in names.enumerated() {
-        if ownColumns.contains(name) {
+        if !fields.contains(where: { $0.name == name }) {
           mistakes.append(
-            "line 1, column \(index + 1): \(name) is the service's to set; leave the column out")
-        } else if !columns.contains(name) {
-          mistakes.append("line 1, column \(index + 1): there is no field \"\(name)\" to import")
+            table.fields.contains { $0.name == name }
+              ? "line 1, column \(index + 1): \(name) is set by the service; remove the column"
+              : "line 1, column \(index + 1): unknown column \"\(name)\"")
         } else if names.firstIndex(of: name) != index {
-          mistakes.append("line 1, column \(index + 1): \(name) stands twice")
+          mistakes.append("line 1, column \(index + 1): \(name) is a duplicate")
         }
       }
-      for name in ["type", "company_name", "email"] where !names.contains(name) {
-        mistakes.append("line 1: the column \(name) is missing")
+      for field in fields where field.traits.contains(.required) && !names.contains(field.name) {
+        mistakes.append("line 1: the column \(field.name) is missing")
       }
       guard mistakes.isEmpty else { throw Partners.refusal(mistakes) }
     }
@@ -118,13 +116,17 @@ struct Import: ParsableCommand {
       }
       let members = zip(names, row.fields).compactMap { name, cell -> JSON.Member? in
         let text = CSV.plain(cell).trimmingWhitespace()
-        return text.isEmpty ? nil : JSON.Member(name, value(of: name, text))
+        guard !text.isEmpty, let field = fields.first(where: { $0.name == name }) else {
+          return nil
+        }
+        return JSON.Member(name, field.kind.value(ofCell: text))
       }
+      let body = Body(.object(members), table.fields, by: .staff, at: change.now, isNew: true)
       func line(_ column: String, _ detail: String) -> String {
         "line \(row.line), column \(column): \(detail)"
       }
       do {
-        _ = try API.Partners.create(.object(members), invitedBy: nil, in: change)
+        _ = try change.createPartner(body, invitedBy: nil)
         return []
       } catch Failure.validation(let errors) {
         return errors.map { error in
@@ -132,30 +134,14 @@ struct Import: ParsableCommand {
           return line(String(pointer.split(separator: "/").first ?? ""), error.problem.detail)
         }
       } catch Failure.conflict(.partnerExists) {
-        return [line("email", "There is a partner of this type with this e-mail address.")]
+        return [line("email", "Another partner of this type has this e-mail address.")]
       } catch Failure.conflict(.userAlreadyLinked) {
-        return [line("user_id", "This user is linked to another partner record.")]
+        return [line("user_id", "This user is linked to another partner.")]
       } catch Failure.conflict(.partnerNotReady(let missing)) {
         return missing.map { line($0, "An active partner needs this.") }
       }
     }
-
-    private static func value(of name: String, _ text: String) -> JSON {
-      switch name {
-      case "service_areas":
-        return .array(text.split(separator: ";").map { .string(String($0)) })
-      case "co_ownership_certified":
-        switch text.lowercased() {
-        case "true", "yes", "1": return .bool(true)
-        case "false", "no", "0": return .bool(false)
-        default: return .string(text)
-        }
-      default:
-        return .string(text)
-      }
-    }
   }
-
 }
 
 /// `export`: records for a spreadsheet.
@@ -168,19 +154,11 @@ struct Export: ParsableCommand {
       again.
       """, subcommands: [Partners.self, Referrals.self, Postgres.self])
 
-  /// Writes a header and a row for each item, from one snapshot.
-  private static func write<Item>(
-    _ database: DatabaseOption, columns: [String],
-    page: (Snapshot, PageRequest) throws -> Page<Item>, row: (Item) -> [String?]
-  ) throws {
+  /// Writes a table's header and rows, from one snapshot.
+  private static func write(_ database: DatabaseOption, _ table: Table) throws {
     try write(database) { snapshot, write in
-      try write(CSV.line(columns))
-      var request = PageRequest(limit: 500)
-      repeat {
-        let items = try page(snapshot, request)
-        try write(items.items.map { CSV.line(row($0)) }.joined())
-        request.after = items.next
-      } while request.after != nil
+      try write(CSV.line(table.exportedColumns))
+      try snapshot.export(table) { try write(CSV.line($0)) }
     }
   }
 
@@ -248,28 +226,7 @@ struct Export: ParsableCommand {
 
     @OptionGroup var database: DatabaseOption
 
-    func run() throws {
-      var filter = PartnerFilter()
-      filter.descending = false
-      try Export.write(
-        database,
-        columns: [
-          "id", "user_id", "type", "status", "company_name", "contact_name", "email", "phone",
-          "website", "service_areas", "co_ownership_certified", "agreement_signed_at",
-          "invited_by", "notes", "created_at", "updated_at",
-        ], page: { try $0.partners(filter, $1) },
-        row: { partner in
-          [
-            partner.id.text, partner.userID?.text, partner.type.rawValue,
-            partner.status.rawValue, partner.companyName, partner.contactName, partner.email,
-            partner.phone, partner.website,
-            partner.serviceAreas.map(\.rawValue).joined(separator: ";"),
-            partner.coOwnershipCertified ? "true" : "false", partner.agreementSignedAt?.text,
-            partner.invitedBy?.text, partner.notes, partner.createdAt.text,
-            partner.updatedAt.text,
-          ]
-        })
-    }
+    func run() throws { try Export.write(database, .partners) }
   }
 
   struct Referrals: ParsableCommand {
@@ -278,32 +235,6 @@ struct Export: ParsableCommand {
 
     @OptionGroup var database: DatabaseOption
 
-    func run() throws {
-      var filter = ReferralFilter()
-      filter.descending = false
-      try Export.write(
-        database,
-        columns: [
-          "id", "group_id", "group_name", "requested_by", "requester_name", "requester_email",
-          "partner_type", "status", "group_size", "home_price_min", "home_price_max", "timeline",
-          "state", "specific_need", "partner_id", "partner_company_name", "intro_sent_at",
-          "outcome", "outcome_notes", "created_at", "updated_at",
-        ], page: { try $0.staffReferrals(filter, $1) },
-        row: { record in
-          let referral = record.referral
-          let context = referral.context
-          return [
-            referral.id.text, referral.groupID.text, record.groupName, referral.requestedBy.text,
-            record.requesterName, record.requesterEmail, referral.partnerType.rawValue,
-            referral.status.rawValue, context.groupSize.map { String($0) },
-            context.homePriceRange?.min.map { String($0) },
-            context.homePriceRange?.max.map { String($0) }, context.timeline,
-            context.state?.rawValue, context.specificNeed, referral.partnerID?.text,
-            record.partner?.companyName, referral.introSentAt?.text,
-            referral.outcome?.rawValue, referral.outcomeNotes, referral.createdAt.text,
-            referral.updatedAt.text,
-          ]
-        })
-    }
+    func run() throws { try Export.write(database, .referrals) }
   }
 }

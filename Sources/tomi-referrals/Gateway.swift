@@ -2,9 +2,9 @@ import API
 import FastCGI
 import HTTPTypes
 
-/// Takes HTTP out of FastCGI's parameters, and puts it back.
+/// Translates between FastCGI and HTTP.
 enum Gateway {
-  /// The parameters that carry the header fields that the service looks at (RFC 3875, section 4.1.18).
+  /// The parameters that carry the header fields that the service reads (RFC 3875, section 4.1.18).
   private static let fields: [String: HTTPField.Name] = {
     var fields: [String: HTTPField.Name] = [:]
     for name in HTTPField.Name.ofRequests {
@@ -14,10 +14,10 @@ enum Gateway {
     return fields
   }()
 
-  /// Answers a request of the web server: the service's own, and that for the metrics.
+  /// Answers a request of the web server, be it for the API or for the metrics.
   static func respond(
-    to request: FastCGI.Request, _ router: Router, metrics: Metrics
-  ) -> FastCGI.Response {
+    to request: FastCGI.Request, router: Router, metrics: Metrics, reply: Reply
+  ) {
     var http = API.Request(method: "", target: "", id: "")
     for parameter in request.parameters {
       switch parameter.name {
@@ -25,7 +25,7 @@ enum Gateway {
       case "REQUEST_URI": http.target = parameter.value
       case "REQUEST_ID": http.id = parameter.value
       default:
-        // nginx sends an empty CONTENT_TYPE where the request had none.
+        // nginx sends an empty CONTENT_TYPE if the request had none.
         guard let name = fields[parameter.name],
           !(name == .contentType && parameter.value.isEmpty)
         else { continue }
@@ -33,15 +33,15 @@ enum Gateway {
       }
     }
     if http.target == Metrics.path {
-      return FastCGI.Response(
-        status: 200,
-        headers: [("Content-Type", Metrics.contentType), ("Cache-Control", "no-store")],
-        body: Array(metrics.text.utf8))
+      return reply(
+        FastCGI.Response(
+          status: .ok,
+          headers: [.contentType: Metrics.contentType, .cacheControl: "no-store"],
+          body: Array(metrics.text.utf8)))
     }
     http.body = if case .complete(let bytes) = request.body { bytes } else { nil }
-    let answer = router.respond(to: http)
-    return FastCGI.Response(
-      status: answer.status.code,
-      headers: answer.headers.map { (name: $0.name.rawName, value: $0.value) }, body: answer.body)
+    router.respond(to: http) { answer in
+      reply(FastCGI.Response(status: answer.status, headers: answer.headers, body: answer.body))
+    }
   }
 }

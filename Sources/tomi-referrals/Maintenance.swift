@@ -85,9 +85,9 @@ struct SocketOption: ParsableArguments {
       parameters: [
         ("REQUEST_METHOD", "GET"), ("REQUEST_URI", target), ("REQUEST_ID", "command"),
       ])
-    guard answer.status == 200 else {
+    guard answer.status == .ok else {
       let text = String(decoding: answer.body, as: UTF8.self)
-      throw CommandError("the responder answers with status \(answer.status): \(text)")
+      throw CommandError("the responder answers with status \(answer.status.code): \(text)")
     }
     return answer.body
   }

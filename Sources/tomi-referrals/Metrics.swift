@@ -2,8 +2,8 @@ import API
 import Domain
 import FastCGI
 import Foundation
+import POSIX
 import Store
-import Synchronization
 
 /// What the service tells of itself in Prometheus' text format
 /// (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
@@ -17,11 +17,11 @@ final class Metrics: Sendable {
   private let database: String
   private let threads: Int
   private let startTime = Timestamp.present
-  private let server = Mutex<Server?>(nil)
+  private let server = Lock<Server?>(nil)
 
   /// - Parameters:
   ///   - database: The path of the database's file.
-  ///   - threads: How many requests are worked on at once.
+  ///   - threads: How many requests may be computed at once.
   init(router: Router, store: Store, database: String, threads: Int) {
     self.router = router
     self.store = store
@@ -39,11 +39,16 @@ final class Metrics: Sendable {
       "tomi_build_info", .gauge, "Always 1, with the executable's version.",
       [([("version", Version.current)], 1)])
     addRequests(to: &text)
-    text.add("tomi_threads", .gauge, "The threads that work on requests.", Double(threads))
+    text.add("tomi_threads", .gauge, "How many requests may be computed at once.", Double(threads))
     text.add(
       "tomi_threads_busy", .gauge,
-      "The threads that work on a request just now, this one included.",
+      "The threads that compute an answer just now, this one included.",
       server.withLock { $0 }.map { Double($0.busyThreads) })
+    let ends = server.withLock { $0 }?.abnormalEnds ?? [:]
+    text.add(
+      "tomi_fastcgi_connections_ended_total", .counter,
+      "The web server's connections that ended while a request or an answer was on its way, by reason.",
+      AbnormalEnd.allCases.map { ([("reason", $0.rawValue)], Double(ends[$0] ?? 0)) })
     addWriter(to: &text)
     addFiles(to: &text)
     addProcess(to: &text)

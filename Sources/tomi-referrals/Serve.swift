@@ -4,6 +4,7 @@ import Domain
 import FastCGI
 import Foundation
 import Logging
+import POSIX
 import Store
 
 /// `serve`: the responder.
@@ -42,7 +43,7 @@ struct Serve: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Requests worked on at once (else TOMI_THREADS, else 32 or more).", valueName: "n"))
+      "Requests computed at once (else TOMI_THREADS, else 32 or more).", valueName: "n"))
   var threads: Int?
 
   @Option(
@@ -257,23 +258,28 @@ struct Serve: ParsableCommand {
     let router = Router(
       store: store, origins: settings.origins, verifier: verifier, logger: logger,
       clock: { .present })
-    // A change waits until it is on the disk.
-    let changes: Set = ["POST", "PUT", "DELETE"]
-    let configuration = Server.Configuration(
-      threads: settings.threads, mayWait: { changes.contains($0["REQUEST_METHOD"] ?? "") })
+    let configuration = Server.Configuration(threads: settings.threads)
     let metrics = Metrics(
       router: router, store: store, database: database.path, threads: configuration.threads)
-    let server = Server(socket: listening, configuration: configuration) { request in
-      Gateway.respond(to: request, router, metrics: metrics)
-    }
+    let server = Server(
+      socket: listening, configuration: configuration,
+      onAbnormalEnds: { counts in
+        logger.warning(
+          "connections of the web server ended abnormally",
+          metadata: Dictionary(
+            uniqueKeysWithValues: counts.map { ($0.rawValue, .stringConvertible($1)) }))
+      },
+      handler: { request, reply in
+        Gateway.respond(to: request, router: router, metrics: metrics, reply: reply)
+      })
     metrics.tell(of: server)
-    Thread.detachNewThread {
+    try POSIX.Thread(name: "signals") {
       var signal = Signals.wait()
       while signal != SIGTERM && signal != SIGINT { signal = Signals.wait() }
       Systemd.notify("STOPPING=1")
       logger.notice("stopping", metadata: ["signal": "\(signal == SIGTERM ? "SIGTERM" : "SIGINT")"])
       server.stop()
-    }
+    }.detach()
     logger.notice(
       "started",
       metadata: [
@@ -281,7 +287,7 @@ struct Serve: ParsableCommand {
         "threads": .stringConvertible(configuration.threads),
       ])
     Systemd.notify("READY=1")
-    Systemd.keepWatchdogQuiet(askingAt: listening.path)
+    try Systemd.keepWatchdogQuiet(askingAt: listening.path)
     try server.run()
     logger.notice("stopped")
   }

@@ -1,6 +1,7 @@
 import FastCGI
 import Foundation
 import Glibc
+import POSIX
 
 /// What the service tells systemd of itself, where that has started it (sd_notify(3)).
 enum Systemd {
@@ -34,12 +35,14 @@ enum Systemd {
 
   /// Tells the watchdog, where one watches, that the responder answers on its socket; for as long as it
   /// does. Any answer counts: a restart cures no full disk.
-  static func keepWatchdogQuiet(askingAt socket: String?) {
+  ///
+  /// - Throws: `POSIX.Thread.StartError`.
+  static func keepWatchdogQuiet(askingAt socket: String?) throws {
     // sd_watchdog_enabled(3).
     guard let interval = environment["WATCHDOG_USEC"].flatMap({ Double($0) }), interval > 0,
       environment["WATCHDOG_PID"].map({ $0 == "\(getpid())" }) ?? true, let socket
     else { return }
-    Thread.detachNewThread {
+    try POSIX.Thread(name: "watchdog") {
       let pause = interval / 1_000_000 / 3
       while true {
         let answer = try? Client.send(
@@ -48,8 +51,8 @@ enum Systemd {
             ("REQUEST_METHOD", "GET"), ("REQUEST_URI", "/api/health"), ("REQUEST_ID", "watchdog"),
           ], timeout: .seconds(pause))
         if answer != nil { notify("WATCHDOG=1") }
-        Thread.sleep(forTimeInterval: pause)
+        Foundation.Thread.sleep(forTimeInterval: pause)
       }
-    }
+    }.detach()
   }
 }

@@ -2,6 +2,7 @@ import API
 import ArgumentParser
 import Domain
 import Foundation
+import JSON
 import Store
 
 /// `token`: who may call.
@@ -71,61 +72,64 @@ struct TokenCommand: ParsableCommand {
       switch (admin, email, user) {
       case (true, .some(let email), nil):
         guard case .success(.some(let email)) = TextRule.email.check(email) else {
-          throw ValidationError("This is not an e-mail address: \(email)")
+          throw ValidationError("Not an e-mail address: \(email)")
         }
         return .staff(email: email)
       case (false, nil, .some(let user)):
-        guard let id = ID(user) else { throw ValidationError("This is not a user's ID: \(user)") }
+        guard let id = ID(user) else { throw ValidationError("Not a user's ID: \(user)") }
         return .user(id)
       default:
         throw ValidationError("Give either --admin with --email, or --user.")
       }
     }
 
-    private func checkedName() throws -> String? {
-      switch TextRule(limit: 100).check(name ?? "") {
-      case .success(let name): return name
-      case .failure(let problem): throw ValidationError("--name: \(problem.detail)")
-      }
+    /// The token's own fields.
+    private func body(at now: Timestamp) throws -> Body {
+      let expiry: JSON =
+        if case .days(let days) = lifetime { .string(now.adding(days: days).text) } else { .null }
+      let body = Body(
+        ["name": name.map { .string($0) } ?? .null, "expires_at": expiry], Table.tokens.fields,
+        by: .staff, at: now, isNew: true)
+      if let error = body.errors.first { throw ValidationError("--name: \(error.problem.detail)") }
+      return body
     }
 
     func validate() throws {
       _ = try holder()
-      _ = try checkedName()
+      _ = try body(at: .present)
     }
 
     func run() throws {
       let holder = try holder()
-      let name = try checkedName()
       let now = Timestamp.present
-      let expiry: Timestamp? =
-        if case .days(let days) = lifetime { now.adding(days: days) } else { nil }
+      let body = try body(at: now)
       let secret = AccessToken.new()
+      let isAdmin = admin
       let store = try database.open()
       defer { store.close() }
       try store.write(now: now, actor: nil) { change in
-        let user: User
+        let user: ID
         switch holder {
-        case .user(let id):
-          guard let known = try change.user(id) else {
-            throw CommandError("there is no user \(id)")
-          }
-          user = known
+        case .user(let id): user = id
         case .staff(let email):
           if let known = try change.user(email: email) {
-            user = known
+            user = known.id
           } else {
-            user = User(
-              id: change.newID(), email: email, name: String(email.prefix { $0 != "@" }),
-              createdAt: now, updatedAt: now)
-            try Accounts.create(user, in: change)
+            user = change.newID()
+            let name = String(email.prefix { $0 != "@" })
+            try change.putUser(
+              user,
+              Body(
+                ["email": .string(email), "name": .string(name)], Table.users.fields, by: .staff,
+                at: now))
           }
         }
-        if user.disabled { throw CommandError("the user \(user.id) is disabled") }
-        let token = Token(
-          id: change.newID(), userID: user.id, admin: admin, name: name, createdAt: now,
-          expiresAt: expiry)
-        try Accounts.create(token, secret: secret, in: change)
+        guard let known = try change.user(user) else {
+          throw CommandError("no user has the ID \(user)")
+        }
+        if known.isDisabled { throw CommandError("the user \(user) is disabled") }
+        _ = try change.createToken(
+          for: user, isAdmin: isAdmin, sha256: AccessToken.sha256(of: secret), body)
       }
       print(secret)
     }
@@ -133,7 +137,7 @@ struct TokenCommand: ParsableCommand {
 
   struct List: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "List the tokens, the newest first. None shows itself.")
+      abstract: "List the tokens, the newest first, without their secrets.")
 
     @OptionGroup var database: DatabaseOption
 
@@ -153,7 +157,7 @@ struct TokenCommand: ParsableCommand {
               "never expires"
             }
           return [
-            token.id.text, token.admin ? "admin" : "user", user?.email ?? "", token.name ?? "-",
+            token.id.text, token.isAdmin ? "admin" : "user", user?.email ?? "", token.name ?? "-",
             state,
           ]
         }
@@ -169,7 +173,7 @@ struct TokenCommand: ParsableCommand {
 
   struct Revoke: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Revoke a token: it counts no more from the next request on.")
+      abstract: "Revoke a token, from the next request on.")
 
     @OptionGroup var database: DatabaseOption
 
@@ -177,7 +181,7 @@ struct TokenCommand: ParsableCommand {
     var id: String
 
     func validate() throws {
-      guard ID(id) != nil else { throw ValidationError("This is not a token's ID: \(id)") }
+      guard ID(id) != nil else { throw ValidationError("Not a token's ID: \(id)") }
     }
 
     func run() throws {
@@ -185,10 +189,8 @@ struct TokenCommand: ParsableCommand {
       let store = try database.open()
       defer { store.close() }
       try store.write(now: .present, actor: nil) { change in
-        guard let token = try change.token(id) else {
-          throw CommandError("there is no token \(id)")
-        }
-        try Accounts.revoke(token, in: change)
+        guard try change.token(id) != nil else { throw CommandError("no token has the ID \(id)") }
+        try change.revokeToken(id)
       }
       print("Revoked.")
     }

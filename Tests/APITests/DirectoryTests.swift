@@ -1,6 +1,7 @@
 import Domain
 import HTTPTypes
 import JSON
+import Store
 import Testing
 
 @testable import API
@@ -365,12 +366,20 @@ import Testing
     let now = world.clock.now
     let name = isSmith ? "\(word) Smith" : word
     let id = try world.store.write(now: now, actor: nil) { change in
-      let partner = Partner(
-        id: change.newID(), type: type, status: status, companyName: name,
-        email: "walk\(number)@example.com", serviceAreas: areas, agreementSignedAt: now,
-        createdAt: now, updatedAt: now)
-      try change.insert(partner)
-      return partner.id.text
+      let body: JSON = [
+        "type": .string(type.rawValue), "status": "active", "company_name": .string(name),
+        "email": .string("walk\(number)@example.com"),
+        "service_areas": .array(areas.map { .string($0.rawValue) }),
+        "agreement_signed_at": .string(now.text),
+      ]
+      let id = try change.createPartner(
+        Body(body, Table.partners.fields, by: .staff, at: now, isNew: true), invitedBy: nil)
+      if status != .active {
+        try change.changePartnerStatus(
+          id,
+          Body(["status": .string(status.rawValue)], partnerStatusFields, by: .staff, at: now))
+      }
+      return id.text
     }
     guard status == .active else { return nil }
     return Listed(

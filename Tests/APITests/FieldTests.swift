@@ -1,6 +1,7 @@
 import Domain
 import HTTPTypes
 import JSON
+import Store
 import Testing
 
 @testable import API
@@ -475,7 +476,7 @@ private let longHost = Array(repeating: text(40), count: 5).joined(separator: ".
         "/members/1:unknown_user /members/2:invalid_format /members/3:wrong_type"
       ),
       ("PUT", oldGroup, ["members": "x"], "/members:wrong_type"),
-      ("PUT", oldGroup, ["surplus": 1, "id": "x"], "/id:invalid_format /surplus:unknown_field"),
+      ("PUT", oldGroup, ["surplus": 1, "id": "x"], "/id:read_only /surplus:unknown_field"),
       ("POST", tokens, ["name": .string(text(101))], "/name:too_long"),
       ("POST", tokens, ["expires_at": .string(World.start)], "/expires_at:in_past"),
       ("POST", tokens, ["expires_at": "tomorrow"], "/expires_at:invalid_format"),
@@ -511,10 +512,11 @@ private let longHost = Array(repeating: text(40), count: 5).joined(separator: ".
     }
     try world.store.write(now: world.clock.now, actor: nil) { change in
       for id in ids {
-        try change.put(
-          User(
-            id: ID(id)!, email: "\(id)@example.com", name: "Member",
-            createdAt: change.now, updatedAt: change.now))
+        try change.putUser(
+          ID(id)!,
+          Body(
+            ["email": .string("\(id)@example.com"), "name": "Member"], Table.users.fields,
+            by: .staff, at: change.now))
       }
     }
     let path = "/api/admin/groups/\(World.oak)"

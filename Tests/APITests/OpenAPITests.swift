@@ -1,21 +1,28 @@
+import Domain
 import HTTPTypes
 import Schema
+import Store
 import Testing
+import Yams
 
 @testable import API
 
 /// The description of the API against the table of routes: nothing is missing, nothing is too much.
 @Suite struct OpenAPITests {
-  let document: Outline
+  let document: Node
 
   init() throws {
-    document = try Outline(String(decoding: Schema.openAPI, as: UTF8.self))
+    document = try OpenAPITests.document()
+  }
+
+  static func document() throws -> Node {
+    try #require(try Yams.compose(yaml: String(decoding: Schema.openAPI, as: UTF8.self)))
   }
 
   /// One operation of the document.
   private struct Operation {
     let name: String
-    let node: Outline
+    let node: Node
     let parameters: [(name: String, place: String)]
 
     func names(_ place: String) -> [String] {
@@ -24,25 +31,36 @@ import Testing
   }
 
   private func operations() throws -> [Operation] {
-    let paths = try #require(document["paths"])
-    return try paths.children.flatMap { path in
-      try path.children.filter { $0.key != "parameters" }.map { operation in
-        let own = (operation["parameters"]?.children ?? []) + (path["parameters"]?.children ?? [])
+    try members(of: document["paths"]).flatMap { path, item in
+      try members(of: item).filter { $0.name != "parameters" }.map { name, operation in
+        let own = elements(of: operation["parameters"]) + elements(of: item["parameters"])
         return Operation(
-          name: "\(operation.key.uppercased()) \(path.key)", node: operation,
+          name: "\(name.uppercased()) \(path)", node: operation,
           parameters: try own.map { item in
             let parameter = try resolve(item)
             return (
-              try #require(parameter["name"]?.value), try #require(parameter["in"]?.value)
+              try #require(parameter["name"]?.string), try #require(parameter["in"]?.string)
             )
           })
       }
     }
   }
 
-  /// Follows a list item's `$ref`, if it is one.
-  private func resolve(_ item: Outline) throws -> Outline {
-    guard let reference = item["$ref"]?.value else { return item }
+  private func members(of node: Node?) throws -> [(name: String, value: Node)] {
+    try #require(node?.mapping).map { (try #require($0.key.string), $0.value) }
+  }
+
+  private func elements(of node: Node?) -> [Node] { node?.sequence.map { Array($0) } ?? [] }
+
+  /// Whether an operation has a response of this status.
+  private func describes(_ status: String, _ operation: Operation) throws -> Bool {
+    // The document quotes them, and the subscript would look for a number.
+    try members(of: operation.node["responses"]).contains { $0.name == status }
+  }
+
+  /// Follows a node's `$ref`, if it is one.
+  private func resolve(_ item: Node) throws -> Node {
+    guard let reference = item["$ref"]?.string else { return item }
     var node = document
     for key in reference.split(separator: "/").dropFirst() {
       node = try #require(node[String(key)], "\(reference) leads nowhere")
@@ -85,10 +103,10 @@ import Testing
       #expect((operation.node["requestBody"] != nil) == (route.body != .none), "\(operation.name)")
       if let body = operation.node["requestBody"] {
         #expect(
-          try (resolve(body)["required"]?.value == "true") == (route.body == .required),
+          try (resolve(body)["required"]?.bool == true) == (route.body == .required),
           "\(operation.name)")
       }
-      let isPublic = operation.node["security"]?.value == "[]"
+      let isPublic = operation.node["security"]?.sequence?.isEmpty == true
       #expect(isPublic == (route.audience == .anyone), "\(operation.name)")
     }
   }
@@ -105,7 +123,7 @@ import Testing
       let hasVersion = reply.etag != nil
       #expect(
         operation.names("header").contains("If-None-Match") == hasVersion, "\(operation.name)")
-      #expect((operation.node["responses"]?["304"] != nil) == hasVersion, "\(operation.name)")
+      #expect((try describes("304", operation)) == hasVersion, "\(operation.name)")
     }
   }
 
@@ -121,9 +139,95 @@ import Testing
       statuses += Role.allCases.compactMap { scenario.refusal(for: $0) }
         .compactMap { Int($0.prefix(3)) }
       for status in statuses {
-        #expect(operation.node["responses"]?["\(status)"] != nil, "\(operation.name) \(status)")
+        #expect(try describes("\(status)", operation), "\(operation.name) \(status)")
       }
     }
+  }
+
+  /// The properties of a schema with those of the schemas that it consists of, and which are required.
+  private func properties(of schema: Node) throws -> (all: Set<String>, required: Set<String>) {
+    let schema = try resolve(schema)
+    var all: Set<String> = []
+    if let own = schema["properties"] { all = Set(try members(of: own).map(\.name)) }
+    var required = Set(elements(of: schema["required"]).compactMap(\.string))
+    for part in elements(of: schema["allOf"]) {
+      let inner = try properties(of: part)
+      all.formUnion(inner.all)
+      required.formUnion(inner.required)
+    }
+    return (all, required)
+  }
+
+  @Test(
+    "Each view's properties are the fields that its audience sees, all of them required",
+    arguments: [
+      ("Partner", .partners, .staff, true), ("OwnPartner", .partners, .partner, true),
+      ("PublicPartner", .partners, .anyone, true),
+      ("StaffReferral", .referrals, .staff, false),
+      ("StaffReferralDetail", .referrals, .staff, true),
+      ("MemberReferral", .referrals, .member, false),
+      ("MemberReferralDetail", .referrals, .member, true),
+      ("PartnerReferral", .referrals, .partner, false),
+      ("PartnerReferralDetail", .referrals, .partner, true),
+      ("User", .users, .staff, true), ("Group", .groups, .staff, true),
+      ("Event", .events, .staff, true),
+    ] as [(String, Table, Audiences, Bool)])
+  func views(schema: String, table: Table, audience: Audiences, isSingle: Bool) throws {
+    let described = try properties(
+      of: try #require(document["components"]?["schemas"]?[schema], "\(schema) is missing"))
+    let seen = table.fields.filter {
+      $0.seenBy.contains(audience) && (isSingle || !$0.traits.contains(.single))
+    }
+    #expect(described.all == Set(seen.map(\.name)))
+    #expect(described.required == described.all)
+    for field in seen {
+      guard case .joined(let inner) = field.kind else { continue }
+      let nested = try nestedSchema(field.name, in: schema)
+      #expect(try properties(of: nested).all == Set(inner.map(\.name)), "\(field.name)")
+      #expect(try properties(of: nested).required == Set(inner.map(\.name)), "\(field.name)")
+    }
+  }
+
+  /// The schema of a property that is an object, or an object or null.
+  private func nestedSchema(_ name: String, in schema: String) throws -> Node {
+    func find(_ node: Node) throws -> Node? {
+      let node = try resolve(node)
+      if let property = node["properties"]?[name] { return property }
+      return try elements(of: node["allOf"]).compactMap(find).first
+    }
+    let whole = try #require(document["components"]?["schemas"]?[schema])
+    let property = try #require(try find(whole))
+    let choices = elements(of: try resolve(property)["oneOf"])
+    return try choices.first { $0["$ref"] != nil || $0["properties"] != nil } ?? resolve(property)
+  }
+
+  @Test(
+    "Each body's properties are the fields that may be set, and those that may be sent back",
+    arguments: [
+      ("PartnerCreation", .partners, .staff, .creation),
+      ("PartnerUpdate", .partners, .staff, .update),
+      ("OwnPartnerUpdate", .partners, .partner, .update),
+      ("ReferralRequest", .referrals, .member, .creation),
+      ("ReferralUpdate", .referrals, .staff, .update), ("UserRecord", .users, .staff, .update),
+      ("GroupRecord", .groups, .staff, .update), ("TokenCreation", .tokens, .staff, .creation),
+    ] as [(String, Table, Audiences, BodyPurpose)])
+  private func bodies(
+    schema: String, table: Table, audience: Audiences, purpose: BodyPurpose
+  ) throws {
+    let described = try properties(
+      of: try #require(document["components"]?["schemas"]?[schema], "\(schema) is missing"))
+    let isNew = purpose == .creation
+    let taken = table.fields.filter {
+      !(isNew ? $0.createdBy : $0.setBy.union($0.seenBy)).isDisjoint(with: audience)
+    }
+    let note: Set<String> = schema == "ReferralUpdate" ? ["note"] : []
+    #expect(described.all == Set(taken.map(\.name)).union(note))
+    let required = taken.filter { isNew && $0.traits.contains(.required) }
+    #expect(described.required == Set(required.map(\.name)))
+  }
+
+  private enum BodyPurpose {
+    case creation, update
   }
 
   @Test("The service answers with this document") func served() throws {
@@ -136,107 +240,5 @@ import Testing
 extension Route {
   fileprivate func matches(_ path: String) -> Bool {
     fits(path.split(separator: "/").map(String.init))
-  }
-}
-
-/// The outline of a YAML document that is written in blocks of two spaces, a key a line: no more of YAML
-/// than the description of this API uses for its paths.
-struct Outline {
-  private(set) var key: String
-  /// What stands behind the key on its line, without quotes.
-  private(set) var value: String
-  private(set) var children: [Outline] = []
-
-  struct Unreadable: Error {
-    let line: Int
-  }
-
-  subscript(_ key: String) -> Outline? { children.first { $0.key == key } }
-
-  init(_ text: String) throws {
-    let lines = text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
-      .compactMap { number, line -> (indent: Int, text: Substring, number: Int)? in
-        let content = line.drop { $0 == " " }
-        guard !content.isEmpty, !content.hasPrefix("#") else { return nil }
-        return (line.count - content.count, content, number + 1)
-      }
-    var rest = lines[...]
-    self.init(key: "", value: "")
-    children = try Outline.block(&rest, indent: 0)
-  }
-
-  private init(key: String, value: String) {
-    self.key = key
-    self.value = value
-  }
-
-  /// Reads the lines of one indentation, with what stands below each.
-  private static func block(
-    _ lines: inout ArraySlice<(indent: Int, text: Substring, number: Int)>, indent: Int
-  ) throws -> [Outline] {
-    var nodes: [Outline] = []
-    while let line = lines.first, line.indent >= indent {
-      guard line.indent == indent else { throw Unreadable(line: line.number) }
-      lines.removeFirst()
-      if line.text.hasPrefix("- ") {
-        // A list's item: what follows the dash is the first line of a block that lies two deeper.
-        var item = Outline(key: "-", value: "")
-        lines.insert(
-          (indent + 2, line.text.dropFirst(2), line.number), at: lines.startIndex)
-        if line.text.dropFirst(2).contains(": ") || line.text.hasSuffix(":") {
-          item.children = try block(&lines, indent: indent + 2)
-        } else {
-          item.value = String(lines.removeFirst().text)
-        }
-        nodes.append(item)
-        continue
-      }
-      guard let colon = colon(in: line.text) else { throw Unreadable(line: line.number) }
-      let key = unquoted(line.text[..<colon])
-      let value = unquoted(line.text[line.text.index(after: colon)...])
-      var node = Outline(key: key, value: value)
-      if value.hasPrefix("{ $ref: ") {
-        let target = value.dropFirst(8).prefix { $0 != "}" }
-        node.children = [Outline(key: "$ref", value: unquoted(target))]
-      }
-      if !value.isEmpty {
-        // A text or a flow collection that goes on below.
-        lines = lines.drop { $0.indent > indent }
-      } else if let next = lines.first, next.indent > indent {
-        node.children = try block(&lines, indent: next.indent)
-      } else if let next = lines.first, next.indent == indent, next.text.hasPrefix("- ") {
-        // A list may stand as deep as its key.
-        node.children = try block(&lines, indent: indent)
-      }
-      nodes.append(node)
-    }
-    return nodes
-  }
-
-  /// Where a line's key ends: at the first colon outside quotes that a space or the end follows.
-  private static func colon(in text: Substring) -> Substring.Index? {
-    var quote: Character?
-    for index in text.indices {
-      let character = text[index]
-      if let open = quote {
-        if character == open { quote = nil }
-      } else if index == text.startIndex, character == "'" || character == "\"" {
-        quote = character
-      } else if character == ":" {
-        let next = text.index(after: index)
-        if next == text.endIndex || text[next] == " " { return index }
-      }
-    }
-    return nil
-  }
-
-  private static func unquoted(_ text: some StringProtocol) -> String {
-    var text = text.drop { $0 == " " }
-    while text.last == " " { text.removeLast() }
-    for quote in ["'", "\""] where text.count > 1 && text.hasPrefix(quote) && text.hasSuffix(quote)
-    {
-      return String(text.dropFirst().dropLast())
-    }
-    return String(text)
   }
 }

@@ -112,27 +112,6 @@ struct Reply: Sendable {
   }
 }
 
-// A test writes JSON as Swift literals. There is none for null, since `value == nil` would then compare
-// with a member that is not there.
-extension JSON: ExpressibleByDictionaryLiteral, ExpressibleByArrayLiteral,
-  ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
-  ExpressibleByBooleanLiteral
-{
-  package init(dictionaryLiteral elements: (String, JSON)...) {
-    self = .object(elements.map { Member($0.0, $0.1) })
-  }
-
-  package init(arrayLiteral elements: JSON...) { self = .array(elements) }
-
-  package init(stringLiteral value: String) { self = .string(value) }
-
-  package init(integerLiteral value: Int) { self = .integer(value) }
-
-  package init(floatLiteral value: Double) { self = .number(value) }
-
-  package init(booleanLiteral value: Bool) { self = .bool(value) }
-}
-
 extension JSON {
   var bytes: [UInt8] {
     var writer = JSONWriter()

@@ -142,7 +142,7 @@ import Testing
       ],
     ]
     member = member.with(changes).with([
-      "partner": contact.without("contact_name", "email", "phone")
+      "partner": contact.with(["contact_name": .null, "email": .null, "phone": .null])
     ])
     staff = staff.with(changes).with(["partner": contact])
     check(matched)

@@ -3,6 +3,7 @@ import Foundation
 import HTTPTypes
 import JSON
 import Logging
+import POSIX
 import Synchronization
 import Testing
 
@@ -163,28 +164,39 @@ final class World: Sendable {
   }
 
   private static func furnish(_ change: Change) throws {
-    let start = change.now
+    // Past the changes that record events, so that each test's history begins empty.
     for person in Person.all {
-      try change.put(
-        User(
-          id: person.id, email: "\(person.name.lowercased())@example.com", name: person.name,
-          disabled: person.id == Person.dora, createdAt: start, updatedAt: start))
+      try Table.users.insert(
+        change.newRecord(
+          person.id,
+          [
+            "email": .string("\(person.name.lowercased())@example.com"),
+            "name": .string(person.name), "disabled": .bool(person.id == Person.dora),
+          ]), on: change.connection)
     }
-    try change.put(
-      Group(
-        id: birch, name: "Birch", state: .MN, members: [Person.ann, Person.bob, Person.dora],
-        createdAt: start, updatedAt: start))
-    try change.put(
-      Group(
-        id: oak, name: "Oak", state: .CA, members: [Person.olga], createdAt: start,
-        updatedAt: start))
+    let groups: [(ID, JSON, [ID])] = [
+      (birch, ["name": "Birch", "state": "MN"], [Person.ann, Person.bob, Person.dora]),
+      (oak, ["name": "Oak", "state": "CA"], [Person.olga]),
+    ]
+    for (id, fields, members) in groups {
+      try Table.groups.insert(change.newRecord(id, fields), on: change.connection)
+      for member in members {
+        try change.connection.run(
+          "INSERT INTO group_members (group_id, user_id) VALUES (?, ?)", id.text, member.text)
+      }
+    }
     for role in Role.allCases {
       guard let secret = role.token, role != .unknownToken else { continue }
-      let token = Token(
-        id: change.newID(), userID: role.user, admin: role == .staff || role == .otherStaff,
-        name: role.rawValue, createdAt: start, expiresAt: role == .expired ? start : nil)
-      try change.insert(token, sha256: AccessToken.sha256(of: secret))
-      if role == .revoked { try change.revoke(token.id) }
+      let expiry: JSON = role == .expired ? .string(change.now.text) : .null
+      try Table.tokens.insert(
+        change.newRecord(
+          change.newID(),
+          [
+            "user_id": .string(role.user.text),
+            "admin": .bool(role == .staff || role == .otherStaff), "name": .string(role.rawValue),
+            "expires_at": expiry,
+            "revoked_at": role == .revoked ? .string(change.now.text) : .null,
+          ]), secrets: [AccessToken.sha256(of: secret)], on: change.connection)
     }
   }
 
@@ -213,7 +225,7 @@ final class World: Sendable {
   /// Sends a request as it is.
   @discardableResult
   func send(_ request: Request, sourceLocation: SourceLocation = #_sourceLocation) -> Reply {
-    let reply = Reply(router.respond(to: request))
+    let reply = Reply(router.answer(request))
     reply.check(request, log: log, sourceLocation: sourceLocation)
     return reply
   }
@@ -348,6 +360,23 @@ final class World: Sendable {
         ) { "\(table): \($0.text(0))" }
       }
     }
+  }
+}
+
+extension Router {
+  /// Answers a request, and waits for the answer.
+  func answer(_ request: Request) -> Response {
+    let answer = Mutex<Response?>(nil)
+    let isAnswered = Semaphore()
+    respond(to: request) { response in
+      answer.withLock {
+        #expect($0 == nil, "a request is answered once")
+        $0 = response
+      }
+      isAnswered.signal()
+    }
+    isAnswered.wait()
+    return answer.withLock { $0 } ?? Response(status: .internalServerError)
   }
 }
 

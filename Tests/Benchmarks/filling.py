@@ -1,4 +1,4 @@
-"""Fills a new database with many rows, all triggers on: quicker than `tomi-referrals demo`, which syncs each change."""
+"""Fills a new database with many rows, with all triggers on. `tomi-referrals demo` syncs each change and is slower."""
 
 import base64
 import functools
@@ -48,7 +48,7 @@ class _Filling:
     def __init__(self, path, seed):
         self.random = random.Random(seed)
         self.database = sqlite3.connect(path, isolation_level=None)
-        # A filling that is cut short is thrown away, so nothing need be safe yet.
+        # An unfinished database is thrown away, so nothing needs to be durable yet.
         self.database.execute("PRAGMA journal_mode=OFF")
         self.database.execute("PRAGMA synchronous=OFF")
         self.database.execute("PRAGMA cache_size=-200000")
@@ -102,7 +102,7 @@ class _Filling:
         return active
 
     def groups(self, count):
-        """Adds groups of three; each as its ID, its state, its members and a token of the first."""
+        """Adds groups of three; returns each one's ID, state, members and a token of the first member."""
         at = _time(0)
         groups = []
         for number in range(count):
@@ -118,8 +118,9 @@ class _Filling:
         return groups
 
     def referrals(self, count, groups, active, progress):
-        """Adds referrals in the order of time, a group's first of each type open, all others closed."""
+        """Adds referrals in the order of time, a group's last of each type open, all others closed."""
         chance = self.random.random
+        last_turn = (count - 1) // len(groups)
 
         def rows(numbers, events):
             for number in numbers:
@@ -131,8 +132,8 @@ class _Filling:
                 referral, member = self.id(created), members[int(chance() * 3)]
                 context = _context(
                     int(5 + chance() * 12) * 50_000, TIMELINES[int(chance() * 4)], state, NEEDS[turn % len(TYPES)])
-                # A group has one open request for a type and a state: the first of each type.
-                status = ("intro_sent", "pending", "matched")[turn % 3] if turn < len(TYPES) else "closed"
+                # A group has one open request for a type and a state. The newest ones are open, so that a page has some.
+                status = ("intro_sent", "pending", "matched")[turn % 3] if last_turn - turn < len(TYPES) else "closed"
                 partner = None if status == "pending" else active[kind][int(chance() * len(active[kind]))]
                 events.append((
                     at, member, "referral", referral, "referral.requested",
@@ -160,7 +161,7 @@ class _Filling:
 
 
 def fill(path, partners, groups, referrals, seed=1, progress=lambda share: None):
-    """Fills a migrated, empty database; gives the groups as pairs of ID and a member's token."""
+    """Fills a migrated, empty database; returns the groups as pairs of ID and a member's token."""
     filling = _Filling(path, seed)
     database = filling.database
     database.execute("BEGIN")
@@ -169,7 +170,7 @@ def fill(path, partners, groups, referrals, seed=1, progress=lambda share: None)
     made = filling.groups(groups)
     filling.referrals(referrals, made, active, progress)
     database.execute("COMMIT")
-    # As the service does at its end, so that queries are planned as in a database that has been in use.
+    # The service does this when it stops, so queries are planned as in a database that has been in use.
     database.execute("PRAGMA analysis_limit=400")
     database.execute("ANALYZE")
     database.execute("PRAGMA journal_mode=WAL")

@@ -1,4 +1,4 @@
-// The floor: a responder that answers every request with the same few bytes, and does nothing else.
+// The floor: a responder that answers every request with the same few bytes and does nothing else.
 // Usage: floor SOCKET THREADS
 
 #include <stdio.h>

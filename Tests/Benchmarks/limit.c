@@ -1,11 +1,11 @@
-// The limit: what the service would cost in C. It answers the four requests of the benchmarks with the same bytes, from
-// the same database file, as durably: prepared statements, JSON written by hand, a reading connection for each thread
-// and one writer that commits what waits together. It checks what these requests need and no more: whose the token is,
-// whether they are in the group, and what the database itself refuses.
+// The reference: the service's work in C. It answers the four requests of the benchmarks with the same bytes, from the
+// same database file and just as durably. It uses prepared statements, JSON written by hand, a read connection for each
+// thread, and one writer that commits all waiting changes together. It checks only what these requests need: the
+// token's user, their membership in the group, and what the database itself refuses.
 // Usage: limit SOCKET THREADS DATABASE [--one-commit-each]
 
 #define _GNU_SOURCE
-#define OPENSSL_SUPPRESS_DEPRECATED  // SHA256() of OpenSSL 3 looks the algorithm up each time; these calls do not.
+#define OPENSSL_SUPPRESS_DEPRECATED  // SHA256() of OpenSSL 3 looks the algorithm up each time. These calls do not.
 
 #include <ctype.h>
 #include <errno.h>
@@ -29,20 +29,20 @@
 static const char *database_path;
 static bool one_commit_each;
 
-// A part of a text that is somebody else's.
+// A part of a text that something else owns.
 struct part {
   const char *start;
   size_t count;
 };
 
-// What a thread has for itself.
+// The state of a thread.
 struct reader {
   sqlite3 *database;
   sqlite3_stmt *begin, *commit, *coverage, *directory, *member, *referrals;
   struct text head, body;
 };
 
-// A referral to be written, and the thread that waits until it is.
+// A referral to write, and the thread that waits for it.
 struct change {
   const char *id, *now;
   struct part group, user, type, state;
@@ -88,7 +88,7 @@ static void bind_string(sqlite3_stmt *statement, int index, const char *value) {
   bind(statement, index, (struct part){value, strlen(value)});
 }
 
-// Whether there is a row; any error but a constraint's ends the process.
+// Returns SQLite's code. Any error but a constraint violation ends the process.
 static int step(sqlite3_stmt *statement) {
   int code = sqlite3_step(statement);
   if (code != SQLITE_ROW && code != SQLITE_DONE && (code & 0xFF) != SQLITE_CONSTRAINT) {
@@ -147,8 +147,8 @@ static void append_string(struct text *text, struct part part) {
     append_string(text, column(statement, index));     \
   } while (0)
 
-// The value of a member in a JSON text that names it once, as text; empty if it is not there. Enough for bodies of
-// which no string holds a quotation mark.
+// Returns the value of a member as text, empty if it is missing. This works for the bodies of the benchmarks: each name
+// appears once, and no string contains a quotation mark.
 static struct part member(struct part json, const char *name) {
   const char *found = memmem(json.start, json.count, name, strlen(name));
   if (found == NULL) return (struct part){NULL, 0};
@@ -217,10 +217,10 @@ static void refuse(FCGX_Request *request, const char *status) {
   FCGX_FPrintF(request->out, "Status: %s\r\nContent-Length: 0\r\n\r\n", status);
 }
 
-// Ends a list: the page's own end, and the address of the next page.
+// Ends a list with the end of the page and the address of the next one.
 //
-// filters: what the cursor belongs to, behind the path's `?`. query: the query as it was sent, or empty. key: the last
-// item's sort column and number.
+// filters: what the cursor is bound to, after the path's `?`. query: the query as it was sent, or empty. key: the sort
+// column and number of the last item.
 static void finish_list(struct reader *reader, struct part path, struct part filters, struct part query, bool has_more,
                         struct part key, sqlite3_int64 number) {
   if (!has_more) {
@@ -388,7 +388,7 @@ static void answer_directory(FCGX_Request *request, struct reader *reader, struc
   send_answer(request, reader);
 }
 
-// The user behind the token, if they are in the group; else empty. The text is the statement's until its reset.
+// Returns the token's user if they are in the group, else empty. The text is valid until the statement's reset.
 static struct part find_member(struct reader *reader, const char *authorization, struct part group, const char *now) {
   if (authorization == NULL || strncmp(authorization, "Bearer ", 7) != 0) return (struct part){NULL, 0};
   unsigned char hash[SHA256_DIGEST_LENGTH];
@@ -439,11 +439,9 @@ static void answer_referrals(FCGX_Request *request, struct reader *reader, struc
         APPEND_COLUMN(body, "{\"id\":", row, 6);
         APPEND_COLUMN(body, ",\"type\":", row, 11);
         APPEND_COLUMN(body, ",\"company_name\":", row, 12);
-        if (sqlite3_column_type(row, 7) != SQLITE_NULL) {
-          APPEND_COLUMN(body, ",\"contact_name\":", row, 13);
-          APPEND_COLUMN(body, ",\"email\":", row, 14);
-          APPEND_COLUMN(body, ",\"phone\":", row, 15);
-        }
+        APPEND_COLUMN(body, ",\"contact_name\":", row, 13);
+        APPEND_COLUMN(body, ",\"email\":", row, 14);
+        APPEND_COLUMN(body, ",\"phone\":", row, 15);
         APPEND_COLUMN(body, ",\"website\":", row, 16);
         APPEND(body, "}}");
       }
@@ -611,12 +609,12 @@ static void *write_changes(void *unused) {
       for (struct change *change = batch; change != end; change = change->next) insert(referral, event, change);
       if (run(commit) != SQLITE_DONE) fail("a commit was refused");
       while (batch != end) {
-        // The change is its caller's again from the post on.
+        // The change belongs to its caller again after the post.
         struct change *next = batch->next;
         sem_post(&batch->done);
         batch = next;
       }
-      // As the service does: what can be copied without waiting, each thousand pages.
+      // As in the service: a passive checkpoint every thousand pages.
       if (wal_pages < checkpoint_at - 1000) checkpoint_at = 1000;
       if (wal_pages >= checkpoint_at) {
         sqlite3_wal_checkpoint_v2(database, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
@@ -652,7 +650,11 @@ static void *start(void) {
   reader->referrals = prepare(
       database,
       "SELECT r.number, r.id, r.requested_by, r.partner_type, r.status, r.context, r.partner_id, r.intro_sent_at,"
-      " r.outcome, r.created_at, r.updated_at, p.type, p.company_name, p.contact_name, p.email, p.phone, p.website"
+      " r.outcome, r.created_at, r.updated_at, p.type, p.company_name,"
+      // Contact data shows from the introduction on, and no longer once the partner is removed.
+      " CASE WHEN r.intro_sent_at IS NOT NULL AND p.status <> 'removed' THEN p.contact_name END,"
+      " CASE WHEN r.intro_sent_at IS NOT NULL AND p.status <> 'removed' THEN p.email END,"
+      " CASE WHEN r.intro_sent_at IS NOT NULL AND p.status <> 'removed' THEN p.phone END, p.website"
       " FROM referral_requests AS r LEFT JOIN partners AS p ON p.id = r.partner_id"
       " WHERE r.group_id = ? ORDER BY r.created_at DESC, r.number DESC LIMIT 26");
   return reader;

@@ -1,7 +1,7 @@
-// An open-loop client: sends each request when it is due, whether or not earlier ones are answered, and counts an
-// answer's time from when its request was due: a server that stalls is charged for all who would have come meanwhile.
+// An open-loop client. It sends each request at its planned time, whether or not earlier ones are answered, and the
+// response time counts from then. So a server that stalls also pays for the requests that arrive meanwhile.
 // Usage: load PORT REQUESTS_PER_SECOND CONNECTIONS STATUS FILE
-// FILE holds requests, each behind its length in bytes and a line feed. Prints times in microseconds as JSON.
+// FILE holds requests, each after its length in bytes and a line feed. Prints times in microseconds as JSON.
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -21,7 +21,7 @@
 #include <netinet/tcp.h>
 #include <unistd.h>
 
-// More than the longest head; of a body only the length counts.
+// Longer than any head. Bodies are not kept.
 #define HEAD_LIMIT 8192
 
 struct connection {
@@ -29,7 +29,7 @@ struct connection {
   int64_t due;
   char head[HEAD_LIMIT + 1];
   size_t head_count;
-  // Bytes of the body that are still to come; below 0 while the head is.
+  // The bytes of the body that are missing; below 0 until the head is complete.
   long body_left;
   bool closes;
   struct connection *next;
@@ -85,7 +85,7 @@ static void send_request(struct connection *connection, struct request request) 
   if (sent != (ssize_t)request.count) fail("send");
 }
 
-// Looks for the head's end in what has arrived, and for what it says of the body and the connection.
+// Looks for the end of the head, and reads the body's length and whether the connection closes.
 static void read_head(struct connection *connection) {
   connection->head[connection->head_count] = 0;
   char *end = strstr(connection->head, "\r\n\r\n");

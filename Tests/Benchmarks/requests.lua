@@ -1,6 +1,6 @@
--- The requests of a closed-loop run, for wrk: wrk … -s requests.lua URL -- get FILE, or post FILE FIRST
--- get: the file's lines are path, tab, token or nothing; they are sent in turn.
--- post: the file's lines are group, tab, token; the N-th request asks for what no other N asks for.
+-- Generates the requests of a closed-loop run for wrk: wrk … -s requests.lua URL -- get FILE, or post FILE FIRST
+-- get: each line of the file has a path, a tab, and a token or nothing. The lines are sent in turn.
+-- post: each line has a group, a tab and a token. Each request asks for a different group, type and state.
 
 local lines, made = {}, 0
 local first
@@ -28,7 +28,7 @@ function request()
 end
 
 local types = { "attorney", "lender", "agent", "title", "insurance", "cpa" }
--- Not MN and CA, where the groups have open requests from the start.
+-- Not MN and CA, where the groups already have open requests.
 local states = { "AK", "AL", "AR", "AZ", "CO", "CT", "DC", "DE", "FL", "GA", "HI", "IA", "ID", "IL", "IN", "KS", "KY",
   "LA", "MA", "MD", "ME", "MI", "MO", "MS", "MT", "NC", "ND", "NE", "NH", "NJ", "NM", "NV", "NY", "OH", "OK", "OR",
   "PA", "RI", "SC", "SD", "TN", "TX", "UT", "VA", "VT", "WA", "WI", "WV", "WY" }

@@ -40,15 +40,15 @@ static void watch(int operation, int descriptor, FCGX_Request *connection) {
   if (epoll_ctl(epoll_set, operation, descriptor, &event) != 0) fail("epoll_ctl");
 }
 
-// One connection's next request, or its end. FCGX_Accept_r reads from the descriptor that the request holds; without
-// a listening socket of its own it fails, and has closed that descriptor, when the peer has gone.
+// Handles a connection's next request, or its end. FCGX_Accept_r reads from the request's descriptor. The request has
+// no listening socket, so when the peer has closed, it closes the descriptor and fails.
 static void serve(FCGX_Request *connection, int operation, void *state) {
   if (FCGX_Accept_r(connection) != 0) {
     free(connection);
     return;
   }
   answer_request(connection, state);
-  // What is left unread would be taken for the connection's next request.
+  // Unread bytes would be parsed as the connection's next request.
   while (FCGX_GetChar(connection->in) != EOF) {
   }
   FCGX_Finish_r(connection);
@@ -83,7 +83,7 @@ static void *work(void *unused) {
     FCGX_Request *connection = malloc(sizeof *connection);
     if (connection == NULL || FCGX_InitRequest(connection, -1, 0) != 0) fail("FCGX_InitRequest");
     connection->ipcFd = descriptor;
-    // Else FCGX_Accept_r, which first finishes the request before, would close the connection.
+    // Otherwise FCGX_Accept_r, which first finishes the previous request, would close the connection.
     connection->keepConnection = 1;
     serve(connection, EPOLL_CTL_ADD, state);
   }
@@ -102,7 +102,7 @@ void respond(const char *socket_path, int threads, void *(*start)(void),
       listen(listener, 1024) != 0) {
     fail(socket_path);
   }
-  // libfcgi has taken it, for an accept loop that is not used here.
+  // libfcgi handles it for an accept loop that is not used here.
   signal(SIGTERM, SIG_DFL);
   epoll_set = epoll_create1(EPOLL_CLOEXEC);
   if (epoll_set < 0) fail("epoll_create1");

@@ -15,32 +15,32 @@ struct rule {
   long held;
 };
 
-struct fault_folder {
+struct fault_directory {
   char path[512];
   struct rule rules[FAULT_OPERATIONS][FAULT_FILES];
 };
 
 struct fault_handle {
   sqlite3_file base;
-  struct fault_folder *folder;
+  struct fault_directory *directory;
   enum fault_file file;
   sqlite3_file *real;
 };
 
-enum { FOLDER_LIMIT = 256 };
-static struct fault_folder *folders[FOLDER_LIMIT];
-static int folder_count;
+enum { DIRECTORY_LIMIT = 256 };
+static struct fault_directory *directories[DIRECTORY_LIMIT];
+static int directory_count;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t released = PTHREAD_COND_INITIALIZER;
 static sqlite3_vfs fault_vfs;
 static sqlite3_vfs *real_vfs;
 
 // Counts an operation, lets it wait, and says with which code it fails.
-static int enter(struct fault_folder *folder, enum fault_operation operation, enum fault_file file) {
-  if (folder == NULL) return SQLITE_OK;
+static int enter(struct fault_directory *directory, enum fault_operation operation, enum fault_file file) {
+  if (directory == NULL) return SQLITE_OK;
   int code = SQLITE_OK;
   pthread_mutex_lock(&mutex);
-  struct rule *rule = &folder->rules[operation][file];
+  struct rule *rule = &directory->rules[operation][file];
   rule->count++;
   rule->held++;
   while (rule->is_held) pthread_cond_wait(&released, &mutex);
@@ -58,13 +58,13 @@ static int enter(struct fault_folder *folder, enum fault_operation operation, en
   return code;
 }
 
-static struct fault_folder *find(const char *path) {
-  struct fault_folder *found = NULL;
+static struct fault_directory *find(const char *path) {
+  struct fault_directory *found = NULL;
   if (path == NULL) return NULL;
   pthread_mutex_lock(&mutex);
-  for (int i = 0; i < folder_count && found == NULL; i++) {
-    size_t length = strlen(folders[i]->path);
-    if (strncmp(path, folders[i]->path, length) == 0 && path[length] == '/') found = folders[i];
+  for (int i = 0; i < directory_count && found == NULL; i++) {
+    size_t length = strlen(directories[i]->path);
+    if (strncmp(path, directories[i]->path, length) == 0 && path[length] == '/') found = directories[i];
   }
   pthread_mutex_unlock(&mutex);
   return found;
@@ -75,7 +75,7 @@ static struct fault_folder *find(const char *path) {
 
 #define FAIL_IF_TOLD(operation)                                                 \
   do {                                                                          \
-    int told = enter(HANDLE(file)->folder, operation, HANDLE(file)->file);      \
+    int told = enter(HANDLE(file)->directory, operation, HANDLE(file)->file);      \
     if (told != SQLITE_OK) return told;                                         \
   } while (0)
 
@@ -170,11 +170,11 @@ static int vfs_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int 
   (void)vfs;
   handle->base.pMethods = NULL;
   handle->real = (sqlite3_file *)&handle[1];
-  handle->folder = find(name);
+  handle->directory = find(name);
   handle->file = flags & SQLITE_OPEN_MAIN_DB ? FAULT_DATABASE
                  : flags & SQLITE_OPEN_WAL   ? FAULT_WAL
                                              : FAULT_OTHER;
-  int told = enter(handle->folder, FAULT_OPEN, handle->file);
+  int told = enter(handle->directory, FAULT_OPEN, handle->file);
   if (told != SQLITE_OK) return told;
   int code = real_vfs->xOpen(real_vfs, name, handle->real, flags, out_flags);
   if (handle->real->pMethods != NULL) handle->base.pMethods = &methods;
@@ -198,35 +198,35 @@ int fault_vfs_register(void) {
   return code;
 }
 
-fault_folder *fault_vfs_watch(const char *path) {
-  struct fault_folder *folder = calloc(1, sizeof *folder);
-  if (folder == NULL || strlen(path) >= sizeof folder->path) {
-    free(folder);
+fault_directory *fault_vfs_watch(const char *path) {
+  struct fault_directory *directory = calloc(1, sizeof *directory);
+  if (directory == NULL || strlen(path) >= sizeof directory->path) {
+    free(directory);
     return NULL;
   }
-  strcpy(folder->path, path);
+  strcpy(directory->path, path);
   pthread_mutex_lock(&mutex);
-  if (folder_count < FOLDER_LIMIT) {
-    folders[folder_count++] = folder;
+  if (directory_count < DIRECTORY_LIMIT) {
+    directories[directory_count++] = directory;
   } else {
-    free(folder);
-    folder = NULL;
+    free(directory);
+    directory = NULL;
   }
   pthread_mutex_unlock(&mutex);
-  return folder;
+  return directory;
 }
 
-long fault_vfs_count(fault_folder *folder, enum fault_operation operation, enum fault_file file) {
+long fault_vfs_count(fault_directory *directory, enum fault_operation operation, enum fault_file file) {
   pthread_mutex_lock(&mutex);
-  long count = folder->rules[operation][file].count;
+  long count = directory->rules[operation][file].count;
   pthread_mutex_unlock(&mutex);
   return count;
 }
 
-void fault_vfs_fail(fault_folder *folder, enum fault_operation operation, enum fault_file file, long skip,
+void fault_vfs_fail(fault_directory *directory, enum fault_operation operation, enum fault_file file, long skip,
                     long times, int code, int system_error) {
   pthread_mutex_lock(&mutex);
-  struct rule *rule = &folder->rules[operation][file];
+  struct rule *rule = &directory->rules[operation][file];
   rule->skip = skip;
   rule->times = times;
   rule->code = code;
@@ -234,22 +234,22 @@ void fault_vfs_fail(fault_folder *folder, enum fault_operation operation, enum f
   pthread_mutex_unlock(&mutex);
 }
 
-void fault_vfs_hold(fault_folder *folder, enum fault_operation operation, enum fault_file file) {
+void fault_vfs_hold(fault_directory *directory, enum fault_operation operation, enum fault_file file) {
   pthread_mutex_lock(&mutex);
-  folder->rules[operation][file].is_held = 1;
+  directory->rules[operation][file].is_held = 1;
   pthread_mutex_unlock(&mutex);
 }
 
-void fault_vfs_release(fault_folder *folder, enum fault_operation operation, enum fault_file file) {
+void fault_vfs_release(fault_directory *directory, enum fault_operation operation, enum fault_file file) {
   pthread_mutex_lock(&mutex);
-  folder->rules[operation][file].is_held = 0;
+  directory->rules[operation][file].is_held = 0;
   pthread_cond_broadcast(&released);
   pthread_mutex_unlock(&mutex);
 }
 
-long fault_vfs_held(fault_folder *folder, enum fault_operation operation, enum fault_file file) {
+long fault_vfs_held(fault_directory *directory, enum fault_operation operation, enum fault_file file) {
   pthread_mutex_lock(&mutex);
-  long held = folder->rules[operation][file].is_held ? folder->rules[operation][file].held : 0;
+  long held = directory->rules[operation][file].is_held ? directory->rules[operation][file].held : 0;
   pthread_mutex_unlock(&mutex);
   return held;
 }

@@ -1,4 +1,5 @@
 import Domain
+import JSON
 import Testing
 
 /// Where a request stands before an update.
@@ -23,6 +24,23 @@ private enum Start: String {
 /// Another partner than the samples', who fits as well.
 private let other = Partner.sample(200)
 private let unknown = sampleID(999)
+
+extension ReferralUpdate {
+  /// What is wrong with its fields, whatever the life cycle says.
+  fileprivate func problems(
+    for referral: Referral, partnerExists: Bool, at now: Timestamp
+  ) -> [FieldError] {
+    command(for: referral, partnerExists: partnerExists, at: now).errors
+  }
+
+  /// The request after its command, whatever is wrong with its fields.
+  fileprivate func applied(
+    to referral: Referral, partner: Partner?, at now: Timestamp
+  ) throws -> Referral {
+    let command = command(for: referral, partnerExists: true, at: now).command
+    return try referral.applying(command, partner: partner, at: now)
+  }
+}
 
 /// What an update does, in a word: the new status; `=` where nothing at all changes; `+` behind the status for another partner;
 /// `x` for a move that the life cycle lacks, `409 …` for other conflicts; `!…` with the first field's code for 422.
@@ -238,7 +256,7 @@ struct ReferralUpdateTests {
     let update = ReferralUpdate(partnerType: .lender)
     if status == .pending {
       var expected = referral
-      expected.partnerType = .lender
+      expected["partner_type"] = "lender"
       #expect(try update.applied(to: referral, partner: nil, at: now) == expected)
     } else {
       #expect(
@@ -251,7 +269,7 @@ struct ReferralUpdateTests {
   @Test("the type and the partner may change at once, and then the partner must be of the new type")
   func typeAndPartner() throws {
     var lender = other
-    lender.type = .lender
+    lender["type"] = "lender"
     let update = ReferralUpdate(partnerID: other.id, partnerType: .lender)
     let referral = Referral.sample(.pending)
     let updated = try update.applied(to: referral, partner: lender, at: now)
@@ -265,8 +283,8 @@ struct ReferralUpdateTests {
   @Test("context is replaced whole", arguments: ReferralStatus.allCases)
   func context(status: ReferralStatus) throws {
     var expected = Referral.sample(status)
-    expected.context = Context(timeline: "this spring", state: .MN)
-    let update = ReferralUpdate(context: expected.context)
+    expected["context"] = ["timeline": "this spring", "state": "MN"]
+    let update = ReferralUpdate(context: expected["context"])
     #expect(
       try update.applied(to: .sample(status), partner: .sample(100), at: now) == expected)
   }
@@ -276,8 +294,8 @@ struct ReferralUpdateTests {
     arguments: [ReferralStatus.pending, .matched])
   func eligibility(status: ReferralStatus) {
     var partner = Partner.sample(200, status: .inactive)
-    partner.type = .agent
-    partner.serviceAreas = [.CA]
+    partner["type"] = "agent"
+    partner["service_areas"] = ["CA"]
     let update = ReferralUpdate(partnerID: partner.id)
     #expect(
       refusal { try update.applied(to: .sample(status), partner: partner, at: now) }
@@ -287,9 +305,9 @@ struct ReferralUpdateTests {
   @Test("a request without a state takes a partner of any")
   func anyState() throws {
     var referral = Referral.sample(.pending)
-    referral.context.state = nil
+    referral["context"] = ["group_size": 3, "state": .null]
     var partner = other
-    partner.serviceAreas = [.AK]
+    partner["service_areas"] = ["AK"]
     let update = ReferralUpdate(partnerID: partner.id)
     #expect(try update.applied(to: referral, partner: partner, at: now).partnerID == partner.id)
   }
@@ -297,8 +315,8 @@ struct ReferralUpdateTests {
   @Test("the partner must serve the state that the same update gives")
   func newState() throws {
     var californian = other
-    californian.serviceAreas = [.CA]
-    let update = ReferralUpdate(partnerID: other.id, context: Context(state: .CA))
+    californian["service_areas"] = ["CA"]
+    let update = ReferralUpdate(partnerID: other.id, context: ["state": "CA"])
     #expect(
       try update.applied(to: .sample(.pending), partner: californian, at: now).status == .matched)
     #expect(
@@ -312,17 +330,17 @@ struct ReferralUpdateTests {
     let matched = Referral.sample(.matched)
     #expect(
       refusal {
-        try ReferralUpdate(context: Context(state: .CA))
+        try ReferralUpdate(context: ["state": "CA"])
           .applied(to: matched, partner: partner, at: now)
       } == .conflict(.partnerNotEligible([.doesNotServeState])))
     #expect(
       refusal {
-        try ReferralUpdate(status: .introSent, context: Context(state: .CA))
+        try ReferralUpdate(status: .introSent, context: ["state": "CA"])
           .applied(to: matched, partner: partner, at: now)
       } == .conflict(.partnerNotEligible([.doesNotServeState])))
-    let anywhere = ReferralUpdate(context: Context())
-    #expect(try anywhere.applied(to: matched, partner: partner, at: now).context == Context())
-    let back = ReferralUpdate(status: .pending, context: Context(state: .CA))
+    let anywhere = ReferralUpdate(context: [:])
+    #expect(try anywhere.applied(to: matched, partner: partner, at: now)["context"] == [:])
+    let back = ReferralUpdate(status: .pending, context: ["state": "CA"])
     #expect(try back.applied(to: matched, partner: partner, at: now).status == .pending)
   }
 
@@ -330,18 +348,17 @@ struct ReferralUpdateTests {
     "an introduction stands, whatever state is put in later",
     arguments: [ReferralStatus.introSent, .connected])
   func stateOnceIntroduced(status: ReferralStatus) throws {
-    let update = ReferralUpdate(context: Context(state: .CA))
+    let update = ReferralUpdate(context: ["state": "CA"])
     let updated = try update.applied(to: .sample(status), partner: .sample(100), at: now)
-    #expect(updated.context.state == .CA)
+    #expect(updated.state == .CA)
     #expect(updated.status == status)
   }
 
   @Test("a partner that stopped to fit since the match is not introduced, but other things go on")
   func unfitSince() throws {
     var partner = Partner.sample(100)
-    partner.serviceAreas = [.CA]
-    var matched = Referral.sample(.matched)
-    matched.context.state = .MN
+    partner["service_areas"] = ["CA"]
+    let matched = Referral.sample(.matched)
     #expect(throws: Failure.conflict(.partnerNotEligible([.doesNotServeState]))) {
       try ReferralUpdate(status: .introSent).applied(to: matched, partner: partner, at: now)
     }
@@ -351,8 +368,7 @@ struct ReferralUpdateTests {
       #expect(updated.status == status)
     }
     // What was introduced stands.
-    var introduced = Referral.sample(.introSent)
-    introduced.context.state = .MN
+    let introduced = Referral.sample(.introSent)
     let updated = try ReferralUpdate(status: .connected)
       .applied(to: introduced, partner: partner, at: now)
     #expect(updated.status == .connected)

@@ -1,4 +1,5 @@
 import Domain
+import JSON
 import Testing
 
 /// The time at which the tests take place.
@@ -24,13 +25,27 @@ func refusal<Result>(_ body: () throws -> Result) -> Failure? {
   }
 }
 
+extension Resource {
+  /// A field by its name; null empties it.
+  subscript(_ field: String) -> JSON {
+    get { record[field] }
+    set { record[field] = newValue }
+  }
+}
+
 extension Partner {
   /// An attorney of Minnesota who may be active.
   static func sample(_ number: Int, status: PartnerStatus = .active) -> Partner {
     Partner(
-      id: sampleID(number), type: .attorney, status: status, companyName: "North Star Law",
-      email: "office@example.com", serviceAreas: [.MN], agreementSignedAt: now.adding(days: -30),
-      createdAt: now.adding(days: -60), updatedAt: now.adding(days: -30))
+      record: Record([
+        JSON.Member("id", .string(sampleID(number).text)), JSON.Member("user_id", .null),
+        JSON.Member("type", "attorney"), JSON.Member("status", .string(status.rawValue)),
+        JSON.Member("company_name", "North Star Law"),
+        JSON.Member("email", "office@example.com"), JSON.Member("service_areas", ["MN"]),
+        JSON.Member("agreement_signed_at", .string(now.adding(days: -30).text)),
+        JSON.Member("created_at", .string(now.adding(days: -60).text)),
+        JSON.Member("updated_at", .string(now.adding(days: -30).text)),
+      ]))
   }
 }
 
@@ -45,14 +60,25 @@ extension Referral {
   static func sample(_ status: ReferralStatus) -> Referral {
     let hasPartner = status != .pending && status != .cancelled
     let isIntroduced = hasPartner && status != .matched
-    return Referral(
-      id: sampleID(1), groupID: sampleID(2), requestedBy: sampleID(3), partnerType: .attorney,
-      status: status,
-      context: Context(groupSize: 3, state: .MN), partnerID: hasPartner ? partner : nil,
-      introSentAt: isIntroduced ? introduction : nil,
-      outcome: status == .closed ? .dealClosed : nil,
-      createdAt: now.adding(days: -9), updatedAt: now.adding(days: -1),
-      statusChangedAt: status == .pending ? nil : now.adding(days: -1),
-      connectedAt: status == .connected ? now.adding(days: -1) : nil)
+    var referral = Referral(
+      record: Record([
+        JSON.Member("id", .string(sampleID(1).text)),
+        JSON.Member("group_id", .string(sampleID(2).text)),
+        JSON.Member("requested_by", .string(sampleID(3).text)),
+        JSON.Member("partner_type", "attorney"), JSON.Member("status", .null),
+        JSON.Member("context", ["group_size": 3, "state": "MN"]),
+        JSON.Member("partner_id", .null), JSON.Member("intro_sent_at", .null),
+        JSON.Member("outcome", .null), JSON.Member("outcome_notes", .null),
+        JSON.Member("created_at", .string(now.adding(days: -9).text)),
+        JSON.Member("updated_at", .string(now.adding(days: -1).text)),
+        JSON.Member("status_changed_at", .null), JSON.Member("connected_at", .null),
+      ]))
+    referral.status = status
+    referral.partnerID = hasPartner ? partner : nil
+    referral.introSentAt = isIntroduced ? introduction : nil
+    referral.outcome = status == .closed ? .dealClosed : nil
+    referral.set("status_changed_at", status == .pending ? nil : now.adding(days: -1))
+    referral.set("connected_at", status == .connected ? now.adding(days: -1) : nil)
+    return referral
   }
 }

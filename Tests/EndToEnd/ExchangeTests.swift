@@ -174,16 +174,16 @@ extension EndToEnd {
       try Place.new { place in
         try place.expectRefusal(
           "type,company_name,email,companyname,id,type,\r\ncpa,A,a@example.com,,,,\r\n",
-          "line 1, column 4: there is no field \"companyname\" to import",
-          "line 1, column 5: id is the service's to set; leave the column out",
-          "line 1, column 6: type stands twice",
-          "line 1, column 7: there is no field \"\" to import")
+          "line 1, column 4: unknown column \"companyname\"",
+          "line 1, column 5: id is set by the service; remove the column",
+          "line 1, column 6: type is a duplicate",
+          "line 1, column 7: unknown column \"\"")
         try place.expectRefusal(
           "notes\r\nx\r\n", "line 1: the column type is missing",
           "line 1: the column company_name is missing", "line 1: the column email is missing")
         try place.expectRefusal(
           "Type,company_name,email\r\ncpa,A,a@example.com\r\n",
-          "line 1, column 1: there is no field \"Type\" to import",
+          "line 1, column 1: unknown column \"Type\"",
           "line 1: the column type is missing")
       }
     }
@@ -368,7 +368,7 @@ extension EndToEnd {
             Array(Table.text(table).utf8),
             [2, 4, 5].map {
               "line \($0), column email: "
-                + "There is a partner of this type with this e-mail address."
+                + "Another partner of this type has this e-mail address."
             })
         }
       }

@@ -115,6 +115,23 @@ extension EndToEnd {
       }
     }
 
+    @Test("the web server's connections that end abnormally: how many, and why")
+    func abnormalEnds() throws {
+      try Service.run { service in
+        for _ in 0..<5 {
+          let connection = try service.connectStraight()
+          try connection.send("GET / HTTP/1.1\r\n\r\n")
+          #expect(try connection.receiveAll().isEmpty)
+        }
+        #expect(service.stopResponder() == .exit(0))
+        let lines = try service.logLines.filter {
+          $0["message"] == "connections of the web server ended abnormally"
+        }
+        #expect(lines.allSatisfy { $0["level"] == "warning" })
+        #expect(lines.compactMap { $0["refused"].int }.reduce(0, +) == 5, "\(lines)")
+      }
+    }
+
     @Test("a log that cannot be written is no reason to stop")
     func fullLog() throws {
       try Service.run { service in

@@ -72,10 +72,16 @@ extension EndToEnd {
         _ = try service.anyone.send("SECRET", "/api/secretpath?secretquery")
         _ = try service.anyone.send("SECRET", "/api/coverage/MN")
         try service.anyone.get("/api/coverage/MN").expect(200)
+        let ends = #"tomi_fastcgi_connections_ended_total{reason="refused"}"#
+        #expect(before[ends] == 0)
+        let connection = try service.connectStraight()
+        try connection.send("GET / HTTP/1.1\r\n\r\n")
+        #expect(try connection.receiveAll().isEmpty)
         let earliest = Date().timeIntervalSince1970 - 1
         #expect(try service.command("backup", "\(service.folder)/copy").status == 0)
 
         let metrics = try Self.metrics(of: service)
+        #expect(metrics[ends] == 1)
         #expect(metrics["tomi_http_requests_total\(posts),status=\"201\"}"] == 7)
         #expect(metrics["tomi_http_requests_total\(posts),status=\"422\"}"] == 3)
         #expect(

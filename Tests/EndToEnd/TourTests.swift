@@ -180,6 +180,7 @@ extension EndToEnd {
         #expect(
           try member.get(memberPath).expect(200).json["partner"] == [
             "id": partner["id"], "type": "attorney", "company_name": "North Star Law",
+            "contact_name": .null, "email": .null, "phone": .null,
             "website": "https://northstar.example",
           ])
         let sent = try staff.put(adminPath, ["status": "intro_sent"]).expect(200).json

@@ -1,6 +1,7 @@
 import FastCGI
 import Foundation
 import Glibc
+import HTTPTypes
 import Testing
 
 @Suite("The client")
@@ -10,7 +11,7 @@ struct ClientTests {
     let responder = try Responder { request in
       var response = Responder.echo(request)
       response.status = 503
-      response.headers = [("Retry-After", "5"), ("X-A", "b: c")]
+      response.headers = [.retryAfter: "5", HTTPField.Name("X-A")!: "b: c"]
       return response
     }
     let long = String(repeating: "v", count: 100_000)
@@ -18,8 +19,8 @@ struct ClientTests {
     let answer = try Client.send(
       to: responder.path, parameters: [("A", long), ("CONTENT_LENGTH", "60000")], body: body)
     #expect(answer.status == 503)
-    #expect(answer[header: "retry-after"] == "5")
-    #expect(answer[header: "X-A"] == "b: c")
+    #expect(answer.headers[.retryAfter] == "5")
+    #expect(answer.headers[HTTPField.Name("x-a")!] == "b: c")
     #expect(
       String(decoding: answer.body, as: UTF8.self)
         == "A=\(long)\nCONTENT_LENGTH=60000\nbody 60000 " + String(repeating: "a", count: 60_000))
@@ -27,8 +28,8 @@ struct ClientTests {
 
   @Test("it says why there is no answer")
   func failures() throws {
-    let folder = Folder()
-    let path = folder.path + "/s"
+    let directory = TemporaryDirectory()
+    let path = directory.path + "/s"
     #expect(
       message { try Client.send(to: path, parameters: []) }
         == "cannot connect to \(path): No such file or directory")
@@ -53,10 +54,14 @@ struct ClientTests {
         + Wire.record(Wire.end, [0, 0, 0, 0, 0, 0, 0, 0]),
       Wire.record(Wire.stdout, Array("Status: abc\r\n\r\n".utf8))
         + Wire.record(Wire.end, [0, 0, 0, 0, 0, 0, 0, 0]),
+      Wire.record(Wire.stdout, Array("Status: -12\r\n\r\n".utf8))
+        + Wire.record(Wire.end, [0, 0, 0, 0, 0, 0, 0, 0]),
+      Wire.record(Wire.stdout, Array("A name: value\r\n\r\n".utf8))
+        + Wire.record(Wire.end, [0, 0, 0, 0, 0, 0, 0, 0]),
     ])
   func nonsense(bytes: [UInt8]) throws {
-    let folder = Folder()
-    let path = folder.path + "/s"
+    let directory = TemporaryDirectory()
+    let path = directory.path + "/s"
     let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     defer { close(descriptor) }
     #expect(try bindPlainly(descriptor, path) && listen(descriptor, 5) == 0)

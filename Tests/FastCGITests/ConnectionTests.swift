@@ -161,7 +161,9 @@ struct ConnectionTests {
     #expect(try peer.isClosed())
   }
 
-  @Test("a web server that does not read its answer gives the thread back after the send timeout")
+  @Test(
+    "a web server that does not read its answer holds no thread, and is dropped after the send timeout"
+  )
   func sendTimeout() throws {
     let big = [UInt8](repeating: 0x62, count: 8 << 20)
     let responder = try Responder(.init(threads: 1, sendTimeout: .milliseconds(300))) { request in
@@ -172,10 +174,13 @@ struct ConnectionTests {
     let peer = try responder.peer(patience: 4)
     peer.send(Wire.request())
     #expect(try peer.answer().protocolStatus == 0)
-    #expect(throws: WireError.self) { try deaf.answer() }
+    #expect(eventually { responder.server.abnormalEnds == [.sendTimeout: 1] })
+    #expect(throws: WireError.self) { _ = try deaf.answer() }
   }
 
-  @Test("a reader that takes a little now and then does not hold its thread for ever")
+  @Test(
+    "a reader that takes a little now and then holds no thread, and is dropped after the send timeout"
+  )
   func slowReader() throws {
     let big = [UInt8](repeating: 0x62, count: 8 << 20)
     let responder = try Responder(.init(threads: 1, sendTimeout: .milliseconds(400))) { request in
@@ -183,18 +188,15 @@ struct ConnectionTests {
     }
     let slow = try responder.peer()
     slow.send(Wire.request([("BIG", "1")]))
-    let isOver = Atomic<Bool>(false)
     let reading = Background {
       var buffer = [UInt8](repeating: 0, count: 32 << 10)
-      while !isOver.load(ordering: .relaxed), recv(slow.descriptor, &buffer, buffer.count, 0) > 0 {
-        usleep(100_000)
-      }
+      while recv(slow.descriptor, &buffer, buffer.count, 0) > 0 { usleep(100_000) }
     }
     let peer = try responder.peer(patience: 4)
     peer.send(Wire.request())
     #expect(try peer.answer().protocolStatus == 0)
-    isOver.store(true, ordering: .relaxed)
     #expect(reading.ends(within: 5))
+    #expect(responder.server.abnormalEnds == [.sendTimeout: 1])
   }
 
   @Test("a web server that has gone before its answer does no harm")

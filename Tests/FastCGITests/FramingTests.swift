@@ -1,5 +1,6 @@
 import FastCGI
 import Glibc
+import HTTPTypes
 import Testing
 
 @Suite("Requests and answers on the wire")
@@ -134,13 +135,17 @@ struct FramingTests {
 
   @Test("the head is CGI's, and no header can split it")
   func head() throws {
+    for name in ["X\r\nX-Evil", "X Y", "X:", "", "X\0", "\u{E4}"] {
+      #expect(HTTPField.Name(name) == nil)
+    }
     let responder = try Responder { _ in
-      Response(
-        status: 404,
-        headers: [
-          ("X-A", "one\r\nX-Evil: yes"), ("X-B", "two\n\nbody"), ("X\r\nX-Evil", "no"),
-          ("X Y", "no"), ("", "no"), ("Link", "</a>; rel=\"next\""), ("X-Nul", "a\0b"),
-        ], body: Array("gone".utf8))
+      var headers: HTTPFields = [
+        HTTPField.Name("X-A")!: "one\r\nX-Evil: yes", HTTPField.Name("X-B")!: "two\n\nbody",
+        HTTPField.Name("Link")!: "</a>; rel=\"next\"", HTTPField.Name("X-Nul")!: "a\0b",
+      ]
+      headers.append(
+        HTTPField(name: .init("X-Lenient")!, lenientValue: Array("a\r\n\r\n\0b".utf8)))
+      return Response(status: .notFound, headers: headers, body: Array("gone".utf8))
     }
     let peer = try responder.peer()
     peer.send(Wire.request())
@@ -148,8 +153,34 @@ struct FramingTests {
     #expect(
       answer.head
         == "Status: 404 Not Found\r\nX-A: one  X-Evil: yes\r\nX-B: two  body\r\n"
-        + "Link: </a>; rel=\"next\"\r\nX-Nul: a b\r\n\r\n")
+        + "Link: </a>; rel=\"next\"\r\nX-Nul: a b\r\nX-Lenient: a     b\r\n\r\n")
     #expect(answer.text == "gone")
+  }
+
+  @Test(
+    "each status has a phrase, and no phrase can split the head",
+    arguments: [
+      (.contentTooLarge, "413 Content Too Large"), (599, "599 Unknown"),
+      (.init(code: 400, reasonPhrase: "Bad\r\nX-Evil: yes"), "400 Bad  X-Evil: yes"),
+    ] as [(HTTPResponse.Status, String)])
+  func statusLine(status: HTTPResponse.Status, expected: String) throws {
+    let responder = try Responder { _ in Response(status: status) }
+    let peer = try responder.peer()
+    peer.send(Wire.request())
+    #expect(try peer.answer().head == "Status: \(expected)\r\n\r\n")
+  }
+
+  @Test("a head longer than a record arrives whole")
+  func longHead() throws {
+    let value = String(repeating: "v", count: 70_000)
+    let responder = try Responder { _ in
+      Response(status: .ok, headers: [HTTPField.Name("Link")!: value], body: Array("body".utf8))
+    }
+    let peer = try responder.peer()
+    peer.send(Wire.request())
+    let answer = try peer.answer()
+    #expect(answer.head == "Status: 200 OK\r\nLink: \(value)\r\n\r\n")
+    #expect(answer.text == "body")
   }
 
   @Test("answers of any length arrive whole", arguments: [0, 1, 8_000, 8_192, 65_536, 3_000_000])

@@ -24,12 +24,12 @@ struct ListeningSocketTests {
   @Test("permissions and group are those asked for, whatever the umask")
   func permissions() async {
     await #expect(processExitsWith: .success) {
-      let folder = Folder()
+      let directory = TemporaryDirectory()
       let group = String(cString: getgrgid(getegid()).pointee.gr_name)
       for mask: mode_t in [0, 0o077, 0o777] {
         umask(mask)
         for mode: mode_t in [0o660, 0o600, 0o777] {
-          let path = folder.path + "/s"
+          let path = directory.path + "/s"
           let socket = try ListeningSocket.bind(path: path, group: group, mode: mode)
           #expect(try ListeningSocketTests.mode(of: path) == mode_t(S_IFSOCK) | mode)
           socket.close()
@@ -41,8 +41,8 @@ struct ListeningSocketTests {
 
   @Test("another group is set, where that is allowed")
   func group() throws {
-    let folder = Folder()
-    let path = folder.path + "/s"
+    let directory = TemporaryDirectory()
+    let path = directory.path + "/s"
     guard geteuid() == 0, let other = getgrnam("daemon") else {
       #expect(
         Self.message { try .bind(path: path, group: "root") }?.hasPrefix("cannot set up") == true)
@@ -58,8 +58,8 @@ struct ListeningSocketTests {
 
   @Test("close removes its own file, and no other that has come in its place")
   func closing() throws {
-    let folder = Folder()
-    let path = folder.path + "/s"
+    let directory = TemporaryDirectory()
+    let path = directory.path + "/s"
     let first = try ListeningSocket.bind(path: path)
     first.close()
     #expect(!FileManager.default.fileExists(atPath: path))
@@ -70,7 +70,7 @@ struct ListeningSocketTests {
     second.close()
     _ = try Peer(path)
     third.close()
-    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path).isEmpty)
   }
 
   @Test("a live instance keeps its socket")
@@ -86,8 +86,8 @@ struct ListeningSocketTests {
 
   @Test("an instance whose backlog is full is alive, too")
   func fullBacklog() throws {
-    let folder = Folder()
-    let path = folder.path + "/s"
+    let directory = TemporaryDirectory()
+    let path = directory.path + "/s"
     let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     defer { close(descriptor) }
     #expect(try bindPlainly(descriptor, path) && listen(descriptor, 0) == 0)
@@ -98,8 +98,8 @@ struct ListeningSocketTests {
 
   @Test("a dead socket is replaced")
   func stale() throws {
-    let folder = Folder()
-    let path = folder.path + "/s"
+    let directory = TemporaryDirectory()
+    let path = directory.path + "/s"
     let dead = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     #expect(try bindPlainly(dead, path) && listen(dead, 5) == 0)
     close(dead)
@@ -111,14 +111,14 @@ struct ListeningSocketTests {
 
   @Test("what is not a socket stays")
   func notASocket() throws {
-    let folder = Folder()
-    let file = folder.path + "/file"
+    let directory = TemporaryDirectory()
+    let file = directory.path + "/file"
     try Data("precious".utf8).write(to: URL(fileURLWithPath: file))
-    let link = folder.path + "/link"
+    let link = directory.path + "/link"
     try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: file)
-    let directory = folder.path + "/directory"
-    try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: false)
-    for path in [file, link, directory] {
+    let other = directory.path + "/directory"
+    try FileManager.default.createDirectory(atPath: other, withIntermediateDirectories: false)
+    for path in [file, link, other] {
       #expect(Self.message { try .bind(path: path) } == "\(path) exists and is not a socket")
     }
     #expect(try Data(contentsOf: URL(fileURLWithPath: link)) == Data("precious".utf8))
@@ -128,8 +128,8 @@ struct ListeningSocketTests {
   func race() throws {
     // The moment at which two could get in each other's way is short, so they try often.
     for round in 0..<100 {
-      let folder = Folder()
-      let path = folder.path + "/s"
+      let directory = TemporaryDirectory()
+      let path = directory.path + "/s"
       if round % 2 == 0 {
         let dead = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         #expect(try bindPlainly(dead, path))
@@ -157,30 +157,31 @@ struct ListeningSocketTests {
     }
   }
 
-  @Test("a path, folder or group that will not do is named")
+  @Test("a path, directory or group that cannot be used is named")
   func unusable() throws {
-    let folder = Folder()
-    let long = folder.path + "/" + String(repeating: "s", count: 108)
+    let directory = TemporaryDirectory()
+    let long = directory.path + "/" + String(repeating: "s", count: 108)
     #expect(
       Self.message { try .bind(path: long) }
         == "the socket path \(long) has \(long.utf8.count) bytes, and the system allows 107")
-    let room = 107 - folder.path.utf8.count - 1
-    try ListeningSocket.bind(path: folder.path + "/" + String(repeating: "s", count: room)).close()
+    let room = 107 - directory.path.utf8.count - 1
+    try ListeningSocket.bind(path: directory.path + "/" + String(repeating: "s", count: room))
+      .close()
     #expect(Self.message { try .bind(path: "") } != nil)
     #expect(
-      Self.message { try .bind(path: folder.path + "/no/s") }
-        == "cannot open the folder \(folder.path)/no: No such file or directory")
+      Self.message { try .bind(path: directory.path + "/no/s") }
+        == "cannot open the directory \(directory.path)/no: No such file or directory")
     #expect(
-      Self.message { try .bind(path: folder.path + "/s", group: "no-such-group") }
+      Self.message { try .bind(path: directory.path + "/s", group: "no-such-group") }
         == "there is no group no-such-group")
-    #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path).isEmpty)
   }
 
   @Test("a socket on descriptor 0 is taken, as spawn-fcgi passes it, and its file stays")
   func descriptorZero() async {
     await #expect(processExitsWith: .success) {
-      let folder = Folder()
-      let path = folder.path + "/s"
+      let directory = TemporaryDirectory()
+      let path = directory.path + "/s"
       try pass(path, as: 0)
       try answersOnce(try ListeningSocket.inherited(), at: path)
       #expect(FileManager.default.fileExists(atPath: path))
@@ -205,7 +206,7 @@ struct ListeningSocketTests {
       let socket = try #require(try ListeningSocket.inherited())
       let server = Server(
         socket: socket, configuration: .init(threads: 2, idleTimeout: .milliseconds(500)),
-        handler: Responder.echo)
+        handler: { $1(Responder.echo($0)) })
       let run = Background { try! server.run() }
       let kept = try Peer(port: address.sin_port)
       for _ in 0..<2 {
@@ -244,8 +245,8 @@ struct ListeningSocketTests {
   @Test("a socket shared with others goes on listening when this server stops")
   func shared() async {
     await #expect(processExitsWith: .success) {
-      let folder = Folder()
-      let path = folder.path + "/s"
+      let directory = TemporaryDirectory()
+      let path = directory.path + "/s"
       try pass(path, as: 0)
       let other = dup(0)
       try answersOnce(try ListeningSocket.inherited(), at: path)
@@ -321,7 +322,8 @@ func startAgain(listeningAt path: String) throws {
 /// Serves one request on a socket, and stops.
 func answersOnce(_ socket: ListeningSocket?, at path: String) throws {
   let socket = try #require(socket)
-  let server = Server(socket: socket, configuration: .init(threads: 2), handler: Responder.echo)
+  let server = Server(
+    socket: socket, configuration: .init(threads: 2), handler: { $1(Responder.echo($0)) })
   let run = Background { try! server.run() }
   let peer = try Peer(path)
   peer.send(Wire.request([("A", "b")]))

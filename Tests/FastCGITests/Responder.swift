@@ -1,9 +1,10 @@
 import FastCGI
 import Foundation
+import HTTPTypes
 import Synchronization
 
-/// A folder of its own for a test.
-final class Folder: Sendable {
+/// A directory of its own for a test.
+final class TemporaryDirectory: Sendable {
   let path: String
 
   init() {
@@ -36,21 +37,32 @@ final class Background: Sendable {
   }
 }
 
-/// A server on a socket in a folder of its own, running until it is stopped or forgotten.
+/// A server on a socket in a directory of its own, running until it is stopped or forgotten.
 final class Responder: Sendable {
-  let folder = Folder()
+  let directory = TemporaryDirectory()
   let path: String
   let server: Server
   private let socket: ListeningSocket
   private let run: Background
 
-  init(
+  /// With a handler that answers before it returns.
+  convenience init(
     _ configuration: Server.Configuration = .init(threads: 4),
     handler: @escaping @Sendable (Request) -> Response = Responder.echo
   ) throws {
-    path = folder.path + "/s"
+    try self.init(configuration, replying: { $1(handler($0)) })
+  }
+
+  init(
+    _ configuration: Server.Configuration = .init(threads: 4),
+    onAbnormalEnds: @escaping @Sendable ([AbnormalEnd: Int]) -> Void = { _ in },
+    replying handler: @escaping Server.Handler
+  ) throws {
+    path = directory.path + "/s"
     socket = try ListeningSocket.bind(path: path)
-    server = Server(socket: socket, configuration: configuration, handler: handler)
+    server = Server(
+      socket: socket, configuration: configuration, onAbnormalEnds: onAbnormalEnds,
+      handler: handler)
     let (server, socket) = (server, socket)
     run = Background {
       try! server.run()
@@ -79,7 +91,8 @@ final class Responder: Sendable {
     case .complete(let body): text += "body \(body.count) " + String(decoding: body, as: UTF8.self)
     case .tooLarge: text += "too large"
     }
-    return Response(status: 200, headers: [("Content-Type", "text/plain")], body: Array(text.utf8))
+    return Response(
+      status: .ok, headers: [.contentType: "text/plain"], body: Array(text.utf8))
   }
 }
 

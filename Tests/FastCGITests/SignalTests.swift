@@ -24,7 +24,7 @@ struct SignalTests {
       for _ in 0..<5 {
         peer.send(Wire.request())
         try #require(eventually { responder.server.busyThreads == 0 && !serving.all.isEmpty })
-        // The answer is longer than the socket's buffer, so the thread waits in a write.
+        // The answer is longer than the socket's buffer, so the threads send it in parts.
         for _ in 0..<50 {
           for thread in Set(serving.all) {
             pthread_kill(pthread_t(thread), SIGUSR1)
@@ -63,10 +63,10 @@ struct SignalTests {
       signal(SIGXFSZ, SIG_DFL)
       takeSignals()
       Signals.block()
-      let folder = Folder()
+      let directory = TemporaryDirectory()
       var limit = rlimit(rlim_cur: 10, rlim_max: 10)
       setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
-      let file = open(folder.path + "/f", O_WRONLY | O_CREAT, 0o600)
+      let file = open(directory.path + "/f", O_WRONLY | O_CREAT, 0o600)
       _ = write(file, "0123456789", 10)
       let written = write(file, "x", 1)
       let reason = errno

@@ -149,11 +149,12 @@ struct StopTests {
 
   @Test("a server stopped before it runs answers what waits and ends")
   func stoppedBefore() throws {
-    let folder = Folder()
-    let socket = try ListeningSocket.bind(path: folder.path + "/s")
+    let directory = TemporaryDirectory()
+    let socket = try ListeningSocket.bind(path: directory.path + "/s")
     defer { socket.close() }
-    let server = Server(socket: socket, configuration: .init(threads: 2), handler: Responder.echo)
-    let peer = try Peer(folder.path + "/s")
+    let server = Server(
+      socket: socket, configuration: .init(threads: 2), handler: { $1(Responder.echo($0)) })
+    let peer = try Peer(directory.path + "/s")
     peer.send(Wire.request([("A", "b")]))
     server.stop()
     let run = Background { try! server.run() }
@@ -164,11 +165,12 @@ struct StopTests {
 
   @Test("a server that gets no threads says so")
   func noThreads() throws {
-    let folder = Folder()
-    let socket = try ListeningSocket.bind(path: folder.path + "/s")
+    let directory = TemporaryDirectory()
+    let socket = try ListeningSocket.bind(path: directory.path + "/s")
     defer { socket.close() }
     let server = Server(
-      socket: socket, configuration: .init(threads: 2, stackSize: 1), handler: Responder.echo)
+      socket: socket, configuration: .init(threads: 2, stackSize: 1),
+      handler: { $1(Responder.echo($0)) })
     #expect(throws: FastCGIError.self) { try server.run() }
   }
 }

@@ -1,7 +1,7 @@
-"""A backup every second under writes: each is sound, can be served, and has all that was acknowledged before.
+"""Makes a backup every second under writes. Each must be sound and have everything that was acknowledged before it.
 
-Six clients go on writing while `backup` runs again and again. Each copy is moved to a fresh folder, as after the loss
-of a machine, is checked, and served by a responder of its own, whose answers are held against the ledger.
+Six clients write while `backup` runs repeatedly. Each copy is moved to a new directory, as after the loss of a machine.
+It is checked and served by a responder of its own, and the answers are compared with the ledger.
 """
 
 import os
@@ -28,7 +28,7 @@ def run(setting):
                 service.command("backup", f"{setting.folder}/backup")
                 took.append(time.monotonic() - started)
                 time.sleep(max(0, started + 1 - time.monotonic()))
-                # New posts wait, or the database grows faster than its copies can be looked at.
+                # New posts wait. Otherwise the database would grow faster than its copies can be checked.
                 writers.going.clear()
                 os.rename(f"{setting.folder}/backup", f"{folder}/data/referrals.db")
                 with ledger.lock:
@@ -43,7 +43,7 @@ def run(setting):
                 for name in lost:
                     lost[name] += getattr(found, name)
                 if number % 10 == 9:
-                    say(f"  {number + 1} of {rounds} backups, {len(partners)} partners in the last")
+                    say(f"  {number + 1} of {rounds} backups, the last with {len(partners)} partners")
                 writers.going.set()
         if ledger.troubles:
             raise Failure(ledger.troubles[0])
@@ -51,13 +51,13 @@ def run(setting):
         unsound += filter(None, [service.check()])
     figures = [
         ("backups, each restored, checked and served", rounds),
-        ("posts acknowledged meanwhile, refused", f"{len(ledger.acknowledged)}, {ledger.refused}"),
-        ("acknowledged before the backup and missing in it", lost["missing"]),
-        ("in a backup and never sent", lost["strange"]), ("doubled in a backup", lost["doubled"]),
+        ("posts acknowledged, refused", f"{len(ledger.acknowledged)}, {ledger.refused}"),
+        ("acknowledged before the backup, missing in it", lost["missing"]),
+        ("in a backup, never sent", lost["strange"]), ("duplicated in a backup", lost["doubled"]),
         *[(f"in the database itself: {label}", value) for label, value in final.figures()],
         ("check found something", f"{len(unsound)} times"),
         ("a backup took at most", f"{max(took):.2f} s"),
     ]
     if any(lost.values()) or not final or unsound or late or ledger.refused:
-        raise Failure((unsound or ["a backup, or the database, is not what the ledger says"])[0], figures)
+        raise Failure((unsound or ["a backup or the database differs from the ledger"])[0], figures)
     return figures

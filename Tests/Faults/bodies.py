@@ -1,8 +1,8 @@
-"""JSON bodies, queries and targets that nobody would write, in process: none fails the service or passes unseen.
+"""Sends absurd JSON bodies, queries and targets to the router in process. None may break the service.
 
-FuzzTests send them to the router, on a database that must be as before after each refusal. The JSON reader alone is
-held to Python's: each generated text must be refused by both or mean the same to both, but for the documented
-strictness (no name twice, at most 64 levels, no half of a surrogate pair, no NaN, no number beyond a double).
+FuzzTests send them to the router; after each refusal the database must be unchanged. The JSON reader is also compared
+with Python's: both must refuse a generated text, or both must read the same value. Ours is stricter where documented
+(no repeated names, at most 64 levels, no unpaired surrogates, no NaN, no number beyond a double).
 """
 
 import json
@@ -18,7 +18,7 @@ from service import PROJECT, Failure, Trouble, say
 
 CASES, CASES_SHORT = 100_000, 5_000
 DEPTH = 64
-# Of each, what is right and what is not.
+# Valid and invalid examples of each kind.
 WORDS = ["null", "true", "false"], ["NaN", "Infinity", "-Infinity", "nul", "True", "undefined", ""]
 NUMBERS = [
     "0", "-0", "1", "-1", "1.0", "0.1", "-2.50", "1e0", "1E5", "1e+2", "100e-2", "1e308", "5e-324", "2e-324", "1e-400",
@@ -35,13 +35,13 @@ SPACES = ["", "", "", "", " ", "\n", "\t", "\r\n", "  "], ["\u00a0", "\v", "\f",
 
 
 class Texts:
-    """Makes texts that are JSON, or nearly."""
+    """Generates texts that are JSON, or almost."""
 
     def __init__(self, seed):
         self.dice = random.Random(seed)
 
     def pick(self, kind):
-        """One of what is right, or seldom of what is not."""
+        """Returns a valid example, or rarely an invalid one."""
         return self.dice.choice(kind[self.dice.random() < 0.01])
 
     def space(self):
@@ -79,7 +79,7 @@ class Texts:
         return "{" + self.listed([self.string() + self.space() + ":" + self.space() + item for item in items]) + "}"
 
     def text(self):
-        """The next one, in bytes."""
+        """Returns the next text as bytes."""
         dice = self.dice
         made = (self.space() + self.value() + self.space()).encode("utf-8", "surrogatepass")
         if dice.random() < 0.6:
@@ -111,12 +111,12 @@ def refuse(text):
 
 def members(pairs):
     if len({name for name, _ in pairs}) < len(pairs):
-        raise Refused("a name twice")
+        raise Refused("a repeated name")
     return dict(pairs)
 
 
 def notation(value, depth=0):
-    """The value as ReferenceTests.swift writes it."""
+    """Returns the value as ReferenceTests.swift writes it."""
     if isinstance(value, (list, dict)) and depth >= DEPTH:
         raise Refused("too deep")
     if isinstance(value, list):
@@ -124,7 +124,7 @@ def notation(value, depth=0):
     if isinstance(value, dict):
         return "{" + ",".join(f"{name.encode().hex()}:{notation(one, depth + 1)}" for name, one in value.items()) + "}"
     if isinstance(value, str):
-        return "s" + value.encode().hex()  # raises on half of a surrogate pair
+        return "s" + value.encode().hex()  # raises on an unpaired surrogate
     if value is None or isinstance(value, bool):
         return json.dumps(value)
     if isinstance(value, int) and -2**63 <= value < 2**63:
@@ -138,7 +138,7 @@ def notation(value, depth=0):
 
 
 def reading(text):
-    """What Python's reader makes of it."""
+    """Returns the value that Python reads."""
     try:
         return notation(json.loads(text.decode(), parse_constant=refuse, object_pairs_hook=members))
     except (Refused, ValueError, OverflowError, RecursionError):
@@ -158,7 +158,7 @@ def run(setting):
             accepted += read != "refused"
             file.write(f"{text.hex()}\t{read}\n")
     if not count / 5 < accepted < count * 4 / 5:
-        raise Trouble(f"{accepted} right texts of {count} are too few or too many to show anything")
+        raise Trouble(f"{accepted} valid texts of {count} are too few or too many for a test")
     say("  building and running FuzzTests and ReferenceTests")
     started = time.monotonic()
     output = os.path.join(setting.folder, "output")
@@ -173,14 +173,14 @@ def run(setting):
     findings = [line for line in lines if "recorded an issue" in line]
     figures = [
         ("bodies, queries and targets, of each", f"{count:,}"),
-        ("JSON texts, of them right", f"{count:,}, {accepted:,}"),
-        ("failed, changed by a refusal, or read otherwise", len(findings)),
-        ("tests, building included", f"{time.monotonic() - started:.0f} s"),
+        ("JSON texts, of them valid", f"{count:,}, {accepted:,}"),
+        ("failed, changed by a refusal, or misread", len(findings)),
+        ("tests, including the build", f"{time.monotonic() - started:.0f} s"),
     ]
     if result.returncode and (findings or ran):
         say("\n".join((findings or lines)[-30:]))
         raise Failure((findings or [ran])[0][:500], figures)
     if result.returncode or not ran:
         say("\n".join(lines[-20:]))
-        raise Trouble("the tests could not be built or run")
+        raise Trouble("could not build or run the tests")
     return figures

@@ -1,9 +1,9 @@
-"""More connections than threads: busy, idle, slow and broken ones; each client gets its share, in its time.
+"""Opens more connections than threads: busy, idle, slow and broken ones. Each client must get its share in time.
 
-Four threads serve 64 busy clients, whose answers are counted one by one: where a connection holds a thread, some get
-none at all. Then as many again while 500 connections stay idle, 200 send a byte now and then, and 50 stop in the middle
-of a body; with and without those by turns, so that what else the machine does meets both alike. Straight on the
-responder's socket, and through nginx. At the end memory and descriptors must be back where they were.
+Four threads serve 64 busy clients, and each client's answers are counted: if a connection held a thread, some clients
+would get none. The run is repeated while 500 connections stay idle, 200 send a byte now and then, and 50 stop in the
+middle of a body. Rounds with and without them alternate, so that other load on the machine affects both. All of this
+happens directly on the responder's socket, and through nginx. At the end memory and descriptors must be released.
 """
 
 import json
@@ -29,12 +29,12 @@ BODY = b'{"type": "agent", "company_name": "Half a company", "email": "half@mail
 
 
 class Way:
-    """How clients reach the responder: straight on its socket, or through nginx."""
+    """How clients reach the responder: directly on its socket, or through nginx."""
 
     def __init__(self, name, service):
         self.name = name
         token = service.token
-        if name == "straight":
+        if name == "direct":
             self.family, self.address, self.crowd = socket.AF_UNIX, service.socket, ["fastcgi", service.socket]
             self.request = fastcgi.request("GET", TARGET)
             self.short_request = fastcgi.begin() + fastcgi.stream(fastcgi.PARAMS, 1, fastcgi.pairs(
@@ -56,15 +56,15 @@ class Way:
         return connection
 
     def is_answer(self, received):
-        """Whether these bytes are a whole answer with status 200."""
-        if self.name == "straight":
+        """Whether these bytes are a complete answer with status 200."""
+        if self.name == "direct":
             return b"Status: 200" in received and fastcgi.records(received)[-1].type == fastcgi.END_REQUEST
         head, _, body = received.partition(b"\r\n\r\n")
         return head.startswith(b"HTTP/1.1 200 ") and body.endswith(b"}")
 
 
 def has_arrived(connection):
-    """Whether there is something to be read on a non-blocking connection, be it the end."""
+    """Whether a non-blocking connection has bytes to read, or its end."""
     try:
         connection.recv(1, socket.MSG_PEEK)
     except BlockingIOError:
@@ -75,13 +75,13 @@ def has_arrived(connection):
 
 
 class Burden:
-    """The idle, the slow and the broken connections, kept up by a thread; a context manager."""
+    """The idle, slow and broken connections, maintained by a thread. A context manager."""
 
     def __init__(self, way):
         self.way = way
         self.idle, self.slow, self.halting = [], [], {}
         self.answered = 0  # requests that came byte by byte
-        self.given_up = []  # seconds after which half a body was
+        self.given_up = []  # seconds after which a half-sent body was closed
         self.trouble = None
         self.stopping = threading.Event()
         self.thread = threading.Thread(target=self.keep_up)
@@ -93,7 +93,7 @@ class Burden:
                 self.idle.append(connection)
                 connection.sendall(self.way.request)
                 if not self.way.is_answer(connection.recv(65536)):
-                    raise Failure(f"an idle connection's first request was not answered ({self.way.name})")
+                    raise Failure(f"the first request of an idle connection was not answered ({self.way.name})")
                 connection.setblocking(False)
             for index in range(SLOW):
                 self.slow.append(Slow(self.way, index % len(self.way.short_request)))
@@ -102,7 +102,7 @@ class Burden:
         except BaseException as error:
             self.close()
             if isinstance(error, TimeoutError):
-                raise Failure(f"{self.way.name}: a connection gets no answer within {PATIENCE} seconds") from error
+                raise Failure(f"{self.way.name}: a connection got no answer within {PATIENCE} seconds") from error
             raise
         self.thread.start()
         return self
@@ -119,7 +119,7 @@ class Burden:
             connection.close()
 
     def halt(self):
-        """Another connection that stops in the middle of a body."""
+        """Opens another connection that stops in the middle of a body."""
         connection = self.way.connect()
         connection.sendall(self.way.half_request)
         connection.setblocking(False)
@@ -141,16 +141,16 @@ class Burden:
 
 
 class Slow:
-    """A client that sends its request byte by byte, again and again."""
+    """A client that repeatedly sends its request byte by byte."""
 
     def __init__(self, way, sent):
-        """Begins with its first `sent` bytes, so that not all clients begin at once."""
+        """Starts after the first `sent` bytes, so that the clients are not in step."""
         self.way, self.connection, self.sent = way, way.connect(), sent
         self.connection.sendall(way.short_request[:sent])
         self.connection.setblocking(False)
 
     def step(self):
-        """Sends the next byte, or takes the answer; whether there was one."""
+        """Sends the next byte or receives the answer; returns whether it received one."""
         if self.sent < len(self.way.short_request):
             self.connection.send(self.way.short_request[self.sent:self.sent + 1])
             self.sent += 1
@@ -165,7 +165,7 @@ class Slow:
 
 
 class Crowd:
-    """Busy clients, in a program of their own."""
+    """The busy clients, in a separate program."""
 
     def __init__(self, folder):
         self.program, self.request = f"{folder}/crowd", f"{folder}/request"
@@ -175,7 +175,7 @@ class Crowd:
             raise Trouble("crowd.c does not compile")
 
     def run(self, way, seconds, clients=BUSY):
-        """Their figures, after so many seconds."""
+        """Runs them for some seconds and returns their figures."""
         pathlib.Path(self.request).write_bytes(way.request)
         result = subprocess.run(
             [self.program, *way.crowd, self.request, str(clients), str(seconds)], capture_output=True, text=True,
@@ -186,14 +186,14 @@ class Crowd:
 
 
 def evenness(figures):
-    """What the client with the fewest answers got of the most that one got."""
+    """Returns the fewest answers of a client as a share of the most."""
     return min(figures["answers"]) / max(1, *figures["answers"])
 
 
 def share(way, crowd, seconds, least):
-    """The figures of the fairest of three runs; fails where a client got too little of what the luckiest got.
+    """Returns the figures of the fairest of three runs. Fails if a client got too few answers.
 
-    Where connections hold threads no run is fair; what else the machine does spoils some.
+    Other load on the machine can spoil a run. If connections held threads, no run would be fair.
     """
     figures = max((crowd.run(way, seconds) for _ in range(3)), key=evenness)
     answers = figures["answers"]
@@ -202,12 +202,12 @@ def share(way, crowd, seconds, least):
              f"{min(answers):,} and {max(answers):,} ({evenness(figures):.2f})"),
             (f"{way.name}: p99, longest wait", f"{figures['p99'] / 1000:.1f} ms, {figures['most'] / 1000:.0f} ms")]
     if evenness(figures) < least:
-        raise Failure(f"{way.name}: clients on kept connections do not get their share", rows)
+        raise Failure(f"{way.name}: some clients do not get their share", rows)
     return rows
 
 
 def burdened_and_without(way, crowd, rounds, seconds):
-    """Runs of the busy ones without the burden and with it, by turns; and how many times their p99 it costs."""
+    """Runs the busy clients without and with the burden in turn; returns the ratio of their p99, and the runs."""
     without, burdened = [], []
     for _ in range(rounds):
         without.append(crowd.run(way, seconds))
@@ -218,7 +218,7 @@ def burdened_and_without(way, crowd, rounds, seconds):
 
 
 def compare(way, crowd, rounds, seconds):
-    """p99 of the busy ones without the burden and with it: the best of up to three tries, as for the share."""
+    """Compares the p99 of the busy clients without and with the burden: the best of up to three tries."""
     tries = []
     while not tries or (tries[-1][0] > 2 and len(tries) < 3):
         tries.append(burdened_and_without(way, crowd, rounds, seconds))
@@ -226,39 +226,39 @@ def compare(way, crowd, rounds, seconds):
     medians = [[statistics.median(run[name] for run in runs) / 1000 for runs in (without, burdened)]
                for name in ("p99", "most")]
     rates = [statistics.median(sum(run["answers"]) / run["seconds"] for run in runs) for runs in (without, burdened)]
-    rows = [(f"{way.name}: p99 alone, beside {IDLE} idle, {SLOW} slow, {HALTING} halting",
+    rows = [(f"{way.name}: p99 alone, next to {IDLE} idle, {SLOW} slow, {HALTING} stopped",
              "{:.1f} ms, {:.1f} ms".format(*medians[0]) + f" ({ratio:.2f}, median of {rounds}, try {len(tries)})"),
-            (f"{way.name}: longest wait, likewise", "{:.0f} ms, {:.0f} ms".format(*medians[1])),
-            (f"{way.name}: answers a second, likewise", "{:,.0f}, {:,.0f}".format(*rates))]
+            (f"{way.name}: longest wait, in both", "{:.0f} ms, {:.0f} ms".format(*medians[1])),
+            (f"{way.name}: answers a second, in both", "{:,.0f}, {:,.0f}".format(*rates))]
     if ratio > 2:
-        raise Failure(f"{way.name}: idle and slow connections cost the others {ratio:.1f} times their p99", rows)
+        raise Failure(f"{way.name}: idle and slow connections make the others' p99 {ratio:.1f} times as long", rows)
     return rows
 
 
 def endure(ways, seconds):
-    """The burden for longer than the timeouts: slow senders are answered, half bodies given up."""
+    """Keeps the burden longer than the timeouts: slow senders are answered, half-sent bodies are closed."""
     with Burden(ways[0]) as first, Burden(ways[1]) as second:
         time.sleep(seconds)
     rows = []
     for burden in (first, second):
         times = burden.given_up
-        rows.append((f"{burden.way.name}: half bodies given up after",
+        rows.append((f"{burden.way.name}: half-sent bodies closed after",
                      f"{len(times)}, {min(times):.1f} to {max(times):.1f} s" if times else "never"))
-        rows.append((f"{burden.way.name}: requests that came byte by byte, answered", burden.answered))
+        rows.append((f"{burden.way.name}: byte-by-byte requests answered", burden.answered))
         if len(times) < HALTING or not RECEIVE_TIMEOUT - 1 < min(times) <= max(times) < RECEIVE_TIMEOUT + 3:
-            raise Failure(f"{burden.way.name}: half bodies are not given up in time", rows)
+            raise Failure(f"{burden.way.name}: half-sent bodies are not closed in time", rows)
         if burden.answered < SLOW:
             raise Failure(f"{burden.way.name}: slow senders are not answered", rows)
     return rows
 
 
 def keep_connections(nginx):
-    """Lets nginx keep a connection for good, which it would end after its 1,000th request."""
+    """Lets nginx keep a connection forever. By default it ends one after 1,000 requests."""
     workers = set(nginx.program.children())
     nginx.edit("locations.conf", lambda text: text + f"keepalive_requests {10**9};\n")
     nginx.reload()
     if not eventually(lambda: workers.isdisjoint(nginx.program.children())):
-        raise Trouble("nginx does not take its configuration")
+        raise Trouble("nginx did not load its configuration")
 
 
 def run(setting):
@@ -268,15 +268,15 @@ def run(setting):
     with Service(setting.executable, setting.folder, ["--threads", THREADS]) as service:
         responder = service.responder
         keep_connections(service.nginx)
-        ways = [Way("straight", service), Way("through nginx", service)]
-        for way in ways:  # what is taken once and kept: connections to the database, buffers, caches
+        ways = [Way("direct", service), Way("through nginx", service)]
+        for way in ways:  # open what stays open: database connections, buffers, caches
             with Burden(way):
                 crowd.run(way, 1)
             if way is ways[0]:
-                descriptors = responder.descriptors()  # before nginx, which keeps connections
+                descriptors = responder.descriptors()  # before nginx opens connections that it keeps
         resident = responder.resident_bytes()
         figures = [("threads, busy clients", f"{THREADS}, {BUSY}")]
-        # The kernel gives nginx's processes connections in unequal numbers, so their clients' shares are not equal.
+        # The kernel distributes connections unevenly among nginx's processes, so the shares differ more.
         for way, least in zip(ways, [0.5, 0.1]):
             say(f"  {way.name}")
             figures += share(way, crowd, fair, least)
@@ -290,9 +290,9 @@ def run(setting):
                    or '"level":"critical"' in line]
         status = responder.stop()
     figures += [("growth of memory", f"{grown / 1e6:.1f} MB, to {(resident + grown) / 1e6:.0f} MB"),
-                ("descriptors more than before", left)]
+                ("descriptors not released", left)]
     if grown > 8e6 or left > 0:
-        raise Failure("memory or descriptors are not given back", figures)
+        raise Failure("memory or descriptors are not released", figures)
     if trouble or status:
-        raise Failure(trouble[0] if trouble else f"the responder ended with {status}", figures)
+        raise Failure(trouble[0] if trouble else f"the responder exited with {status}", figures)
     return figures

@@ -1,5 +1,5 @@
-// A crowd of clients, each on a connection that it keeps: sends a request, waits for the answer, sends the next. Counts
-// the answers of each client, since one that gets none shows neither in the throughput nor in the times.
+// A crowd of clients, each with a kept connection: it sends a request, waits for the answer, and sends the next. Counts
+// the answers of each client, since a client without answers shows neither in the throughput nor in the times.
 // Usage: crowd fastcgi SOCKET | http PORT, then FILE CLIENTS SECONDS
 // FILE holds one request. Prints JSON: each client's answers, and times in microseconds.
 
@@ -76,7 +76,7 @@ static void ask(struct client *client) {
   if (send(client->descriptor, request, request_count, MSG_NOSIGNAL) != (ssize_t)request_count) fail("send");
 }
 
-// Whether the answer is whole; ends the program if it is not one with status 200.
+// Whether the answer is complete. Ends the program if its status is not 200.
 static bool is_whole_http(struct client *client) {
   client->answer[client->count] = 0;
   char *end = strstr(client->answer, "\r\n\r\n");
@@ -85,7 +85,7 @@ static bool is_whole_http(struct client *client) {
   char *length = strcasestr(client->answer, "\r\nContent-Length:");
   if (length == NULL || length > end) fail("an answer without Content-Length");
   size_t whole = (size_t)(end + 4 - client->answer) + (size_t)atol(length + strlen("\r\nContent-Length:"));
-  if (client->count > whole) fail("more came than the answer");
+  if (client->count > whole) fail("more than the answer arrived");
   return client->count == whole;
 }
 
@@ -98,7 +98,7 @@ static bool is_whole_fastcgi(struct client *client) {
     if (start == 0 && memcmp(client->answer + FCGI_HEADER, "Status: 200", strlen("Status: 200")) != 0) {
       fail(client->answer + FCGI_HEADER);
     }
-    if (header[1] == FCGI_END_REQUEST && next != client->count) fail("more came than the answer");
+    if (header[1] == FCGI_END_REQUEST && next != client->count) fail("more than the answer arrived");
     if (header[1] == FCGI_END_REQUEST) return true;
     start = next;
   }
@@ -160,7 +160,7 @@ int main(int argument_count, char **arguments) {
       ask(client);
     }
   }
-  // A client that waits still has waited that long at least.
+  // A client that is still waiting has waited at least this long.
   for (int index = 0; index < clients_count; index++) note(nanoseconds() - clients[index].sent);
   qsort(times, times_count, sizeof *times, compare);
   printf("{\"answers\":[");

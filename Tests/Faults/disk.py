@@ -1,14 +1,13 @@
-"""A full disk, a broken one and a log that is gone: changes wait, reads go on, nothing is lost in silence.
+"""Fills the disk, breaks it, and removes the log. Reads must go on, and nothing may be lost without notice.
 
-1. A full file system (a small tmpfs), and files that may not grow (RLIMIT_FSIZE, whose SIGXFSZ kills who is not ready
-   for it): changes are answered 503 with Retry-After, reads 200; with room again, changes work without a restart.
-2. A file system that breaks (an ext4 whose journal is aborted, which makes it read-only, as after an I/O error): the
-   service may end with 75; started again it answers reads, and changes with 503. On the mended file system everything
-   acknowledged is there.
-3. A write-ahead log that is removed or cut while nothing runs: the next start says so, serves what is left, and gives
-   no event's number a second time.
+1. A full file system (a small tmpfs), and files that may not grow (RLIMIT_FSIZE, whose SIGXFSZ kills an unprepared
+   process): changes get 503 with Retry-After, reads 200. Changes work again without a restart once there is space.
+2. A broken file system (an ext4 with an aborted journal is read-only, as after an I/O error): the service may exit with
+   75. Started again, it answers reads, and changes with 503. The repaired file system has everything acknowledged.
+3. A write-ahead log that is removed or truncated while the service is stopped: the next start reports it, serves what
+   is left, and reuses no event's number.
 
-What needs mount(2) needs root; without it those parts are told as not done.
+mount(2) needs root. Without it, those parts are reported as not run.
 """
 
 import contextlib
@@ -41,12 +40,12 @@ def mounted(point, *words):
     try:
         yield
     finally:
-        # Whoever was killed just now may still be letting go of its files.
+        # A process that was just killed may still have files open.
         eventually(lambda: subprocess.run(["umount", point], capture_output=True).returncode == 0, 10, 0.1)
 
 
 def post_until_refused(service, ledger, name):
-    """Posts until so many were refused; each refusal must be a proper one, and reads must go on beside it."""
+    """Posts until REFUSALS posts were refused. Each refusal must be correct, and reads must go on."""
     client, refused = service.staff(), 0
     for number in range(3000):
         email = f"{name}0-{number}@ledger.example"
@@ -60,31 +59,31 @@ def post_until_refused(service, ledger, name):
         refused += 1
         for path in ["/api/admin/partners?limit=5", "/api/coverage/MN", "/api/health", "/api/partners?q=firm"]:
             if (status := client.request("GET", path).status) != 200:
-                raise Failure(f"GET {path} was answered {status} while nothing can be written")
+                raise Failure(f"GET {path} was answered with {status} while nothing could be written")
         if refused == REFUSALS:
             return number + 1 - refused
-    raise Trouble("3,000 posts found room")
+    raise Trouble("the disk was not full after 3,000 posts")
 
 
 def expect_refusal(answer):
     if answer.status != 503 or not (answer.headers["Retry-After"] or "").isdecimal():
-        raise Failure(f"a change that cannot be written was answered {answer.status}, "
+        raise Failure(f"a change that could not be written was answered with {answer.status}, "
                       f"Retry-After {answer.headers['Retry-After']}: {answer.body[:200]!r}")
 
 
 def expect_balance(service, ledger, what):
-    """Compares by the partners themselves and by the events; check must find nothing."""
+    """Compares partners and events with the ledger; check must find nothing."""
     found = balance(all_partners(service.staff()), *ledger.snapshot(), ledger.sent)
     follower = Follower()
     missing = follower.follow(service.staff(), *ledger.snapshot())
     if not found or missing or follower.twice:
-        raise Failure(f"{what}: {found}, {len(missing)} missing in the events, {follower.twice} twice")
+        raise Failure(f"{what}: {found}, {len(missing)} missing in the events, {follower.twice} duplicated")
     if unsound := service.check():
         raise Failure(f"{what}: check found {unsound}")
 
 
 def no_room(setting, name, data=None, wrapper=(), fill=None, make_room=None):
-    """Figures of a run in which room ends and comes back, with clients that try again all the while."""
+    """Returns the figures of a run in which space runs out and returns, while clients keep trying."""
     folder, ledger = f"{setting.folder}/{name}", Ledger()
     os.makedirs(folder, exist_ok=True)
     with Service(setting.executable, folder, data=data, wrapper=wrapper) as service:
@@ -99,14 +98,14 @@ def no_room(setting, name, data=None, wrapper=(), fill=None, make_room=None):
         if ledger.troubles:
             raise Failure(f"{name}: {ledger.troubles[0]}")
         if service.responder is not responder or not responder.is_running():
-            raise Failure(f"{name}: the responder ended")
-        expect_balance(service, ledger, f"{name}, with room again")
+            raise Failure(f"{name}: the responder exited")
+        expect_balance(service, ledger, f"{name}, with space again")
         responder.kill()
         service.start(wrapper=())
         expect_balance(service, ledger, f"{name}, after kill -9")
     label = {"full": "full file system", "limit": "RLIMIT_FSIZE"}[name]
-    return [(f"{label}: big posts taken, refused with 503", f"{taken}, {REFUSALS}"),
-            (f"{label}: posts acknowledged in all; missing, strange, doubled", f"{len(ledger.acknowledged)}; 0")]
+    return [(f"{label}: big posts accepted, refused with 503", f"{taken}, {REFUSALS}"),
+            (f"{label}: posts acknowledged in total; missing, unknown, duplicated", f"{len(ledger.acknowledged)}; 0")]
 
 
 def full_file_system(setting):
@@ -145,27 +144,27 @@ def broken_file_system(setting):
             ended = eventually(lambda: not service.responder.is_running(), 2)
             if ended:
                 if service.responder.process.returncode != IN_DOUBT:
-                    raise Failure(f"the responder ended with {service.responder.process.returncode}")
+                    raise Failure(f"the responder exited with {service.responder.process.returncode}")
                 service.start()
             for number in range(REFUSALS):
                 expect_refusal(client.request("PUT", "/api/admin/coverage/MN/cpa", {"status": "coming_soon"}))
                 client.expect(200, "GET", "/api/health")
-            # Each client gives up what it is at, which here is no trouble.
+            # Each client abandons its request, which is expected here.
         acknowledged, activated = ledger.snapshot()
         before = balance(all_partners(client), acknowledged, activated, ledger.sent)
         if service.log().count("cannot be written") != 1:
-            raise Failure("a database that cannot be written is served, and the log does not say so")
+            raise Failure("the log does not say that the database is read-only")
         if (status := service.responder.stop()) != 0:
-            raise Failure(f"the responder on a read-only file system ended with {status}")
-    # Its journal is replayed, as after a crash.
+            raise Failure(f"the responder on a read-only file system exited with {status}")
+    # Mounting it replays its journal, as after a crash.
     with mounted(point, "-o", "loop", image), Service(setting.executable, f"{folder}/again", data=point) as service:
-        expect_balance(service, ledger, "on the mended file system")
+        expect_balance(service, ledger, "on the repaired file system")
         service.staff().expect(200, "PUT", "/api/admin/coverage/MN/cpa", {"status": None})
     if not before:
         raise Failure(f"on the broken file system: {before}")
-    return [("broken file system: ended with 75 and was started again", "yes" if ended else "no, it stayed up"),
+    return [("broken file system: exited with 75 and was started again", "yes" if ended else "no, it kept running"),
             ("broken file system: changes refused with 503", REFUSALS),
-            ("broken file system: posts acknowledged; missing on it, when mended", f"{len(acknowledged)}; 0, 0")]
+            ("broken file system: posts acknowledged; missing on it, after the repair", f"{len(acknowledged)}; 0, 0")]
 
 
 def last_number(client):
@@ -181,7 +180,7 @@ def lost_log(setting):
     noticed = reused = lost = 0
     with Service(setting.executable, folder) as service:
         for number in range(rounds):
-            # An orderly stop empties the log, so that all of what follows is in it.
+            # A clean stop empties the log, so that it holds everything that follows.
             service.responder.stop()
             service.start()
             ledger, before = Ledger(), len(all_partners(service.staff()))
@@ -202,7 +201,7 @@ def lost_log(setting):
             ours = [partner for partner in partners if partner["email"] in ledger.sent]
             lost += len(ledger.acknowledged) - len(ours)
             if len(partners) - len(ours) != before:
-                raise Failure("a log that was cut took what was not in it")
+                raise Failure("a truncated log lost changes that were not in it")
             with Writers(ledger, service.staff, 1, name=f"s{number}n") as writers:
                 writers.wait_for(1)
             if ledger.troubles:
@@ -213,14 +212,14 @@ def lost_log(setting):
             service.responder.kill()
             service.start()
             if "critical" in service.log(logged):
-                raise Failure("a loss that was told is told again")
+                raise Failure("a reported loss was reported again")
             if unsound := service.check():
-                raise Failure(f"after a log was {'cut' if number % 2 else 'removed'}: {unsound}")
+                raise Failure(f"after a log was {'truncated' if number % 2 else 'removed'}: {unsound}")
     figures = [
-        ("logs removed or cut; noticed at the next start", f"{rounds}; {noticed}"),
-        ("posts that went with them", lost), ("event numbers given a second time", reused)]
+        ("logs removed or truncated; noticed at the next start", f"{rounds}; {noticed}"),
+        ("posts lost with them", lost), ("event numbers reused", reused)]
     if noticed != rounds or reused or not lost:
-        raise Failure("a lost log was not noticed, or numbers were given again", figures)
+        raise Failure("a lost log was not noticed, or event numbers were reused", figures)
     return figures
 
 
@@ -228,5 +227,5 @@ def run(setting):
     figures = file_size_limit(setting) + lost_log(setting)
     if can_mount(setting.folder):
         return figures + full_file_system(setting) + broken_file_system(setting)
-    say("  mount is not permitted here: no full and no broken file system")
-    return [*figures, ("full and broken file system", "not done: mount is not permitted here")]
+    say("  mount is not permitted here: the full and the broken file system are not tested")
+    return [*figures, ("full and broken file system", "not run: mount is not permitted here")]

@@ -1,24 +1,25 @@
-"""libFuzzer, guided by coverage, on what takes a connection's bytes in and hands them to libfcgi.
+"""Runs libFuzzer on the code that splits a connection's bytes into requests and gives them to libfcgi.
 
-The sources of FastCGI are compiled with intake.swift, libFuzzer and AddressSanitizer. However the bytes are cut, the
-same requests must be found; libfcgi must read each of them as it was found; and no memory may be touched that is not
-theirs.
+The sources of FastCGI are compiled with intake.swift, libFuzzer and AddressSanitizer. The same requests must be found
+wherever the bytes are split, libfcgi must read each as it was found, and no access may leave their memory.
 """
 
 import os
+import pathlib
 import re
 import subprocess
+import sys
 
 import fastcgi
 from service import PROJECT, Failure, Trouble, say
 
 SECONDS, SECONDS_SHORT = 180, 10
-# Bytes of an input: enough for several requests and for going past each of intake.swift's limits.
+# The most bytes of an input: enough for several requests, and to exceed each of intake.swift's limits.
 LONGEST = 4096
 
 
 def examples():
-    """What the mutations begin with: one of each kind that the specification knows."""
+    """Returns the seeds of the mutations: one of each kind in the specification."""
     parameters = fastcgi.pairs([(b"REQUEST_METHOD", b"POST"), (b"CONTENT_LENGTH", b"4"), (b"A", b"b" * 200)])
     request = fastcgi.begin() + fastcgi.stream(fastcgi.PARAMS, 1, parameters, 50, b"\0" * 5) \
         + fastcgi.stream(fastcgi.STDIN, 1, b"body", padding=b"\0")
@@ -30,6 +31,10 @@ def examples():
             fastcgi.request("POST", "/", b"x" * 600), fastcgi.request("POST", "/", request, request_id=300)]
 
 
+def sources(target):
+    return sorted((PROJECT / "Sources" / target).glob("*.swift"))
+
+
 def run(setting):
     program, corpus = f"{setting.folder}/intake", f"{setting.folder}/corpus"
     os.mkdir(corpus)
@@ -37,12 +42,19 @@ def run(setting):
         with open(f"{corpus}/{number}", "wb") as file:
             file.write(bytes([7 * number]) + example)
     say("  compiling")
-    compiled = subprocess.run(
-        ["swiftc", "-sanitize=fuzzer,address", "-parse-as-library", "-O", "-package-name", "tomi", "-swift-version",
-         "6", "-I", PROJECT / "Sources/CFastCGI", *sorted((PROJECT / "Sources/FastCGI").glob("*.swift")),
-         PROJECT / "Tests/Faults/intake.swift", "-o", program], capture_output=True, text=True, cwd=setting.folder)
-    if compiled.returncode:
-        raise Trouble(f"intake.swift does not compile: {compiled.stderr[-2000:]}")
+    # swift-http-types as SwiftPM builds it.
+    subprocess.run(["swift", "build", "--target", "HTTPTypes"], stdout=sys.stderr, cwd=PROJECT, check=True)
+    built = pathlib.Path(subprocess.run(
+        ["swift", "build", "--show-bin-path"], capture_output=True, text=True, cwd=PROJECT, check=True).stdout.strip())
+    options = ["swiftc", "-sanitize=fuzzer,address", "-parse-as-library", "-O", "-wmo", "-package-name", "tomi",
+               "-swift-version", "6", "-I", setting.folder, "-I", built / "Modules"]
+    for command in (
+            [*options, "-module-name", "POSIX", "-emit-module", "-emit-object", *sources("POSIX"), "-o", "POSIX.o"],
+            [*options, "-I", PROJECT / "Sources/CFastCGI", *sources("FastCGI"), PROJECT / "Tests/Faults/intake.swift",
+             "POSIX.o", *sorted((built / "HTTPTypes.build").glob("*.o")), "-o", program]):
+        compiled = subprocess.run(command, capture_output=True, text=True, cwd=setting.folder)
+        if compiled.returncode:
+            raise Trouble(f"intake.swift does not compile: {compiled.stderr[-2000:]}")
     seconds = SECONDS_SHORT if setting.short else SECONDS
     say(f"  fuzzing for {seconds} seconds")
     result = subprocess.run(
@@ -55,11 +67,11 @@ def run(setting):
         for name in inputs:
             with open(f"{setting.folder}/{name}", "rb") as file:
                 say(f"{name}:\n{file.read().hex()}")
-        raise Failure(f"libFuzzer ended with {result.returncode}: {', '.join(inputs) or 'no input kept'}")
+        raise Failure(f"libFuzzer exited with {result.returncode}: {', '.join(inputs) or 'no input saved'}")
     runs = int(re.search(r"stat::number_of_executed_units:\s*(\d+)", result.stderr)[1])
     covered = re.findall(r"cov: (\d+)", result.stderr)
     if runs < 100 * seconds:
-        raise Trouble(f"{runs} inputs are too few to show anything")
+        raise Trouble(f"{runs} inputs are too few for a test")
     return [("inputs, seconds", f"{runs:,}, {seconds}"),
             ("branches reached, inputs that reach them", f"{covered[-1]}, {len(os.listdir(corpus)):,}"),
-            ("read otherwise, crashes, leaks", 0)]
+            ("misread, crashes, leaks", 0)]

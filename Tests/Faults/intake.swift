@@ -1,13 +1,13 @@
-// What libFuzzer calls for each input: the bytes of a connection are taken in, and each request that is found goes to
-// libfcgi. Compiled together with Sources/FastCGI by intake.py. A broken promise ends the process.
+// libFuzzer calls this with each input, the bytes of a connection. The framer reads them, and each request that it finds
+// goes to libfcgi. intake.py compiles this file with Sources/FastCGI. A violated expectation ends the process.
 
 import CFastCGI
 
-private let limits = Intake.Limits(parameters: 1000, body: 500, connections: 10)
+private let limits = RequestFramer.Limits(parameters: 1000, body: 500, connections: 10)
 // libFuzzer calls from one thread.
-nonisolated(unsafe) private let exchange = try! Exchange(requestSize: limits.bytes)
+nonisolated(unsafe) private let decoder = try! RequestDecoder(requestSize: limits.bytes)
 
-/// What comes of a connection's bytes.
+/// The result of a connection's bytes.
 private struct Outcome: Equatable {
   var requests: [[UInt8]] = []
   var bodySizes: [Int] = []
@@ -15,21 +15,21 @@ private struct Outcome: Equatable {
   var isRefused = false
 }
 
-/// Takes the bytes in as a server does to which they come in pieces of `size`.
-private func take(_ bytes: ArraySlice<UInt8>, inPiecesOf size: Int) -> Outcome {
+/// Reads the bytes as a server does that receives them in pieces of `size`.
+private func read(_ bytes: ArraySlice<UInt8>, inPiecesOf size: Int) -> Outcome {
   var outcome = Outcome()
-  var intake = Intake(limits: limits)
+  var framer = RequestFramer(limits: limits)
   var pending: [UInt8] = []
   var unsent = bytes
   while !unsent.isEmpty {
     pending += unsent.prefix(size)
     unsent = unsent.dropFirst(size)
     scanning: while true {
-      let found = pending.withUnsafeMutableBytes { intake.scan($0) }
-      outcome.replies += intake.replies
-      intake.replies = []
+      let found = pending.withUnsafeMutableBytes { framer.scan($0) }
+      outcome.replies += framer.replies
+      framer.replies = []
       switch found {
-      case .refused:
+      case .refused, .ended:
         outcome.isRefused = true
         return outcome
       case .incomplete(let kept):
@@ -39,9 +39,9 @@ private func take(_ bytes: ArraySlice<UInt8>, inPiecesOf size: Int) -> Outcome {
       case .complete(let length, let next):
         precondition(length <= next && next <= pending.count, "a request is longer than what came")
         outcome.requests.append(Array(pending[..<length]))
-        outcome.bodySizes.append(intake.bodySize)
+        outcome.bodySizes.append(framer.bodySize)
         pending.removeFirst(next)
-        intake = Intake(limits: limits)
+        framer = RequestFramer(limits: limits)
       }
     }
   }
@@ -85,8 +85,8 @@ private func parts(of request: [UInt8]) -> (parameters: [Request.Parameter], bod
 public func fuzz(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
   let input = Array(UnsafeBufferPointer(start: start, count: count))
   guard let size = input.first else { return 0 }
-  let outcome = take(input.dropFirst(), inPiecesOf: .max)
-  let inPieces = take(input.dropFirst(), inPiecesOf: Int(size) + 1)
+  let outcome = read(input.dropFirst(), inPiecesOf: .max)
+  let inPieces = read(input.dropFirst(), inPiecesOf: Int(size) + 1)
   precondition(inPieces == outcome, "it matters how the bytes are cut")
   for (request, bodySize) in zip(outcome.requests, outcome.bodySizes) {
     let (parameters, body) = parts(of: request)
@@ -95,7 +95,7 @@ public func fuzz(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
         && !($0.value.allSatisfy { "0"..."9" ~= $0 } && Int($0.value) == bodySize)
     }
     let received = request.withUnsafeBytes {
-      exchange.receive($0, bodySize: bodySize, bodyLimit: limits.body)
+      decoder.decode($0, bodySize: bodySize, bodyLimit: limits.body)
     }
     precondition((received == nil) == lies, "libfcgi does not take a request, or takes a lie")
     if let received {
@@ -103,7 +103,6 @@ public func fuzz(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
       let expected: Request.Body = bodySize > limits.body ? .tooLarge : .complete(body)
       precondition(received.body == expected, "libfcgi reads another body")
     }
-    exchange.finish()
   }
   return 0
 }

@@ -1,9 +1,9 @@
-"""kill -9 of the responder in the middle of writes, of its start and of its stop: nothing acknowledged is lost.
+"""Kills the responder (SIGKILL) during writes, starts and stops. Nothing acknowledged may be lost.
 
-Six clients post partners through nginx while the responder is killed again and again. Most rounds let some writes
-through first; in some the responder dies while it starts, in some while it stops, when it empties its write-ahead log.
-After each round the events must tell of everything that was acknowledged, and (in the long form) `check` must find
-nothing; at the end the database must hold what the ledger says, and every key must be answered as it was before.
+Six clients post partners through nginx while the responder is killed repeatedly: mostly after some writes, sometimes
+while it starts, sometimes while it stops and empties its write-ahead log. After each round the events must have
+everything that was acknowledged, and in the long form `check` must find nothing. At the end the database must match the
+ledger, and every idempotency key must give the same answer as before.
 """
 
 import random
@@ -17,7 +17,7 @@ KEYS_ASKED_AGAIN = 50
 
 
 def first_answer(service):
-    """Seconds from the start of a responder to the first answer that nginx gets from it."""
+    """Returns the seconds from the start of a responder to its first answer through nginx."""
     client = service.client(timeout=5)
     started = time.monotonic()
     responder = service.start(waits=False)
@@ -54,7 +54,7 @@ def run(setting):
                 killed[way] += 1
                 acknowledged, activated = ledger.snapshot()
                 restarts.append(first_answer(service))
-                # What is on its way goes on; new posts wait, or the database grows faster than it can be checked.
+                # New posts wait. Otherwise the database would grow faster than it can be checked.
                 writers.going.clear()
                 missing = follower.follow(staff, acknowledged, activated)
                 lost += len(missing)
@@ -79,13 +79,13 @@ def run(setting):
     figures = [
         ("killed while writing, starting, stopping", ", ".join(map(str, killed.values()))),
         ("posts acknowledged, partners made active", f"{len(ledger.acknowledged)}, {len(ledger.activated)}"),
-        ("posts and PUTs sent again", ledger.resent),
-        ("of these posts, made before the kill and replayed", ledger.replayed),
-        ("acknowledged and missing after a kill", lost),
-        ("present and never sent after a kill", strange),
-        ("events told twice", follower.twice),
+        ("posts and PUTs repeated", ledger.resent),
+        ("of these posts, stored before the kill and replayed", ledger.replayed),
+        ("acknowledged, missing after a kill", lost),
+        ("present, never sent", strange),
+        ("duplicate events", follower.twice),
         *[(f"at the end: {label}", value) for label, value in final.figures()],
-        (f"of {KEYS_ASKED_AGAIN} keys asked again, answered otherwise", otherwise),
+        (f"of {KEYS_ASKED_AGAIN} keys repeated, answered differently", otherwise),
         ("check found something", f"{len(unsound)} times"),
         ("from start to the first answer, median", f"{statistics.median(restarts) * 1000:.0f} ms"),
         ("from start to the first answer, worst", f"{max(restarts) * 1000:.0f} ms"),

@@ -1,13 +1,13 @@
-"""Power loss and failing disks: each answer waits for its sync, and no failed write or sync loses what was answered.
+"""Traces syncs, and makes writes and syncs fail. Each answer must wait for its sync, and nothing answered may be lost.
 
-First a trace of the responder's system calls shows, for every acknowledged post, the write of its row into the
-write-ahead log, the commit frame behind it, the completed fdatasync of the log, and only then the answer: for one
-client and for sixteen, whose posts share syncs. A sync that is done is all that a program can do about power loss.
+First a trace of the responder's system calls must show, for every acknowledged post, the write of its row to the
+write-ahead log, the commit frame after it, the completed fdatasync of the log, and only then the answer. This is done
+with one client, and with sixteen whose posts share syncs. A program can do no more against power loss.
 
-Then strace lets every write and every sync of the database's files fail in turn, once with EIO and once with ENOSPC:
-the first of a run, the second, and so on until a run has no more (in the short form, a sample). The service must answer
-503 or end with 75 and go on when started again; what was acknowledged must be there, `check` must find nothing, and
-reads must go on where it stays up.
+Then strace makes every write and every sync of the database's files fail, once with EIO and once with ENOSPC: the first
+one in a run, the second one in the next, until a run has no more (the short form takes a sample). The service must
+answer 503, or exit with 75 and work when it is started again. Everything acknowledged must be there, `check` must find
+nothing, and reads must go on while it runs.
 """
 
 import codecs
@@ -24,7 +24,7 @@ from service import Failure, Service, Trouble, eventually, say
 IN_DOUBT = 75
 WRITES = "pwrite64"
 SYNCS = "fdatasync"
-# -D: the tracer is a grandchild, so that signals and the exit status are the responder's own.
+# With -D the tracer is a grandchild, so signals and the exit status are the responder's.
 STRACE = ["strace", "-D", "-f", "--seccomp-bpf"]
 
 CALL = re.compile(rb"(\d+) +(\w+)\((?:\d+<(.*?)>)?")
@@ -35,7 +35,7 @@ EMAIL = re.compile(rb'(?:Firm of |")([a-z]+\d+-\d+@ledger\.example)')
 
 
 class Call:
-    """A system call in a trace: what it did, and the lines at which it began and had ended."""
+    """A system call in a trace, and the lines at which it began and ended."""
 
     def __init__(self, line, name, path, text):
         self.begin, self.name, self.path, self.text = line, name, path, text
@@ -48,7 +48,7 @@ class Call:
 
     @property
     def is_commit_frame(self):
-        """The header of a frame that ends a transaction has the database's size (sqlite.org/fileformat2.html, 4.1)."""
+        """The frame header that ends a transaction holds the database's size (sqlite.org/fileformat2.html, 4.1)."""
         return self.name == WRITES and len(data := self.data) == 24 and data[4:8] != bytes(4)
 
 
@@ -73,14 +73,14 @@ def read_trace(path):
 
 
 def unsynced(calls, log):
-    """The addresses answered with 201, and those among them whose answer began before their commit was synced."""
+    """Returns the addresses answered with 201, and those whose answer began before their commit was synced."""
     on_log = [call for call in calls if call.path == log and call.end is not None]
     first_write, commits, syncs = {}, [], []
     for index, call in enumerate(on_log):
         if call.name == SYNCS and call.result == 0:
             syncs.append(call)
         elif call.is_commit_frame:
-            # The page belongs to the frame: SQLite writes the two one after the other.
+            # SQLite writes a frame's page right after its header.
             commits.append(on_log[index + 1])
         elif call.name == WRITES:
             for email in EMAIL.findall(call.data):
@@ -100,7 +100,7 @@ def unsynced(calls, log):
 
 
 def trace_syncs(setting, clients, posts):
-    """Figures of a traced run: each post must be answered after its own commit's sync."""
+    """Returns the figures of a traced run. Each post must be answered after the sync of its commit."""
     folder = f"{setting.folder}/trace{clients}"
     os.makedirs(folder)
     trace = f"{folder}/calls"
@@ -111,7 +111,7 @@ def trace_syncs(setting, clients, posts):
             writers.wait_for(posts, 120)
         status = service.responder.stop()
         if status != 0:
-            raise Failure(f"the responder ended with {status} after SIGTERM")
+            raise Failure(f"the responder exited with {status} after SIGTERM")
         log = os.path.realpath(f"{service.database}-wal")
     eventually(lambda: b"+++ exited" in open(trace, "rb").read()[-4096:])
     calls = read_trace(trace)
@@ -119,10 +119,10 @@ def trace_syncs(setting, clients, posts):
     acknowledged = set(ledger.acknowledged)
     if acknowledged - answered:
         raise Trouble(f"{len(acknowledged - answered)} acknowledged posts are not in the trace")
-    # The same trace without its syncs shows that this would be noticed.
+    # Without its syncs, the same trace must fail.
     without, guilty = unsynced([call for call in calls if call.name != SYNCS], log)
     if guilty != without:
-        raise Trouble("the trace without its syncs passes as well, so it shows nothing")
+        raise Trouble("the trace also passes without its syncs, so it shows nothing")
     syncs = sum(call.name == SYNCS and call.path == log for call in calls)
     changes = len(acknowledged) + len(ledger.activated)
     who = "1 client" if clients == 1 else f"{clients} clients"
@@ -146,8 +146,8 @@ class Injection:
         self.runs = 0
 
     def run(self, call, error, number, paths, rests):
-        """Lets the `number`th such call on the paths fail; whether there was one. rests: long enough for the responder
-        to copy its log into the database."""
+        """Makes the `number`th such call on the paths fail; returns whether there was one. rests: pause until the
+        responder has copied its log into the database."""
         service, self.runs = self.service, self.runs + 1
         wrapper = [*STRACE, "-o", self.trace, "-e", f"trace={call}", "-e", f"inject={call}:error={error}:when={number}",
                    *itertools.chain(*(("-P", path) for path in paths))]
@@ -165,7 +165,7 @@ class Injection:
             raise Failure(f"{self._what(call, error, number)}: {self.ledger.troubles[0]}")
         status = service.responder.stop()
         if status not in (0, IN_DOUBT):
-            raise Failure(f"{self._what(call, error, number)}: ended with {status} on SIGTERM")
+            raise Failure(f"{self._what(call, error, number)}: exited with {status} after SIGTERM")
         ended.add(status)
         eventually(lambda: b"+++ exited" in open(self.trace, "rb").read()[-200:], 5)
         with open(self.trace, "rb") as file:
@@ -176,14 +176,14 @@ class Injection:
         self.lost += len(missing)
         self.unsound += filter(None, [service.check()])
         if "lost events" in service.log(logged):
-            raise Failure(f"{self._what(call, error, number)}: an intact database was taken for one that lost events")
+            raise Failure(f"{self._what(call, error, number)}: an intact database was reported as one that lost events")
         if missing or self.unsound:
             raise Failure(f"{self._what(call, error, number)}: {len(missing)} are missing; {self.unsound}")
         staff.close()
         service.responder.stop()
         if happened:
-            self.outcomes["ended with 75" if IN_DOUBT in ended else "did not start, but the next time" if 1 in ended
-                          else "answered 503" if self.ledger.refused > refused else "nobody noticed"] += 1
+            self.outcomes["exited with 75" if IN_DOUBT in ended else "started at the second try" if 1 in ended
+                          else "answered 503" if self.ledger.refused > refused else "no effect"] += 1
         return happened
 
     @staticmethod
@@ -191,7 +191,7 @@ class Injection:
         return f"{call} number {number} failed with {error}"
 
     def _await_start(self, ended):
-        """Waits for the first answer; a start that the fault spoils is followed by one without it."""
+        """Waits for the first answer. A start that fails because of the fault is repeated without it."""
         client = self.service.client()
         while client.request("GET", "/api/health").status != 200:
             self._restart_if_ended(ended)
@@ -199,44 +199,44 @@ class Injection:
         client.close()
 
     def _restart_if_ended(self, ended):
-        """Does as systemd would."""
+        """Restarts it as systemd would."""
         if self.service.responder.is_running():
             return
         status = self.service.responder.process.returncode
         if status not in (1, IN_DOUBT):
-            raise Failure(f"the responder ended with {status}: {self.service.log()[-300:]}")
+            raise Failure(f"the responder exited with {status}: {self.service.log()[-300:]}")
         ended.add(status)
         self.service.start(wrapper=())
 
     def _supervise(self, writers, posts, ended):
-        """Waits for posts to be acknowledged, restarts what ended, and reads all the while."""
+        """Waits for acknowledged posts, restarts the responder when it exits, and reads meanwhile."""
         reader = self.service.staff()
         wanted = len(self.ledger.acknowledged) + posts
         end = time.monotonic() + 60
         while any(thread.is_alive() for thread in writers.threads):
             if len(self.ledger.acknowledged) >= wanted:
-                writers.over.set()  # Each client finishes what it is at, for which it may need a restart.
+                writers.over.set()  # Each client finishes its request, which may need a restart.
             if self.ledger.troubles or time.monotonic() > end:
-                raise Failure((self.ledger.troubles or ["no write goes through any more"])[0])
+                raise Failure((self.ledger.troubles or ["no write succeeds any more"])[0])
             responder = self.service.responder
             answer = reader.request("GET", "/api/admin/partners?limit=1")
             if answer.status != 200 and not eventually(
                     lambda: not responder.is_running(), 2):
-                raise Failure(f"a read was answered {answer.status} by a responder that stayed up")
+                raise Failure(f"a read was answered with {answer.status} by a responder that kept running")
             self._restart_if_ended(ended)
             time.sleep(0.005)
         reader.close()
 
 
 def inject(setting):
-    """Figures of all runs with a failing write or sync."""
+    """Returns the figures of all runs with a failing write or sync."""
     folder = f"{setting.folder}/inject"
     os.makedirs(folder)
     with Service(setting.executable, folder) as service:
         service.responder.stop()
         injection = Injection(service)
         data, log = os.path.dirname(service.database), f"{service.database}-wal"
-        # What happens to the log shows at once; to the database file, only once the log is copied into it.
+        # The log is written at once, the database file only when the log is copied into it.
         places = [(False, [log, f"{service.database}-shm"]), (True, [service.database, data])]
         steps = {WRITES: 61, SYNCS: 4} if setting.short else {WRITES: 1, SYNCS: 1}
         reached = collections.Counter()
@@ -244,20 +244,20 @@ def inject(setting):
             numbers = itertools.count(1, steps[call])
             count = sum(1 for _ in itertools.takewhile(lambda n: injection.run(call, error, n, paths, rests), numbers))
             reached[call] += count
-            say(f"  {call} of the {'database' if rests else 'log'}, {error}: {count} failed in turn")
+            say(f"  {call} of the {'database' if rests else 'log'}, {error}: {count} failed")
     outcomes = ", ".join(f"{name}: {count}" for name, count in sorted(injection.outcomes.items()))
     return [
-        ("writes that failed in turn", reached[WRITES]), ("syncs that failed in turn", reached[SYNCS]),
-        ("what came of it", outcomes),
+        ("writes that failed", reached[WRITES]), ("syncs that failed", reached[SYNCS]),
+        ("result", outcomes),
         ("posts acknowledged", len(injection.ledger.acknowledged)),
-        ("acknowledged and missing", injection.lost),
-        ("told twice", injection.follower.twice),
+        ("acknowledged, missing", injection.lost),
+        ("duplicate events", injection.follower.twice),
         ("check found something", f"{len(injection.unsound)} times")]
 
 
 def run(setting):
     if subprocess.run(["strace", "-o", "/dev/null", "true"], capture_output=True).returncode:
-        raise Failure("strace cannot trace here (ptrace is forbidden, or strace is missing), so this shows nothing")
+        raise Failure("strace cannot trace here: ptrace is forbidden, or strace is missing")
     posts = 60 if setting.short else 300
     figures = trace_syncs(setting, 1, posts // 2) + trace_syncs(setting, 16, posts)
     return figures + inject(setting)

@@ -1,10 +1,10 @@
-"""Hostile FastCGI records, straight on the responder's socket: each connection gets what a model says, and no more.
+"""Sends hostile FastCGI records to the responder's socket. Each connection must get what a model predicts, and no more.
 
-Every case is one connection, made by dice that its number and the seed set: requests that are right, cut, interleaved,
-mislabelled, with lengths that lie, then perhaps damaged, sent whole or in pieces, and ended, reset or left hanging.
-A model of the specification and of the service's limits says from the same bytes which records must come back. Many of
-the cases carry, in a body, a parameter, a padding or a foreign request, the records of a whole request with a staff
-token that makes a partner: only where the model finds it on the wire itself may that partner be there afterwards.
+Each case is one connection, generated at random from its number and the seed: valid, truncated, interleaved and
+mislabelled requests with false lengths, perhaps damaged, sent whole or in pieces, and ended, reset or left open. A
+model of the specification and of the service's limits predicts from the same bytes which records must come back. Many
+cases hide the records of a complete request that creates a partner with a staff token in a body, a parameter, a padding
+or another request. That partner may exist afterwards only if the model finds the request on the wire itself.
 """
 
 import collections
@@ -20,11 +20,11 @@ import fastcgi
 from fastcgi import ABORT_REQUEST, BEGIN_REQUEST, GET_VALUES, PARAMS, STDIN, begin, pair, pairs, record, size, stream
 from service import Failure, Service, say
 
-# The service's limits: Server.Configuration and Intake.Limits.
+# The service's limits: Server.Configuration and RequestFramer.Limits.
 PARAMETERS, BODY = 131_072, 65_536
 REQUEST = PARAMETERS + BODY + (128 << 10)
 RECEIVE_TIMEOUT = 10
-# How long a connection that has ended its sending may take to be answered and closed.
+# Seconds within which a connection that has sent everything must be answered and closed.
 PROMPT = 5
 AT_ONCE = 24
 HEALTH, NOTHING, PARTNERS = "/api/health", "/api/nothing", "/api/admin/partners"
@@ -35,7 +35,7 @@ VALUES = [b"FCGI_MAX_CONNS", b"FCGI_MAX_REQS", b"FCGI_MPXS_CONNS"]
 
 @dataclasses.dataclass
 class Asked:
-    """A request that is to be served."""
+    """A request that must be served."""
     request_id: int
     variables: list
     body: bytes | None  # None above the limit
@@ -45,7 +45,7 @@ class Asked:
 
     @property
     def email(self):
-        """The address of the partner that it makes, if it is one of ours that does."""
+        """The address of the partner that it creates, if it is one of our requests."""
         try:
             return json.loads(self.body)["email"] if self.body else None
         except (ValueError, TypeError, KeyError):
@@ -53,8 +53,8 @@ class Asked:
 
 
 def model(sent):
-    """What a responder must do with these bytes: the requests and replies in order, and then whether it closes the
-    connection ("closed"), waits for the rest of a request ("incomplete") or for the next one ("idle")."""
+    """Returns what a responder must do with these bytes: the requests and replies in order, and then whether it closes
+    the connection ("closed"), waits for the rest of a request ("incomplete") or for the next one ("idle")."""
     replies, at = [], 0
     phase, active, keeps, parameters, body, kept = None, 0, False, b"", b"", 0
     body_size = 0
@@ -125,13 +125,13 @@ def model(sent):
             return replies, "closed"
         if not keeps:
             return replies, "closed"
-    if len(sent) >= at + 8 and sent[at] != 1:  # told by the header alone
+    if len(sent) >= at + 8 and sent[at] != 1:  # known from the header alone
         return replies, "closed"
     return replies, "incomplete" if phase or at < len(sent) else "idle"
 
 
 def statuses(asked, token):
-    """The HTTP statuses that a request may be answered with."""
+    """Returns the HTTP statuses that a request may be answered with."""
     method, target = asked.last(b"REQUEST_METHOD"), asked.last(b"REQUEST_URI")
     tokens = [value for name, value in asked.variables if name == b"HTTP_AUTHORIZATION"]
     if (method, target) == ("GET", HEALTH):
@@ -150,7 +150,7 @@ def statuses(asked, token):
 
 
 def check(expected, received, token):
-    """Compares what came back with the model's word; the e-mail addresses of the partners that were made."""
+    """Compares what came back with the model; returns the e-mail addresses of the partners that were created."""
     found, output, made = collections.deque(expected), collections.defaultdict(bytes), []
     for one in fastcgi.records(received):
         if one.type == fastcgi.STDERR and not one.content:
@@ -159,7 +159,7 @@ def check(expected, received, token):
             output[one.request_id] += one.content
             continue
         if not found:
-            raise fastcgi.Malformed(f"a record of type {one.type} came that nothing asked for")
+            raise fastcgi.Malformed(f"an unexpected record of type {one.type} arrived")
         wanted = found.popleft()
         if isinstance(wanted, Asked):
             if (one.type, one.request_id) != (fastcgi.END_REQUEST, wanted.request_id) or one.content[4]:
@@ -174,34 +174,34 @@ def check(expected, received, token):
         else:
             got = one.content[4] if one.type == fastcgi.END_REQUEST else one.content[0]
         if (one.type, one.request_id, got) != wanted:
-            raise fastcgi.Malformed(f"{one} came instead of {wanted}")
+            raise fastcgi.Malformed(f"{one} arrived instead of {wanted}")
     if found:
-        raise fastcgi.Malformed(f"no answer came to {found[0]}")
+        raise fastcgi.Malformed(f"no answer arrived for {found[0]}")
     if output:
         raise fastcgi.Malformed("output came that was not ended")
     return made
 
 
 def judge(asked, output, token):
-    """The status of an answer, which must be one that the request can have."""
+    """Returns the status of an answer, which must be possible for the request."""
     head, separator, body = output.partition(b"\r\n\r\n")
     if not separator or not head.startswith(b"Status: "):
         raise fastcgi.Malformed(f"not a CGI answer: {output[:200]!r}")
     status = int(head[8:11])
     if status not in statuses(asked, token):
-        raise fastcgi.Malformed(f"{status} is no answer to {asked}: {body[:300]!r}")
+        raise fastcgi.Malformed(f"{status} is not a valid answer to {asked}: {body[:300]!r}")
     if status == 404 and asked.last(b"REQUEST_URI").isascii():
         problem = json.loads(body)
         if problem["instance"] != asked.last(b"REQUEST_URI").partition("?")[0] \
                 or problem["request_id"] != asked.last(b"REQUEST_ID"):
-            raise fastcgi.Malformed(f"another request's answer came to {asked}: {body!r}")
+            raise fastcgi.Malformed(f"{asked} got the answer of another request: {body!r}")
     return status
 
 
 # MARK: Cases
 
 class Case:
-    """One connection: what is sent on it, in which pieces, and how it ends."""
+    """One connection: its bytes, the pieces in which they are sent, and how it ends."""
 
     def __init__(self, seed, number, token, ending=None):
         self.number = number
@@ -212,7 +212,7 @@ class Case:
         self.bytes = b"".join(self.piece() for _ in range(dice.choice([1, 1, 1, 2, 3])))
         if dice.random() < 0.4:
             self.bytes = self.damaged(self.bytes)
-        # "end": no more is sent. "reset": the connection is closed at some byte, its answers unread. "hang": it stays.
+        # "end": ends its sending. "reset": closes at some byte, with unread answers. "hang": stays open.
         self.ending = ending or dice.choices(["end", "reset"], [12, 1])[0]
         if self.ending == "reset":
             self.bytes = self.bytes[:dice.randint(0, len(self.bytes))]
@@ -221,18 +221,18 @@ class Case:
         self.pieces = [self.bytes[start:end] for start, end in zip([0, *cuts], [*cuts, len(self.bytes)]) if start < end]
 
     def target(self):
-        """A path where nothing is: the problem that answers it names the path and the request."""
+        """A path that does not exist: the problem in the answer names the path and the request."""
         return f"{NOTHING}/{self.number}/{self.dice.randrange(1000)}"
 
     def forged(self, request_id=1):
-        """The records of a request that makes a partner in the name of staff."""
+        """The records of a request that creates a partner as staff."""
         self.forgeries += 1
         body = json.dumps({"type": "cpa", "company_name": "Forged",
                            "email": f"forged-{self.number}-{self.forgeries}@canary.example"}).encode()
         return fastcgi.request("POST", PARTNERS, body, self.token, request_id)
 
     def plain(self):
-        """The variables and the body of a request that is right."""
+        """The variables and the body of a valid request."""
         dice = self.dice
         name, body = f"{self.number}-{dice.randrange(1000)}", b""
         kind = dice.randrange(5)
@@ -248,7 +248,7 @@ class Case:
         return fastcgi.variables("GET", self.target(), body, request_id=name), body
 
     def whole(self, variables, body, request_id=None, parameters=None):
-        """A request of these parts, cut into records and padded somehow."""
+        """A request of these parts, split into records and padded at random."""
         dice = self.dice
         request_id = request_id or dice.choice([1, 1, 1, 2, 255, 256, 65535])
         parameters = pairs(variables) if parameters is None else parameters
@@ -265,7 +265,7 @@ class Case:
         return self.whole(*self.plain())
 
     def lying_length(self):
-        """CONTENT_LENGTH and the body are not of one mind."""
+        """CONTENT_LENGTH and the body disagree."""
         dice = self.dice
         variables, _ = self.plain()
         body = dice.choice([b"", b"x" * 50, self.forged()])
@@ -279,7 +279,7 @@ class Case:
         return self.whole(rest + said, body) + dice.choice([b"", self.forged()])
 
     def forging(self):
-        """A request with another one in a place from which it must not come out."""
+        """A request that hides another one."""
         dice = self.dice
         variables, _ = self.plain()
         inner = self.forged(dice.choice([1, 1, 2]))
@@ -287,18 +287,18 @@ class Case:
         if way == 0:
             variables.append((dice.choice([b"HTTP_COOKIE", b"HTTP_X", b""]), inner))
             return self.whole([item for item in variables if item[0] != b"CONTENT_LENGTH"], b"")
-        if way == 1:  # in the records of a request that was never begun
+        if way == 1:  # in the records of a request that never began
             return begin(1) + stream(PARAMS, 1, pairs(variables)) + record(STDIN, 7, inner) + record(STDIN)
-        if way == 2:  # behind the last request of the connection
+        if way == 2:  # after the last request of the connection
             return begin(1, keep=False) + stream(PARAMS, 1, pairs(variables)) + record(STDIN) + inner
-        if way == 3:  # a length that leaves the inner request outside its record
+        if way == 3:  # a length that leaves the hidden request outside its record
             return begin(1) + stream(PARAMS, 1, pairs(variables)) + record(STDIN, 1, inner, length=0)
         named = [(b"REMOTE_USER", b"sam@tomi.example"), (b"AUTHORIZATION", f"Bearer {self.token}".encode()),
                  (b"Http_Authorization", f"Bearer {self.token}".encode())]
         return self.whole(fastcgi.variables("GET", f"{PARTNERS}?limit=1") + named, b"")
 
     def odd_parameters(self):
-        """Parameters that are cut, doubled, far too long, or not text."""
+        """Parameters that are truncated, repeated, far too long, or not text."""
         dice = self.dice
         variables, body = self.plain()
         right = pairs(variables)
@@ -320,7 +320,7 @@ class Case:
         ])())
 
     def disorder(self):
-        """Records in an order or of a kind that no web server sends."""
+        """Records in an order or of a type that no web server sends."""
         dice = self.dice
         variables, body = self.plain()
         parts = [begin(1), stream(PARAMS, 1, pairs(variables)), stream(STDIN, 1, body)]
@@ -337,7 +337,7 @@ class Case:
             parts[0] = begin(1, role=dice.choice([0, 2, 3, 4, 256, 65535]), keep=dice.random() < 0.5)
         elif way == 5:
             parts[dice.randrange(3)] = b""
-        else:  # two requests, a record of each in turn
+        else:  # two requests with alternating records
             other = self.forged(2)
             both = [[one[:] for one in whole] for whole in (split(b"".join(parts)), split(other))]
             parts = []
@@ -348,7 +348,7 @@ class Case:
         return b"".join(parts)
 
     def asking(self):
-        """FCGI_GET_VALUES and other records of no request."""
+        """FCGI_GET_VALUES and other records that belong to no request."""
         dice = self.dice
         asked = pairs([(dice.choice([*VALUES, b"FCGI_MAX_CONNS" * 20, b"", b"X"]), dice.choice([b"", b"1" * 200]))
                        for _ in range(dice.choice([0, 1, 3, 100]))])
@@ -358,7 +358,7 @@ class Case:
         return record(kind, 0, asked, dice.randbytes(dice.choice([0, 3, 255]))) + dice.choice([b"", self.right()])
 
     def too_much(self):
-        """A body at its limit and past it, or small records that add up."""
+        """A body at the limit and above it, or many small records."""
         dice = self.dice
         if dice.random() < 0.1:
             variables = [*fastcgi.variables("GET", self.target()), (b"HTTP_X", b"y" * 60_000)]
@@ -373,7 +373,7 @@ class Case:
         return self.dice.randbytes(self.dice.choice([1, 7, 8, 9, 100, 1000]))
 
     def damaged(self, sent):
-        """The bytes with a few things wrong with them."""
+        """The bytes with a little damage."""
         dice = self.dice
         changed = bytearray(sent)
         for _ in range(dice.choice([1, 1, 2, 5])):
@@ -393,7 +393,7 @@ class Case:
                 changed[at:at] = dice.randbytes(dice.randrange(1, 40))
             elif way == 5:
                 changed[at:at] = changed[at:at + dice.randrange(1, 200)]
-            else:  # a record's header, where one begins
+            else:  # in a record's header
                 starts, start = [], 0
                 while (one := fastcgi.next_record(changed, start)) is not None:
                     starts.append(start)
@@ -420,20 +420,20 @@ PIECES = ([Case.right, Case.lying_length, Case.forging, Case.odd_parameters, Cas
 # MARK: Connections
 
 class Visit:
-    """A case on its way: a connection that never blocks."""
+    """A case in progress: a non-blocking connection."""
 
     def __init__(self, case, path):
         self.case = case
         self.unsent = collections.deque(case.pieces)
         self.received = bytearray()
-        self.sent = self.ended = None  # when all was, and the connection had
+        self.sent = self.ended = None  # when everything was sent, and when the connection ended
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(PROMPT)
         self.socket.connect(path)
         self.socket.setblocking(False)
 
     def step(self, events):
-        """Sends a piece and takes what came; whether the connection has ended."""
+        """Sends a piece and receives; returns whether the connection has ended."""
         if events & (select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR):
             try:
                 arrived = self.socket.recv(1 << 16)
@@ -455,11 +455,11 @@ class Visit:
             except OSError as error:
                 if error.errno not in (errno.EPIPE, errno.ECONNRESET):
                     raise
-                self.unsent.clear()  # It has refused the rest; what it said before can still be read.
+                self.unsent.clear()  # It refused the rest. Its earlier answers can still be read.
         return self.case.ending == "reset" and not self.unsent
 
     def interests(self):
-        """What epoll is to watch for; the end is told when all is sent."""
+        """Returns what epoll must watch for. Ends the sending once everything is sent."""
         if self.unsent or self.case.ending == "reset":
             return select.EPOLLIN | select.EPOLLOUT
         self.sent = time.monotonic()
@@ -467,12 +467,12 @@ class Visit:
             try:
                 self.socket.shutdown(socket.SHUT_WR)
             except OSError:
-                pass  # It has closed already.
+                pass  # It is already closed.
         return select.EPOLLIN
 
 
 class Throng:
-    """Many visits at once, in one epoll set."""
+    """Many visits at a time, in one epoll set."""
 
     def __init__(self, path):
         self.path = path
@@ -485,7 +485,7 @@ class Throng:
         self.epoll.register(visit.socket, visit.interests())
 
     def ended(self):
-        """Waits until something happens; the visits that have ended by it."""
+        """Waits for events; returns the visits that have ended."""
         ended = []
         for descriptor, events in self.epoll.poll(0.1):
             visit = self.visits[descriptor]
@@ -509,7 +509,7 @@ class Throng:
 
 
 class Trial:
-    """The cases of a run against one service, and what they made."""
+    """The cases of a run against one service, and the partners that they created."""
 
     def __init__(self, setting, service):
         self.seed, self.service = setting.seed, service
@@ -518,7 +518,7 @@ class Trial:
         self.slowest = 0.0
 
     def fault(self, case, text):
-        """Fails, and leaves all that is needed to send the case again."""
+        """Returns a failure with everything that is needed to repeat the case."""
         return Failure(f"{text}\nseed {self.seed}, case {case.number} ({case.ending}), in pieces of "
                        f"{[len(piece) for piece in case.pieces]} bytes:\n{case.bytes.hex()}")
 
@@ -539,7 +539,7 @@ class Trial:
             raise self.fault(case, str(error)) from error
 
     def run(self, numbers):
-        """Sends cases, some dozens at a time, and checks each."""
+        """Sends cases, a few dozen at a time, and checks each."""
         throng, numbers = Throng(self.service.socket), iter(numbers)
         try:
             while True:
@@ -555,13 +555,13 @@ class Trial:
                     if visit.sent and time.monotonic() > visit.sent + PROMPT:
                         raise self.fault(visit.case, f"neither answered nor closed within {PROMPT} seconds")
                 if not self.service.responder.is_running():
-                    raise Failure("the responder ended; one of these cases was the last: "
+                    raise Failure("the responder exited during one of these cases: "
                                   + ", ".join(str(visit.case.number) for visit in throng.visits.values()))
         finally:
             throng.close()
 
     def hang(self, numbers):
-        """Leaves connections open behind the last byte: those in the middle of a request must be closed in time."""
+        """Leaves connections open after the last byte. Those in the middle of a request must be closed in time."""
         throng = Throng(self.service.socket)
         waited = []
         try:
@@ -580,12 +580,12 @@ class Trial:
         finally:
             throng.close()
         if waited and min(waited) < RECEIVE_TIMEOUT - 1:
-            raise Failure(f"half a request was given up after {min(waited):.1f} seconds")
+            raise Failure(f"an unfinished request was closed after only {min(waited):.1f} seconds")
         return waited
 
 
 def everything(staff):
-    """The e-mail addresses of all partners."""
+    """Returns the e-mail addresses of all partners."""
     path, found = f"{PARTNERS}?limit=100", set()
     while path:
         answer = staff.expect(200, "GET", path).json
@@ -595,7 +595,7 @@ def everything(staff):
 
 
 def stir(service):
-    """Lets many ask at once, so that each thread opens its connection to the database, which it keeps."""
+    """Sends many requests at once, so that each thread opens the database connection that it keeps."""
     for _ in range(20):
         connections = [socket.socket(socket.AF_UNIX) for _ in range(64)]
         for connection in connections:
@@ -605,6 +605,18 @@ def stir(service):
         for connection in connections:
             connection.recv(1)
             connection.close()
+
+
+def read(log):
+    """The lines of the log that tell of trouble, and how many connections it says ended abnormally, by reason."""
+    errors, ends = [], collections.Counter()
+    for line in log.splitlines():
+        one = json.loads(line)
+        if one["message"] == "connections of the web server ended abnormally":
+            ends.update({key: value for key, value in one.items() if isinstance(value, int)})
+        elif one["level"] not in ("info", "notice"):
+            errors.append(line)
+    return errors, ends
 
 
 def run(setting):
@@ -624,31 +636,34 @@ def run(setting):
         grown = responder.resident_bytes() - resident
         waited = trial.hang(range(count, count + hanging))
         left = responder.descriptors() - descriptors
-        # Not by their addresses: a byte that was changed on the way may have been one of those.
+        # Compare all partners, since a damaged byte may have been in an address.
         present = everything(service.staff()) - before
-        errors = [line for line in service.log().splitlines() if '"level":"info"' not in line
-                  and '"level":"notice"' not in line]
         stopped = responder.stop()
+        errors, ends = read(service.log())
         unsound = service.check()
     forged, missing = present - trial.made - trial.possible, trial.made - present
     figures = [
         ("connections", f"{count + hanging:,}, {rate:,.0f} a second"),
         *[(label, f"{number:,}") for label, number in trial.kinds.most_common()],
-        ("otherwise than the model says", 0),
+        ("different from the model", 0),
         ("slowest to be answered or closed", f"{trial.slowest * 1000:.0f} ms"),
-        ("half requests left hanging, closed after", f"{len(waited)}, {min(waited):.1f} to {max(waited):.1f} s"),
-        ("requests that made a partner, as the model says", f"{len(trial.made):,}"),
-        ("made out of a body or another place", len(forged)),
+        ("unfinished requests left open, closed after", f"{len(waited)}, {min(waited):.1f} to {max(waited):.1f} s"),
+        ("ended abnormally, as the log says", ", ".join(f"{number:,} {reason}" for reason, number in ends.most_common())),
+        ("requests that created a partner, as predicted", f"{len(trial.made):,}"),
+        ("forged partners", len(forged)),
         ("growth of memory after the first cases", f"{grown / 1e6:.1f} MB, to {(resident + grown) / 1e6:.0f} MB"),
-        ("descriptors more than before", left),
+        ("descriptors not released", left),
         ("exit status at the end", stopped),
     ]
     if forged or missing:
-        raise Failure(f"partners that nobody may have made: {sorted(forged)[:5]}; lost: {sorted(missing)[:5]}", figures)
+        raise Failure(f"forged partners: {sorted(forged)[:5]}; lost: {sorted(missing)[:5]}", figures)
     if errors:
-        raise Failure(f"{len(errors)} lines of trouble in the log, such as {errors[0][:300]}", figures)
+        raise Failure(f"{len(errors)} warnings or errors in the log, such as {errors[0][:300]}", figures)
+    closed = ends["refused"] + ends["malformed_request"]
+    if ends["receive_timeout"] < len(waited) or not 0 < closed <= trial.kinds["closed by the responder"]:
+        raise Failure("the log does not count the connections that ended abnormally", figures)
     if grown > 8e6 or left > 0:
-        raise Failure("memory or descriptors are not given back", figures)
+        raise Failure("memory or descriptors are not released", figures)
     if stopped or unsound:
-        raise Failure(unsound or f"the responder ended with {stopped}", figures)
+        raise Failure(unsound or f"the responder exited with {stopped}", figures)
     return figures

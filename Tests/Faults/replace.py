@@ -1,13 +1,13 @@
-"""Responder and nginx replaced under load, and two responders at once: no request fails, and none is done twice.
+"""Replaces the responder and reloads nginx under load, and runs two responders. No request may fail or run twice.
 
-1. One responder replaces the other on a listening socket that both inherit, as systemd hands it over (descriptor 3,
-   LISTEN_PID and LISTEN_FDS) and as spawn-fcgi does (descriptor 0): the new one starts, the old one gets SIGTERM. Eight
-   clients GET, PUT and POST through nginx, each request once. None may fail.
-2. nginx reloads (SIGHUP) under the same load. Clients that connect anew for each request must not notice. On a kept
-   connection a request can cross its end, as HTTP has it (RFC 9112, 9.3.1): there it is sent once more, POSTs with an
+1. A responder replaces another on a listening socket that both inherit, as systemd passes it (descriptor 3, LISTEN_PID
+   and LISTEN_FDS) and as spawn-fcgi does (descriptor 0): the new one starts, then the old one gets SIGTERM. Eight
+   clients GET, PUT and POST through nginx and repeat nothing. No request may fail.
+2. nginx reloads (SIGHUP) under the same load. Clients that open a connection for each request must not notice. On a
+   kept connection a request can meet the connection's end (RFC 9112, 9.3.1): it is sent again, a POST with an
    Idempotency-Key.
-3. A second responder on the first one's socket must refuse to start and leave the first alone; one on the same
-   database, with a socket and an nginx of its own, must write beside the first, and nothing may be lost.
+3. A second responder on the same socket must refuse to start and not disturb the first. A second one on the same
+   database, with its own socket and nginx, must write next to the first, and nothing may be lost.
 """
 
 import collections
@@ -24,7 +24,7 @@ import time
 from ledger import PARTNERS, Follower, Ledger, Writers, all_partners, balance
 from service import Failure, Program, Service, WebServer, eventually, say
 
-# bash has exec with redirection, and its process ID is that of the program that it becomes.
+# exec in bash can redirect, and it keeps the process ID.
 WAYS = {
     "descriptor 3": 'exec 3<&"$0"; LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"',
     "descriptor 0": 'exec "$@" <&"$0"',
@@ -32,14 +32,14 @@ WAYS = {
 
 
 class Load:
-    """Clients that GET, PUT and POST until the block of this context ends. A request that fails is noted, not sent
-    again; unless it is to be once more, where its connection ended without an answer."""
+    """Clients that GET, PUT and POST until this context ends. A failed request is recorded, not repeated. With
+    `resends` it is repeated once if its connection ended without an answer."""
 
     def __init__(self, service, clients=8, keeps=True, resends=False):
         self.service, self.keeps, self.resends = service, keeps, resends
         self.lock = threading.Lock()
         self.ledger = Ledger()
-        self.notes = {}  # by partner's ID, as last acknowledged
+        self.notes = {}  # the last acknowledged notes, by partner's ID
         self.answered = collections.Counter()  # by method
         self.failed = []
         self.resent = 0
@@ -57,13 +57,13 @@ class Load:
             thread.join()
 
     def wait_for(self, count):
-        """Waits until so many more requests are answered or have failed."""
+        """Waits until this many more requests are answered or have failed."""
         def done():
             return self.answered.total() + len(self.failed)
 
         wanted = done() + count
         if not eventually(lambda: done() >= wanted, 30, 0.002):
-            raise Failure("the load does not get on")
+            raise Failure("the load stopped")
 
     def _run(self, number):
         client = self.service.staff()
@@ -77,7 +77,7 @@ class Load:
                     self.notes[own] = f"{turn}"
                 own = self._post(client, f"l{number}-{turn}@ledger.example") or own
         except Exception as error:
-            self.failed.append(f"a client broke: {type(error).__name__}: {error}")
+            self.failed.append(f"a client failed: {type(error).__name__}: {error}")
         finally:
             client.close()
 
@@ -116,7 +116,7 @@ class Load:
         return [(f"{label}: requests answered", counts), (f"{label}: requests failed", len(self.failed))]
 
     def judge(self, figures):
-        """Nothing may have failed, and the database must hold what was acknowledged."""
+        """Fails if a request failed or the database lacks something acknowledged."""
         if self.failed:
             for failure in self.failed[:5]:
                 say(f"  {failure}")
@@ -125,7 +125,7 @@ class Load:
         found = balance(partners, *self.ledger.snapshot(), self.ledger.sent)
         old = sum(partner["notes"] != self.notes.get(partner["id"], partner["notes"]) for partner in partners)
         if not found or old:
-            raise Failure(f"{found}; {old} PUTs were acknowledged and are gone", figures)
+            raise Failure(f"{found}; {old} acknowledged PUTs are lost", figures)
         if unsound := self.service.check():
             raise Failure(f"check found {unsound}", figures)
 
@@ -163,11 +163,11 @@ def replace_responder(setting, way):
                     finally:
                         old.kill()
                     if status != 0 or not new.is_running():
-                        raise Failure(f"the old responder ended with {status}, the new {new.process.returncode}")
+                        raise Failure(f"the old responder exited with {status}, the new with {new.process.returncode}")
                 load.wait_for(100)
             figures = [
                 (f"{way}: responders replaced", rounds), *load.figures(way),
-                (f"{way}: from SIGTERM to the end, median and worst",
+                (f"{way}: from SIGTERM to the exit, median and worst",
                  f"{statistics.median(stops) * 1000:.0f} and {max(stops) * 1000:.0f} ms")]
             load.judge(figures)
     return figures
@@ -184,14 +184,14 @@ def reload_nginx(setting, keeps):
             for _ in range(rounds):
                 before = set(master.children())
                 service.nginx.reload()
-                # The old worker processes end once they have answered what they had accepted.
+                # The old worker processes exit once they have answered their requests.
                 if not eventually(lambda: master.is_running() and master.children() and not before & set(
                         master.children()), 30):
-                    raise Failure("nginx does not get rid of its old worker processes")
+                    raise Failure("nginx does not end its old worker processes")
                 load.wait_for(50)
         figures = [(f"{label}: reloads", rounds), *load.figures(label)]
         if keeps:
-            figures.append((f"{label}: sent once more", load.resent))
+            figures.append((f"{label}: repeated", load.resent))
         load.judge(figures)
     return figures
 
@@ -207,7 +207,7 @@ def two_on_one_socket(setting):
                 [setting.executable, "serve", "--database", service.database, "--socket", service.socket],
                 capture_output=True, text=True, timeout=30)
             if second.returncode != 1 or service.socket not in second.stderr or second.stderr.count("\n") != 1:
-                raise Failure(f"a second responder on one socket ended with {second.returncode}: {second.stderr}")
+                raise Failure(f"a second responder on one socket exited with {second.returncode}: {second.stderr}")
         load.wait_for(100)
         load.over.set()
         for thread in load.threads:
@@ -242,7 +242,7 @@ def two_on_one_database(setting):
         if ledger.troubles:
             raise Failure(ledger.troubles[0])
         if (status := second.stop()) != 0:
-            raise Failure(f"the second responder ended with {status}")
+            raise Failure(f"the second responder exited with {status}")
         client = service.staff()
         found = balance(all_partners(client), *ledger.snapshot(), ledger.sent)
         follower = Follower()
@@ -255,7 +255,7 @@ def two_on_one_database(setting):
         if not found or missing or follower.twice or ledger.refused or service.check():
             raise Failure(f"two responders on one database: {found}; {service.check()}", figures)
         if min(by["one"], by["two"]) < posts // 10:
-            raise Failure("one of two responders hardly got to write", figures)
+            raise Failure("one of two responders hardly wrote anything", figures)
     return figures
 
 

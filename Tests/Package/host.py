@@ -1,4 +1,4 @@
-"""The public host as its callers see it over the loopback: one request at a time, and under load."""
+"""The public host as callers see it, over the loopback: one request at a time, and under load."""
 
 import http.client
 import socket
@@ -17,11 +17,11 @@ class Site:
     """The public host, reached over the loopback."""
 
     def __init__(self, folder):
-        # The certificate by which the host's own is known.
+        # The certificate authority of the host's certificate.
         self.authority = f"{folder}/authority.pem"
 
     def ask(self, address, *options):
-        """What curl(1) says of a request: protocol and status, the headers in lower case, the body."""
+        """Sends a request with curl(1); returns protocol and status, the headers in lower case, and the body."""
         result = subprocess.run(
             ["curl", "-q", "--noproxy", "*", "--silent", "--show-error", "--include", "--max-time", "30", "--cacert",
              self.authority, "--resolve", f"{HOST}:80:127.0.0.1", "--resolve", f"{HOST}:443:127.0.0.1", *options,
@@ -46,7 +46,7 @@ class Site:
         return self.secure("/api/health")[0] == "HTTP/2 200"
 
     def certificate(self):
-        """The serial number of the certificate that is offered now."""
+        """Returns the serial number of the current certificate."""
         context = ssl.create_default_context(cafile=self.authority)
         with socket.create_connection(("127.0.0.1", 443), 10) as stream:
             with context.wrap_socket(stream, server_hostname=HOST) as secured:
@@ -54,7 +54,7 @@ class Site:
 
 
 class SecureConnection(http.client.HTTPSConnection):
-    """To the loopback, whatever the host's name leads to."""
+    """A connection to the loopback, whatever the host's name resolves to."""
 
     def connect(self):
         stream = socket.create_connection(("127.0.0.1", self.port), self.timeout)
@@ -69,10 +69,10 @@ class SecureClient(service.Client):
 
 
 class Load:
-    """Clients that post one partner after the other, each on a kept connection, until the block of this context ends.
+    """Clients that post one partner after another, each on a kept connection, until this context ends.
 
-    A request that crosses the end of its connection, as at a reload of nginx, is sent once more with the same
-    Idempotency-Key, as HTTP has it (RFC 9112, 9.3.1); one that is answered otherwise than 201 has failed.
+    A request that meets the end of its connection, as when nginx reloads, is sent again with the same Idempotency-Key
+    (RFC 9112, 9.3.1). An answer other than 201 is a failure.
     """
 
     def __init__(self, site, tokens):
@@ -94,7 +94,7 @@ class Load:
 
     def _run(self, number, token):
         client, turn = self.site.client(token), 0
-        # Below the rate at which nginx counts one caller's changes as too many.
+        # Slower than nginx's limit on the changes of one caller.
         while not self.over.wait(0.055):
             turn += 1
             email = f"load{number}-{turn}@ledger.example"
@@ -124,7 +124,7 @@ class Load:
                     self.ledger.resent += 1
 
     def answered(self, count):
-        """Waits until so many more posts are answered."""
+        """Waits until this many more posts are answered."""
         wanted = len(self.ledger.acknowledged) + count
         if not service.eventually(lambda: len(self.ledger.acknowledged) >= wanted or self.failed, 60):
-            raise service.Failure("the load does not get on")
+            raise service.Failure("the load stopped")

@@ -1,7 +1,7 @@
-"""A bare Debian 12 in a container, booted with its own systemd, on a network that is a loopback and nothing else.
+"""A bare Debian 12 in a container, booted with its own systemd. Its network is only a loopback.
 
-It is made by debootstrap from the source of Debian 12 that this machine's apt knows. What shall be installed in it
-later is downloaded while there still is a network.
+debootstrap makes it from the Debian 12 source of this machine's apt. Packages for later are downloaded while there is
+a network.
 """
 
 import ctypes
@@ -17,13 +17,13 @@ import service
 # The environment of a root shell there.
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root",
                "TERM": "dumb", "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
-# Of this machine's apt: by what way, and whom it trusts.
+# Settings of this machine's apt: how to connect, and what to trust.
 CARRIED_OVER = ("Acquire::http", "Acquire::https", "Acquire::Check-", "Acquire::Retries", "Acquire::ForceIPv")
 CLONE_NEWNET = 0x40000000  # unshare(2)
 
 
 def sources():
-    """The lines of a sources.list with the Debian 12 that this machine's apt knows, the release itself first."""
+    """Returns the sources.list lines of this machine's Debian 12 sources, the release itself first."""
     shown = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(CREATED_BY)\t$(ORIGIN)\t$(CODENAME)\t$(REPO_URI)\t$(COMPONENT)"],
         capture_output=True, text=True, check=True).stdout
@@ -33,12 +33,12 @@ def sources():
         if (kind, origin, component) == ("Packages", "Debian", "main") and suite.startswith("bookworm"):
             found.setdefault(suite, f"deb {address} {suite} main")
     if "bookworm" not in found:
-        raise service.Trouble("this machine's apt knows no source of Debian 12 (or \"apt-get update\" was never run)")
+        raise service.Trouble("this machine's apt has no source of Debian 12, or \"apt-get update\" was never run")
     return [found.pop("bookworm"), *found.values()]
 
 
 def proxies():
-    """The proxies of this machine's apt, as wget takes them."""
+    """Returns the proxies of this machine's apt as wget's variables."""
     names = {"http_proxy": "Acquire::http::Proxy", "https_proxy": "Acquire::https::Proxy"}
     shown = subprocess.run(["apt-config", "shell", *(word for pair in names.items() for word in pair)],
                            capture_output=True, text=True, check=True).stdout
@@ -47,9 +47,9 @@ def proxies():
 
 
 def make(root, log, names):
-    """Makes a Debian 12 in the folder `root`, with the packages of those names, and what they need, downloaded."""
+    """Makes a Debian 12 in the directory `root`, and downloads the named packages and their dependencies."""
     lines = sources()
-    # Whatever ends this, its mounts end with it, and the processes in it.
+    # Its mounts and processes end with it in every case.
     bootstrap = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "debootstrap", "--variant=minbase",
                  "--include=systemd-sysv,dbus,ca-certificates", "bookworm", root, lines[0].split()[1]]
     complete("debootstrap", bootstrap, log, proxies())
@@ -70,7 +70,7 @@ def make(root, log, names):
 
 
 def complete(what, command, log, environment=None):
-    """Runs a command to its end, which is this process's end at the latest."""
+    """Runs a command to its end. It also ends when this process does."""
     program = service.Program(command, log, environment)
     try:
         if program.process.wait():
@@ -80,7 +80,7 @@ def complete(what, command, log, environment=None):
 
 
 def nspawn(root):
-    # A scope of its own is asked of the machine's systemd, where there is one.
+    # Ask the machine's systemd for a scope, if there is one.
     keeps = [] if os.path.isdir("/run/systemd/system") else ["--keep-unit"]
     return ["systemd-nspawn", "--quiet", "--directory", root, "--register=no", *keeps, "--machine", name()]
 
@@ -90,7 +90,7 @@ def name():
 
 
 def forget():
-    """Removes what systemd-nspawn leaves behind where /run is no file system of its own."""
+    """Removes what systemd-nspawn leaves behind if /run is not a separate file system."""
     shutil.rmtree(f"/run/systemd/nspawn/propagate/{name()}", ignore_errors=True)
 
 
@@ -99,15 +99,15 @@ def tail(path, count=400):
 
 
 def leave_network():
-    """From here on this process and what it starts have a loopback of their own, and no other network."""
+    """Gives this process and its children a loopback of their own and no other network."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(CLONE_NEWNET):
-        raise service.Trouble(f"no network of its own: {os.strerror(ctypes.get_errno())}")
+        raise service.Trouble(f"cannot create a network namespace: {os.strerror(ctypes.get_errno())}")
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 
 
 class Machine:
-    """The Debian in a folder, once booted. A context manager that switches it off."""
+    """The booted Debian in a directory. A context manager that shuts it down."""
 
     def __init__(self, root, log):
         self.root, self.log = root, log
@@ -121,18 +121,18 @@ class Machine:
         self.halt()
 
     def path(self, path):
-        """Where a file of it is seen from here; /run, /tmp and what the kernel shows are file systems of its own."""
+        """Returns a file's path as seen from here. /run, /tmp, /proc and /sys are its own file systems."""
         return pathlib.Path(self.root, path.lstrip("/"))
 
     def boot(self):
-        """Starts it; back once all that it starts by itself has started."""
+        """Boots it, and returns when all its units have started."""
         self.program = service.Program(
             [*nspawn(self.root), "--boot", "--console=pipe", "--resolv-conf=off", "--link-journal=no"], self.log)
         try:
             state = service.eventually(
                 lambda: not self.program.is_running() or self._state() in ("running", "degraded"), 90, 0.2)
             if not self.program.is_running() or not state:
-                raise service.Trouble(f"no systemd starts in a container here: {tail(self.log)}")
+                raise service.Trouble(f"systemd does not start in a container here: {tail(self.log)}")
         except BaseException:
             self.halt()
             raise
@@ -144,32 +144,32 @@ class Machine:
             return ""
 
     def halt(self):
-        """Switches it off in order, as the power button does; its processes and mounts end with it."""
+        """Shuts it down, as the power button does. Its processes and mounts end with it."""
         if self.program and self.program.is_running():
             self.program.stop(signal.SIGTERM, 60)
         forget()
 
     def run(self, *words, expected=0, stdin=""):
-        """Runs a command as its root; what came of it, with both outputs as text.
+        """Runs a command as its root; returns the result with both outputs as text.
 
-        Raises service.Failure if it ends otherwise than expected; None is anyhow.
+        Raises service.Failure if the exit status is not the expected one. None accepts any status.
         """
         children = self.program.children() if self.program.is_running() else []
         if not children:
-            raise service.Trouble("the container does not run")
+            raise service.Trouble("the container is not running")
         result = subprocess.run(
             ["nsenter", "--target", str(children[0]), "--all", "env", "--ignore-environment", "--chdir=/root",
              *(f"{key}={value}" for key, value in ENVIRONMENT.items()), *map(str, words)],
             input=stdin, capture_output=True, text=True)
         if expected is not None and result.returncode != expected:
-            raise service.Failure(f"{shlex.join(map(str, words))[:200]} ended with {result.returncode}: "
+            raise service.Failure(f"{shlex.join(map(str, words))[:200]} exited with {result.returncode}: "
                                   f"{(result.stderr + result.stdout)[-500:].strip()}")
         return result
 
     def shell(self, script, expected=0, stdin=""):
-        """Runs lines as a person at its shell types them; what came of it."""
+        """Runs lines as if a person typed them at its shell; returns the result."""
         return self.run("bash", "-euo", "pipefail", "-c", script, expected=expected, stdin=stdin)
 
     def show(self, unit, key):
-        """A property of a unit, systemctl(1)."""
+        """Returns a property of a unit, systemctl(1)."""
         return self.run("systemctl", "show", "--value", "--property", key, unit).stdout.strip()

@@ -6,19 +6,19 @@ import Testing
 
 @testable import SQLite
 
-/// A database whose every change inserts a pair, and a folder for its backups.
+/// A database whose every change inserts a pair, and a directory for its backups.
 private struct Bench {
-  let folder: TemporaryFolder
-  let backups: TemporaryFolder
+  let directory: TemporaryDirectory
+  let backups: TemporaryDirectory
   let database: Database
 
   init() throws {
-    folder = try TemporaryFolder()
-    backups = try TemporaryFolder()
+    directory = try TemporaryDirectory()
+    backups = try TemporaryDirectory()
     var configuration = Database.Configuration()
     configuration.checkpointPages = .max
     configuration.idleDelay = .seconds(3_600)
-    database = try Database(path: folder.database, configuration: configuration)
+    database = try Database(path: directory.database, configuration: configuration)
     try database.maintain {
       try $0.script(
         """
@@ -61,12 +61,12 @@ struct BackupTests {
       }
     }
     let before = try bench.database.read { try $0.row("SELECT count(*) FROM t") { $0.int(0) } ?? 0 }
-    let checkpoints = bench.folder.count(FAULT_WRITE, FAULT_DATABASE)
+    let checkpoints = bench.directory.count(FAULT_WRITE, FAULT_DATABASE)
     try bench.database.backup(to: bench.copy)
     isOver.store(true, ordering: .relaxed)
     for writer in writers { writer.wait() }
     #expect(
-      bench.folder.count(FAULT_WRITE, FAULT_DATABASE) == checkpoints, "nothing is copied back")
+      bench.directory.count(FAULT_WRITE, FAULT_DATABASE) == checkpoints, "nothing is copied back")
     let halves = try bench.halves(in: bench.copy)
     #expect(halves[1] >= before)
     #expect(halves[0] * 2 == halves[1], "no half of a change")
@@ -100,14 +100,14 @@ struct BackupTests {
       }
     }
     #expect(eventually { isHeld.load(ordering: .sequentiallyConsistent) })
-    let log = try Data(contentsOf: URL(filePath: bench.folder.database + "-wal"))
-    let (path, copy) = (bench.folder.database, bench.copy)
+    let log = try Data(contentsOf: URL(filePath: bench.directory.database + "-wal"))
+    let (path, copy) = (bench.directory.database, bench.copy)
     await #expect(processExitsWith: .success) { [path = path as String, copy = copy as String] in
       let database = try Database(path: path)
       try database.backup(to: copy)
       database.close()
     }
-    #expect(try Data(contentsOf: URL(filePath: bench.folder.database + "-wal")) == log)
+    #expect(try Data(contentsOf: URL(filePath: bench.directory.database + "-wal")) == log)
     #expect(try bench.halves(in: bench.copy) == [20, 40])
     gate.signal()
     holder.wait()
@@ -123,7 +123,7 @@ struct BackupTests {
     #expect(try String(contentsOfFile: bench.copy, encoding: .utf8) == "precious")
     try bench.database.backup(to: bench.copy, replacing: true)
     #expect(try bench.halves(in: bench.copy) == [1, 2])
-    let itself = Result { try bench.database.backup(to: bench.folder.database, replacing: true) }
+    let itself = Result { try bench.database.backup(to: bench.directory.database, replacing: true) }
     #expect(itself.sqliteError?.code == SQLITE_MISUSE)
     #expect(try bench.backups.files == ["copy.db"])
   }
@@ -202,7 +202,7 @@ struct BackupTests {
     #expect(try bench.halves(in: bench.copy) == [5_000, 5_000])
   }
 
-  @Test("a name without a folder is in the current one")
+  @Test("a name without a directory is in the current one")
   func relative() async throws {
     await #expect(processExitsWith: .success) {
       let bench = try Bench()

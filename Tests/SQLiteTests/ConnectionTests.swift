@@ -7,12 +7,12 @@ import Testing
 
 /// A connection to a file of the test's own.
 private struct Bench {
-  let folder: TemporaryFolder
+  let directory: TemporaryDirectory
   let connection: Connection
 
   init(_ schema: String = "") throws {
-    folder = try TemporaryFolder()
-    connection = try Connection(path: folder.database, role: .writer)
+    directory = try TemporaryDirectory()
+    connection = try Connection(path: directory.database, role: .writer)
     try connection.script(schema)
   }
 
@@ -112,6 +112,41 @@ struct ValueTests {
         && row.textOrNil(1) == ""
     }
     #expect(values == true)
+  }
+
+  @Test("value tells each column's type and content")
+  func values() throws {
+    let bench = try Bench()
+    let seen = try bench.connection.row(
+      "SELECT NULL, ?, 2.5, ?, '', x'00', x''", Int.min, "a\0é"
+    ) { row in
+      (0..<row.count).map { index in
+        switch row.value(index) {
+        case .null: "null"
+        case .integer(let number): "integer \(number)"
+        case .real(let number): "real \(number)"
+        case .text(let bytes): "text \(Array(bytes))"
+        case .blob: "blob \(row.bytes(index))"
+        }
+      }
+    }
+    #expect(
+      seen == [
+        "null", "integer \(Int.min)", "real 2.5", "text [97, 0, 195, 169]", "text []", "blob [0]",
+        "blob []",
+      ])
+  }
+
+  @Test("value of a column that does not exist throws")
+  func valueOfNoColumn() throws {
+    let bench = try Bench()
+    for index in [1, -1] {
+      #expect {
+        try bench.connection.row("SELECT 1") {
+          if case .null = $0.value(index) { true } else { false }
+        }
+      } throws: { ($0 as? SQLiteError)?.code == SQLITE_MISMATCH }
+    }
   }
 
   @Test("text that is not UTF-8 is repaired")
@@ -287,6 +322,43 @@ struct StatementTests {
     #expect(hasKept)
   }
 
+  @Test("the cache is bounded also for texts that go on after their statement")
+  func cacheBoundWithTails() throws {
+    let bench = try Bench()
+    let connection = bench.connection
+    for number in 0..<1_000 {
+      #expect(try connection.row("SELECT \(number); -- \(number)") { $0.int(0) } == number)
+    }
+    #expect(connection.cachedStatementCount == Connection.statementLimit)
+    var count = 0
+    var statement = sqlite3_next_stmt(connection.handle, nil)
+    while let current = statement {
+      count += 1
+      statement = sqlite3_next_stmt(connection.handle, current)
+    }
+    #expect(count == Connection.statementLimit, "evicted statements are finalized")
+  }
+
+  @Test("texts that are equal as text, but not in their bytes, are two statements")
+  func canonicalEquivalence() throws {
+    let bench = try Bench()
+    for letter in ["\u{E9}", "e\u{301}"] {
+      let bytes = try bench.connection.row("SELECT '\(letter)'") { Array($0.utf8(0)) }
+      #expect(bytes == Array(letter.utf8))
+    }
+    #expect(bench.connection.cachedStatementCount == 2)
+  }
+
+  @Test("texts of the same length and the same end are told apart")
+  func similarTexts() throws {
+    let bench = try Bench()
+    for number in 10..<60 {
+      let sql = "SELECT \(number) AS number, 'and a long end that is the same in all of them'"
+      for _ in 0..<2 { #expect(try bench.connection.row(sql) { $0.int(0) } == number) }
+    }
+    #expect(bench.connection.cachedStatementCount == 50)
+  }
+
   @Test("a statement that begins or ends transactions is not kept, but judged at each use")
   func controlNotKept() throws {
     let bench = try Bench("CREATE TABLE t (n)")
@@ -406,15 +478,15 @@ struct ErrorTests {
 
   @Test("a file that is no database, and one that is not there")
   func notADatabase() throws {
-    let folder = try TemporaryFolder()
-    try Data(repeating: 65, count: 8_192).write(to: URL(filePath: folder.database))
-    #expect { try Connection(path: folder.database, role: .writer) } throws: {
+    let directory = try TemporaryDirectory()
+    try Data(repeating: 65, count: 8_192).write(to: URL(filePath: directory.database))
+    #expect { try Connection(path: directory.database, role: .writer) } throws: {
       ($0 as? SQLiteError)?.isCorrupt == true
     }
-    #expect { try Connection(path: folder.path + "/none.db", role: .reader) } throws: {
+    #expect { try Connection(path: directory.path + "/none.db", role: .reader) } throws: {
       ($0 as? SQLiteError)?.code == SQLITE_CANTOPEN
     }
-    #expect(try folder.files == ["test.db"])
+    #expect(try directory.files == ["test.db"])
   }
 }
 
@@ -424,7 +496,7 @@ struct SettingTests {
   func settings(_ role: Connection.Role) throws {
     let bench = try Bench("CREATE TABLE t (n)")
     let connection = try Connection(
-      path: bench.folder.database, role: role, cacheKiB: 300, busyTimeout: 1_234,
+      path: bench.directory.database, role: role, cacheKiB: 300, busyTimeout: 1_234,
       journalSizeLimit: 99_999)
     let expected = [
       "journal_mode": "wal", "synchronous": "2", "foreign_keys": "1", "trusted_schema": "1",
@@ -463,7 +535,7 @@ struct SettingTests {
   @Test("a reader cannot write")
   func readerWrites() throws {
     let bench = try Bench("CREATE TABLE t (n)")
-    let reader = try Connection(path: bench.folder.database, role: .reader)
+    let reader = try Connection(path: bench.directory.database, role: .reader)
     for sql in [
       "INSERT INTO t VALUES (1)", "CREATE TABLE u (n)", "DROP TABLE t", "PRAGMA user_version=3",
     ] {
@@ -474,15 +546,15 @@ struct SettingTests {
 
   @Test("closing a connection neither checkpoints nor removes the log")
   func closeKeepsLog() throws {
-    let folder = try TemporaryFolder()
+    let directory = try TemporaryDirectory()
     do {
-      let connection = try Connection(path: folder.database, role: .writer)
+      let connection = try Connection(path: directory.database, role: .writer)
       try connection.script("CREATE TABLE t (n); INSERT INTO t VALUES (1);")
     }
-    #expect(try folder.files == ["test.db", "test.db-shm", "test.db-wal"])
-    #expect(try folder.size(of: "test.db-wal") > 0)
-    #expect(try folder.size(of: "test.db") == 4_096, "only the page that says WAL")
-    let reader = try Connection(path: folder.database, role: .reader)
+    #expect(try directory.files == ["test.db", "test.db-shm", "test.db-wal"])
+    #expect(try directory.size(of: "test.db-wal") > 0)
+    #expect(try directory.size(of: "test.db") == 4_096, "only the page that says WAL")
+    let reader = try Connection(path: directory.database, role: .reader)
     #expect(try reader.row("SELECT n FROM t") { $0.int(0) } == 1)
   }
 
@@ -492,7 +564,7 @@ struct SettingTests {
     for _ in 0..<3 {
       try bench.connection.run("INSERT INTO t VALUES (zeroblob(?))", 6_000_000)
     }
-    #expect(bench.folder.count(FAULT_WRITE, FAULT_DATABASE) <= 1)
-    #expect(try bench.folder.size(of: "test.db-wal") > 12_000_000)
+    #expect(bench.directory.count(FAULT_WRITE, FAULT_DATABASE) <= 1)
+    #expect(try bench.directory.size(of: "test.db-wal") > 12_000_000)
   }
 }

@@ -26,9 +26,9 @@ private var marking: Database.Configuration {
 }
 
 private func database(
-  in folder: TemporaryFolder, _ configuration: Database.Configuration = quiet
+  in directory: TemporaryDirectory, _ configuration: Database.Configuration = quiet
 ) throws -> Database {
-  let database = try Database(path: folder.database, configuration: configuration)
+  let database = try Database(path: directory.database, configuration: configuration)
   try database.maintain { connection in
     if try connection.row("SELECT 1 FROM sqlite_schema", read: { $0.int(0) }) == nil {
       try connection.script(schema)
@@ -47,8 +47,8 @@ extension Database {
 struct ReadTests {
   @Test("a read is one snapshot, whatever is written meanwhile")
   func snapshot() throws {
-    let folder = try TemporaryFolder()
-    let database = try database(in: folder)
+    let directory = try TemporaryDirectory()
+    let database = try database(in: directory)
     try database.insert(1)
     try database.read { connection in
       let count = "SELECT count(*) FROM t"
@@ -62,10 +62,10 @@ struct ReadTests {
 
   @Test("as many read at once as come, and a connection is used again")
   func pool() throws {
-    let folder = try TemporaryFolder()
-    let database = try database(in: folder)
+    let directory = try TemporaryDirectory()
+    let database = try database(in: directory)
     let inside = Atomic(0)
-    let opened = folder.count(FAULT_OPEN, FAULT_DATABASE)
+    let opened = directory.count(FAULT_OPEN, FAULT_DATABASE)
     let results = concurrently(8) { _ in
       try database.read { connection in
         _ = try connection.row("SELECT count(*) FROM t") { $0.int(0) }
@@ -74,16 +74,16 @@ struct ReadTests {
       }
     }
     #expect(try results.map { try $0.get() } == Array(repeating: true, count: 8))
-    #expect(folder.count(FAULT_OPEN, FAULT_DATABASE) == opened + 8)
+    #expect(directory.count(FAULT_OPEN, FAULT_DATABASE) == opened + 8)
     for _ in 0..<20 { _ = try database.numbers() }
-    #expect(folder.count(FAULT_OPEN, FAULT_DATABASE) == opened + 8)
+    #expect(directory.count(FAULT_OPEN, FAULT_DATABASE) == opened + 8)
   }
 
   @Test("a read that fails gives its connection back without its snapshot")
   func failure() throws {
-    let folder = try TemporaryFolder()
-    let database = try database(in: folder)
-    let opened = folder.count(FAULT_OPEN, FAULT_DATABASE)
+    let directory = try TemporaryDirectory()
+    let database = try database(in: directory)
+    let opened = directory.count(FAULT_OPEN, FAULT_DATABASE)
     #expect(throws: Refusal.self) {
       try database.read { connection in
         _ = try connection.row("SELECT count(*) FROM t") { $0.int(0) }
@@ -92,7 +92,7 @@ struct ReadTests {
     }
     try database.insert(1)
     #expect(try database.numbers() == [1])
-    #expect(folder.count(FAULT_OPEN, FAULT_DATABASE) == opened + 1)
+    #expect(directory.count(FAULT_OPEN, FAULT_DATABASE) == opened + 1)
   }
 
   @Test(
@@ -102,37 +102,85 @@ struct ReadTests {
       "PRAGMA wal_checkpoint(TRUNCATE)", "VACUUM",
     ])
   func readOnly(_ sql: String) throws {
-    let folder = try TemporaryFolder()
-    let database = try database(in: folder)
+    let directory = try TemporaryDirectory()
+    let database = try database(in: directory)
     try database.read { connection in
       #expect(throws: SQLiteError.self) { try connection.run(sql) }
       #expect(throws: SQLiteError.self) { try connection.run("INSERT INTO t VALUES (2)") }
     }
     #expect(try database.numbers() == [])
-    #expect(folder.count(FAULT_WRITE, FAULT_DATABASE) <= 1)
+    #expect(directory.count(FAULT_WRITE, FAULT_DATABASE) <= 1)
   }
 
   @Test("an unreadable disk fails the read, and is over when the disk is back")
   func readError() throws {
-    let folder = try TemporaryFolder()
-    let database = try database(in: folder)
+    let directory = try TemporaryDirectory()
+    let database = try database(in: directory)
     try database.insert(1)
     try database.checkpoint(.truncate)
-    folder.fail(FAULT_READ, FAULT_DATABASE, with: SQLITE_IOERR | (1 << 8))
+    directory.fail(FAULT_READ, FAULT_DATABASE, with: SQLITE_IOERR | (1 << 8))
     let failed = Result { try database.numbers() }
     #expect(failed.sqliteError?.isUnavailable == true)
-    folder.heal(FAULT_READ, FAULT_DATABASE)
+    directory.heal(FAULT_READ, FAULT_DATABASE)
     #expect(try database.numbers() == [1])
   }
 
   @Test("no more file descriptors or memory to open a connection")
   func cannotOpen() throws {
-    let folder = try TemporaryFolder()
-    let database = try database(in: folder)
-    folder.fail(FAULT_OPEN, FAULT_DATABASE, with: SQLITE_CANTOPEN)
+    let directory = try TemporaryDirectory()
+    let database = try database(in: directory)
+    directory.fail(FAULT_OPEN, FAULT_DATABASE, with: SQLITE_CANTOPEN)
     #expect(Result { try database.numbers() }.sqliteError?.isUnavailable == true)
-    folder.heal(FAULT_OPEN, FAULT_DATABASE)
+    directory.heal(FAULT_OPEN, FAULT_DATABASE)
     #expect(try database.numbers() == [])
+  }
+}
+
+@Suite("Reading while changes wait")
+struct ReadsBesideChangesTests {
+  /// The times that reads take, in nanoseconds.
+  private func times(_ count: Int, of database: Database) throws -> [Int64] {
+    try (0..<count).map { _ in
+      let started = ContinuousClock.now
+      let numbers = try database.numbers()
+      #expect(numbers.count == 100)
+      let took = (ContinuousClock.now - started).components
+      return took.seconds * 1_000_000_000 + took.attoseconds / 1_000_000_000
+    }
+  }
+
+  @Test("reads take as long as ever while another process holds the lock and 64 changes wait")
+  func lockHeld() throws {
+    let directory = try TemporaryDirectory()
+    let database = try database(in: directory)
+    try database.write { connection in
+      for number in 0..<100 { try connection.run("INSERT INTO t VALUES (?)", number) }
+    }
+    let lock = open(directory.database + ".lock", O_RDWR)
+    defer { Glibc.close(lock) }
+    let answers = Answers<Int>()
+    var alone: [Int64] = []
+    var beside: [Int64] = []
+    // In turns, so that what else the machine does strikes both.
+    for round in 0..<5 {
+      alone += try times(100, of: database)
+      #expect(flock(lock, LOCK_EX) == 0)
+      for change in 0..<64 {
+        let number = 64 * round + change
+        database.write {
+          try $0.run("UPDATE t SET n = n WHERE n = 1")
+        } then: {
+          answers.completion(number)($0)
+        }
+      }
+      beside += try times(100, of: database)
+      #expect(answers.all.count == 64 * round, "all of them waited meanwhile")
+      flock(lock, LOCK_UN)
+      #expect(answers.wait(for: 64 * (round + 1)))
+    }
+    #expect(answers.all.allSatisfy { $0.result.isSuccess })
+    let medians = [alone, beside].map { $0.sorted()[$0.count / 2] }
+    #expect(medians[1] < 10 * medians[0], "\(medians) ns")
   }
 }
 
@@ -140,18 +188,18 @@ struct ReadTests {
 struct LifeTests {
   @Test("a file that is not there is created only if it is to be")
   func creation() throws {
-    let folder = try TemporaryFolder()
+    let directory = try TemporaryDirectory()
     var configuration = quiet
     configuration.createsFile = false
     #expect {
-      try Database(path: folder.database, configuration: configuration)
+      try Database(path: directory.database, configuration: configuration)
     } throws: { ($0 as? SQLiteError)?.code == SQLITE_CANTOPEN }
-    #expect(try folder.files == [])
+    #expect(try directory.files == [])
     #expect {
-      try Database(path: folder.path + "/none/test.db", configuration: quiet)
+      try Database(path: directory.path + "/none/test.db", configuration: quiet)
     } throws: { ($0 as? SQLiteError)?.message.contains("No such file") == true }
-    _ = try database(in: folder)
-    #expect(try folder.files == ["test.db", "test.db-shm", "test.db-wal", "test.db.lock"])
+    _ = try database(in: directory)
+    #expect(try directory.files == ["test.db", "test.db-shm", "test.db-wal", "test.db.lock"])
   }
 
   @Test(
@@ -160,11 +208,11 @@ struct LifeTests {
     // The umask is the whole process's, so this takes another.
     await #expect(processExitsWith: .success) { [mask = mask as UInt32] in
       umask(mask)
-      let folder = try TemporaryFolder()
-      let database = try database(in: folder)
+      let directory = try TemporaryDirectory()
+      let database = try database(in: directory)
       try database.insert(1)
       for file in ["test.db", "test.db-wal", "test.db-shm", "test.db.lock"] {
-        let permissions = try folder.permissions(of: file)
+        let permissions = try directory.permissions(of: file)
         try #require(permissions == 0o640, "\(file): \(String(permissions, radix: 8))")
       }
     }
@@ -172,33 +220,25 @@ struct LifeTests {
 
   @Test("two names of one database share its files and its lock")
   func symbolicLink() throws {
-    let folder = try TemporaryFolder()
-    let first = try database(in: folder)
-    let link = folder.path + "/other.db"
-    try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: folder.database)
+    let directory = try TemporaryDirectory()
+    let first = try database(in: directory)
+    let link = directory.path + "/other.db"
+    try FileManager.default.createSymbolicLink(
+      atPath: link, withDestinationPath: directory.database)
     let second = try Database(path: link, configuration: quiet)
-    #expect(second.path == folder.database)
+    #expect(second.path == directory.database)
     try second.insert(1)
     #expect(try first.numbers() == [1])
     #expect(
-      try folder.files == ["other.db", "test.db", "test.db-shm", "test.db-wal", "test.db.lock"])
+      try directory.files == ["other.db", "test.db", "test.db-shm", "test.db-wal", "test.db.lock"])
   }
 
   @Test("closing makes what is queued, empties the log, and refuses what comes later")
   func close() throws {
-    let folder = try TemporaryFolder()
-    let database = try database(in: folder)
-    let gate = DispatchSemaphore(value: 0)
-    let isHeld = Atomic(false)
-    var threads = [
-      Background {
-        try? database.maintain { _ in
-          isHeld.store(true, ordering: .sequentiallyConsistent)
-          gate.wait()
-        }
-      }
-    ]
-    #expect(eventually { isHeld.load(ordering: .sequentiallyConsistent) })
+    let directory = try TemporaryDirectory()
+    let database = try database(in: directory)
+    let hold = WriterHold(database)
+    var threads: [Background] = []
     let failures = Atomic(0)
     for number in 0..<5 {
       threads.append(
@@ -209,33 +249,33 @@ struct LifeTests {
     #expect(eventually { database.statistics.queueLength == 5 })
     threads.append(Background { database.close() })
     usleep(20_000)
-    gate.signal()
+    hold.release()
     for thread in threads { thread.wait() }
     #expect(failures.load(ordering: .relaxed) == 0)
-    #expect(try folder.size(of: "test.db-wal") == 0)
+    #expect(try directory.size(of: "test.db-wal") == 0)
     #expect(Result { try database.insert(9) }.sqliteError?.isUnavailable == true)
     #expect(Result { try database.numbers() }.sqliteError?.isUnavailable == true)
     #expect(Result { try database.maintain { _ in } }.sqliteError?.isUnavailable == true)
     database.close()
-    let again = try Database(path: folder.database, configuration: quiet)
+    let again = try Database(path: directory.database, configuration: quiet)
     #expect(try again.numbers() == [0, 1, 2, 3, 4])
   }
 
   @Test("a database that nobody holds any more closes itself")
   func abandoned() throws {
-    let folder = try TemporaryFolder()
+    let directory = try TemporaryDirectory()
     do {
-      let database = try database(in: folder)
+      let database = try database(in: directory)
       try database.insert(1)
-      #expect(try folder.size(of: "test.db-wal") > 0)
+      #expect(try directory.size(of: "test.db-wal") > 0)
     }
-    #expect(try folder.size(of: "test.db-wal") == 0)
+    #expect(try directory.size(of: "test.db-wal") == 0)
   }
 
   @Test("a read that runs while the database closes ends well")
   func closeWhileReading() throws {
-    let folder = try TemporaryFolder()
-    let database = try database(in: folder)
+    let directory = try TemporaryDirectory()
+    let database = try database(in: directory)
     try database.insert(1)
     let rows = try database.read { connection in
       _ = try connection.row("SELECT n FROM t") { $0.int(0) }
@@ -247,16 +287,16 @@ struct LifeTests {
 
   @Test("only a database that wrote checkpoints when it closes")
   func readerCloses() throws {
-    let folder = try TemporaryFolder()
-    let server = try database(in: folder)
+    let directory = try TemporaryDirectory()
+    let server = try database(in: directory)
     try server.insert(1)
-    let size = try folder.size(of: "test.db-wal")
-    let writes = folder.count(FAULT_WRITE, FAULT_DATABASE)
-    let command = try Database(path: folder.database, configuration: quiet)
+    let size = try directory.size(of: "test.db-wal")
+    let writes = directory.count(FAULT_WRITE, FAULT_DATABASE)
+    let command = try Database(path: directory.database, configuration: quiet)
     #expect(try command.numbers() == [1])
     command.close()
-    #expect(folder.count(FAULT_WRITE, FAULT_DATABASE) == writes)
-    #expect(try folder.size(of: "test.db-wal") == size)
+    #expect(directory.count(FAULT_WRITE, FAULT_DATABASE) == writes)
+    #expect(try directory.size(of: "test.db-wal") == size)
   }
 
   @Test("a file that can only be read is read; its changes are unavailable")
@@ -264,15 +304,17 @@ struct LifeTests {
     // The permissions bind no superuser, so this takes a process of its own that gives its rights
     // up.
     await #expect(processExitsWith: .success) {
-      let folder = try TemporaryFolder()
-      let server = try database(in: folder)
+      let directory = try TemporaryDirectory()
+      let server = try database(in: directory)
       try server.insert(1)
-      try server.backup(to: folder.path + "/copy.db")
-      for file in try folder.files { try #require(chmod(folder.path + "/" + file, 0o444) == 0) }
-      try #require(chmod(folder.path, 0o555) == 0)
+      try server.backup(to: directory.path + "/copy.db")
+      for file in try directory.files {
+        try #require(chmod(directory.path + "/" + file, 0o444) == 0)
+      }
+      try #require(chmod(directory.path, 0o555) == 0)
       if geteuid() == 0 { try #require(seteuid(65_534) == 0) }
       for name in ["test.db", "copy.db"] {
-        let database = try Database(path: folder.path + "/" + name, configuration: quiet)
+        let database = try Database(path: directory.path + "/" + name, configuration: quiet)
         try #require(database.isReadOnly)
         try #require(try database.numbers() == [1])
         let result = Result { try database.insert(2) }
@@ -281,15 +323,15 @@ struct LifeTests {
         database.close()
       }
       if getuid() == 0 { try #require(seteuid(0) == 0) }
-      try #require(chmod(folder.path, 0o755) == 0)
+      try #require(chmod(directory.path, 0o755) == 0)
     }
   }
 
   @Test("a file that is no database is refused")
   func notADatabase() throws {
-    let folder = try TemporaryFolder()
-    try Data(repeating: 65, count: 8_192).write(to: URL(filePath: folder.database))
-    #expect { try Database(path: folder.database, configuration: quiet) } throws: {
+    let directory = try TemporaryDirectory()
+    try Data(repeating: 65, count: 8_192).write(to: URL(filePath: directory.database))
+    #expect { try Database(path: directory.database, configuration: quiet) } throws: {
       ($0 as? SQLiteError)?.isCorrupt == true
     }
   }
@@ -299,9 +341,9 @@ struct LifeTests {
 struct LockTests {
   @Test("two openings take turns, and lose nothing")
   func turns() throws {
-    let folder = try TemporaryFolder()
-    let first = try database(in: folder)
-    let second = try Database(path: folder.database, configuration: quiet)
+    let directory = try TemporaryDirectory()
+    let first = try database(in: directory)
+    let second = try Database(path: directory.database, configuration: quiet)
     try first.insert(0)
     let results = concurrently(8) { thread in
       let database = thread % 2 == 0 ? first : second
@@ -316,39 +358,30 @@ struct LockTests {
 
   @Test("who waits too long is told, and made nothing")
   func timeout() throws {
-    let folder = try TemporaryFolder()
-    let first = try database(in: folder)
+    let directory = try TemporaryDirectory()
+    let first = try database(in: directory)
     var impatient = quiet
     impatient.lockTimeout = .milliseconds(30)
-    let second = try Database(path: folder.database, configuration: impatient)
-    let isHeld = Atomic(false)
-    let gate = DispatchSemaphore(value: 0)
-    let holder = Background {
-      try? first.maintain { _ in
-        isHeld.store(true, ordering: .sequentiallyConsistent)
-        gate.wait()
-      }
-    }
-    #expect(eventually { isHeld.load(ordering: .sequentiallyConsistent) })
+    let second = try Database(path: directory.database, configuration: impatient)
+    let hold = WriterHold(first)
     let refused = Result { try second.insert(1) }
     #expect(refused.sqliteError?.extendedCode == Extended.busyTimeout)
     #expect(refused.sqliteError?.isUnavailable == true)
     #expect(try second.numbers() == [], "reads need no lock")
-    gate.signal()
-    holder.wait()
+    hold.release()
     try second.insert(2)
     #expect(try first.numbers() == [2])
   }
 
   @Test("two processes take turns, and lose nothing")
   func processes() async throws {
-    let folder = try TemporaryFolder()
-    let database = try database(in: folder)
+    let directory = try TemporaryDirectory()
+    let database = try database(in: directory)
     try database.insert(0)
     let parent = Background {
       for _ in 0..<100 { _ = try? database.write { try $0.run("UPDATE t SET n = n + 1") } }
     }
-    let path = folder.database
+    let path = directory.database
     await #expect(processExitsWith: .success) { [path = path as String] in
       let database = try Database(path: path, configuration: quiet)
       for _ in 0..<100 { try database.write { try $0.run("UPDATE t SET n = n + 1") } }
@@ -362,9 +395,9 @@ struct LockTests {
 
   @Test("a process that is killed leaves no lock, and all that it acknowledged")
   func killed() async throws {
-    let folder = try TemporaryFolder()
-    let database = try database(in: folder)
-    let path = folder.database
+    let directory = try TemporaryDirectory()
+    let database = try database(in: directory)
+    let path = directory.database
     await #expect(processExitsWith: .signal(SIGKILL)) { [path = path as String] in
       let database = try Database(path: path, configuration: quiet)
       for number in 1...5 { try database.insert(number) }
@@ -379,15 +412,15 @@ struct LockTests {
 
   @Test("a lock file that was removed is made again, and shared again")
   func removed() throws {
-    let folder = try TemporaryFolder()
-    let first = try database(in: folder)
-    let second = try Database(path: folder.database, configuration: quiet)
+    let directory = try TemporaryDirectory()
+    let first = try database(in: directory)
+    let second = try Database(path: directory.database, configuration: quiet)
     try first.insert(1)
-    try FileManager.default.removeItem(atPath: folder.database + ".lock")
+    try FileManager.default.removeItem(atPath: directory.database + ".lock")
     try second.insert(2)
-    try FileManager.default.removeItem(atPath: folder.database + ".lock")
-    try Data().write(to: URL(filePath: folder.database + ".lock"))
-    let other = open(folder.database + ".lock", O_RDWR)
+    try FileManager.default.removeItem(atPath: directory.database + ".lock")
+    try Data().write(to: URL(filePath: directory.database + ".lock"))
+    let other = open(directory.database + ".lock", O_RDWR)
     defer { Glibc.close(other) }
     try first.insert(3)
     try first.write { _ in
@@ -399,12 +432,12 @@ struct LockTests {
 
   @Test("without a lock file reads go on, changes are unavailable, and it recovers by itself")
   func unusable() throws {
-    let folder = try TemporaryFolder()
-    _ = try database(in: folder)
-    let lock = folder.database + ".lock"
+    let directory = try TemporaryDirectory()
+    _ = try database(in: directory)
+    let lock = directory.database + ".lock"
     try FileManager.default.removeItem(atPath: lock)
     try FileManager.default.createDirectory(atPath: lock, withIntermediateDirectories: false)
-    let database = try Database(path: folder.database, configuration: quiet)
+    let database = try Database(path: directory.database, configuration: quiet)
     #expect(try database.numbers() == [])
     #expect(Result { try database.insert(1) }.sqliteError?.isUnavailable == true)
     try FileManager.default.removeItem(atPath: lock)
@@ -417,21 +450,21 @@ struct LockTests {
 struct MarkTests {
   @Test("each batch leaves the number that it reached")
   func written() throws {
-    let folder = try TemporaryFolder()
-    let database = try database(in: folder, marking)
-    let lock = folder.database + ".lock"
+    let directory = try TemporaryDirectory()
+    let database = try database(in: directory, marking)
+    let lock = directory.database + ".lock"
     #expect(try String(contentsOfFile: lock, encoding: .utf8) == "00000000000000000000\n")
     for number in 1...3 { try database.insert(number) }
     #expect(try String(contentsOfFile: lock, encoding: .utf8) == "00000000000000000003\n")
     #expect(database.lostSince == nil)
-    let again = try Database(path: folder.database, configuration: marking)
+    let again = try Database(path: directory.database, configuration: marking)
     #expect(again.lostSince == nil)
   }
 
   @Test("a log that was deleted while the service was down is noticed, until someone accepts it")
   func deletedLog() async throws {
-    let folder = try TemporaryFolder()
-    let path = folder.database
+    let directory = try TemporaryDirectory()
+    let path = directory.database
     await #expect(processExitsWith: .signal(SIGKILL)) { [path = path as String] in
       let database = try Database(path: path, configuration: marking)
       try database.maintain { try $0.script(schema) }
@@ -461,28 +494,28 @@ struct MarkTests {
 
   @Test("a backup put in the database's place shows as a loss, and so does an empty file")
   func restored() throws {
-    let folder = try TemporaryFolder()
-    let copy = folder.path + "/copy.db"
+    let directory = try TemporaryDirectory()
+    let copy = directory.path + "/copy.db"
     do {
-      let database = try database(in: folder, marking)
+      let database = try database(in: directory, marking)
       try database.insert(1)
       try database.backup(to: copy)
       try database.insert(2)
     }
     for name in ["", "-wal", "-shm"] {
-      try FileManager.default.removeItem(atPath: folder.database + name)
+      try FileManager.default.removeItem(atPath: directory.database + name)
     }
-    #expect(rename(copy, folder.database) == 0)
+    #expect(rename(copy, directory.database) == 0)
     do {
-      let database = try Database(path: folder.database, configuration: marking)
+      let database = try Database(path: directory.database, configuration: marking)
       let loss = try #require(database.lostSince)
       #expect(loss == (expected: 2, found: 1))
       #expect(try database.numbers() == [1])
     }
     for name in ["", "-wal", "-shm"] {
-      try FileManager.default.removeItem(atPath: folder.database + name)
+      try FileManager.default.removeItem(atPath: directory.database + name)
     }
-    let empty = try Database(path: folder.database, configuration: marking)
+    let empty = try Database(path: directory.database, configuration: marking)
     let loss = try #require(empty.lostSince)
     #expect(loss == (expected: 2, found: 0))
   }
@@ -491,13 +524,13 @@ struct MarkTests {
     "a mark that is missing or unreadable is no error",
     arguments: ["", "5\n", "not a number, at all\n", "-0000000000000000009\n"])
   func unreadable(_ mark: String) throws {
-    let folder = try TemporaryFolder()
-    do { try database(in: folder, marking).insert(1) }
-    try mark.write(toFile: folder.database + ".lock", atomically: false, encoding: .utf8)
-    let database = try Database(path: folder.database, configuration: marking)
+    let directory = try TemporaryDirectory()
+    do { try database(in: directory, marking).insert(1) }
+    try mark.write(toFile: directory.database + ".lock", atomically: false, encoding: .utf8)
+    let database = try Database(path: directory.database, configuration: marking)
     #expect(database.lostSince == nil)
     try database.insert(2)
-    let written = try String(contentsOfFile: folder.database + ".lock", encoding: .utf8)
+    let written = try String(contentsOfFile: directory.database + ".lock", encoding: .utf8)
     #expect(written.hasPrefix("00000000000000000002\n"))
   }
 }
@@ -506,26 +539,26 @@ struct MarkTests {
 struct CheckpointTests {
   @Test("past its pages the writer copies the log, and the log begins anew")
   func passive() throws {
-    let folder = try TemporaryFolder()
+    let directory = try TemporaryDirectory()
     var configuration = quiet
     configuration.checkpointPages = 10
-    let database = try database(in: folder, configuration)
+    let database = try database(in: directory, configuration)
     for number in 0..<200 { try database.insert(number) }
     let statistics = database.statistics
     #expect(statistics.checkpoints >= 10)
     #expect(statistics.incompleteCheckpoints == 0)
     #expect(statistics.longestCheckpoint > .zero)
-    #expect(try folder.size(of: "test.db-wal") < 40 * 4_200)
-    #expect(folder.count(FAULT_SYNC, FAULT_DATABASE) >= 10)
+    #expect(try directory.size(of: "test.db-wal") < 40 * 4_200)
+    #expect(directory.count(FAULT_SYNC, FAULT_DATABASE) >= 10)
     #expect(try database.numbers() == Array(0..<200))
   }
 
   @Test("a quiet moment is used, once")
   func idle() throws {
-    let folder = try TemporaryFolder()
+    let directory = try TemporaryDirectory()
     var configuration = quiet
     configuration.idleDelay = .milliseconds(20)
-    let database = try database(in: folder, configuration)
+    let database = try database(in: directory, configuration)
     try database.insert(1)
     #expect(eventually { database.statistics.checkpoints > 0 })
     let checkpoints = database.statistics.checkpoints
@@ -536,11 +569,11 @@ struct CheckpointTests {
 
   @Test("past its size the log is cut, although reads overlap without end")
   func truncate() throws {
-    let folder = try TemporaryFolder()
+    let directory = try TemporaryDirectory()
     var configuration = quiet
     configuration.truncateBytes = 40 * 4_096
     configuration.restartWait = .seconds(2)
-    let database = try database(in: folder, configuration)
+    let database = try database(in: directory, configuration)
     let isOver = Atomic(false)
     let readers = (0..<2).map { _ in
       Background {
@@ -555,7 +588,7 @@ struct CheckpointTests {
     var longest = 0
     for number in 0..<300 {
       try database.insert(number)
-      longest = max(longest, try folder.size(of: "test.db-wal"))
+      longest = max(longest, try directory.size(of: "test.db-wal"))
     }
     isOver.store(true, ordering: .relaxed)
     for reader in readers { reader.wait() }
@@ -566,12 +599,12 @@ struct CheckpointTests {
 
   @Test("a long read keeps the log, but neither changes nor the log's end from coming")
   func longRead() throws {
-    let folder = try TemporaryFolder()
+    let directory = try TemporaryDirectory()
     var configuration = quiet
     configuration.checkpointPages = 10
     configuration.truncateBytes = 30 * 4_096
     configuration.restartWait = .milliseconds(1)
-    let database = try database(in: folder, configuration)
+    let database = try database(in: directory, configuration)
     try database.insert(1_000)
     try database.read { connection in
       #expect(try connection.row("SELECT count(*) FROM t") { $0.int(0) } == 1)
@@ -581,7 +614,7 @@ struct CheckpointTests {
       #expect(try connection.row("SELECT count(*) FROM t") { $0.int(0) } == 1)
     }
     #expect(try database.checkpoint(.truncate))
-    #expect(try folder.size(of: "test.db-wal") == 0)
+    #expect(try directory.size(of: "test.db-wal") == 0)
     #expect(database.statistics.lastMaintenanceError == nil)
   }
 
@@ -592,34 +625,34 @@ struct CheckpointTests {
       (FAULT_SYNC, Extended.ioErrorFsync),
     ])
   func failure(_ operation: fault_operation, _ code: Int32) throws {
-    let folder = try TemporaryFolder()
+    let directory = try TemporaryDirectory()
     var configuration = quiet
     configuration.checkpointPages = 10
-    let database = try database(in: folder, configuration)
-    folder.fail(operation, FAULT_DATABASE, with: code)
+    let database = try database(in: directory, configuration)
+    directory.fail(operation, FAULT_DATABASE, with: code)
     for number in 0..<50 { try database.insert(number) }
     #expect(database.statistics.lastMaintenanceError?.extendedCode == code)
     #expect(database.statistics.incompleteCheckpoints > 0)
     #expect(try database.numbers() == Array(0..<50))
-    folder.heal(operation, FAULT_DATABASE)
+    directory.heal(operation, FAULT_DATABASE)
     #expect(try database.checkpoint(.restart))
     database.close()
-    #expect(try Database(path: folder.database).numbers() == Array(0..<50))
+    #expect(try Database(path: directory.database).numbers() == Array(0..<50))
   }
 
   @Test("an error of the upkeep that lasts is told of once, and again when it comes back")
   func toldOnce() throws {
-    let folder = try TemporaryFolder()
+    let directory = try TemporaryDirectory()
     var configuration = quiet
     configuration.checkpointPages = 10
     let told = Counter()
     configuration.onMaintenanceError = { told.add($0.extendedCode) }
-    let database = try database(in: folder, configuration)
+    let database = try database(in: directory, configuration)
     for round in 1...2 {
-      folder.fail(FAULT_WRITE, FAULT_DATABASE, with: SQLITE_FULL)
+      directory.fail(FAULT_WRITE, FAULT_DATABASE, with: SQLITE_FULL)
       for number in 0..<50 { try database.insert(100 * round + number) }
       #expect(told.codes == Array(repeating: SQLITE_FULL, count: round))
-      folder.heal(FAULT_WRITE, FAULT_DATABASE)
+      directory.heal(FAULT_WRITE, FAULT_DATABASE)
       #expect(try database.checkpoint(.restart))
     }
     #expect(database.statistics.maintenanceErrors > 2)
@@ -634,23 +667,23 @@ struct CheckpointTests {
 
   @Test("a file that was moved away is written no more: nobody would find the change")
   func moved() throws {
-    let folder = try TemporaryFolder()
-    let database = try database(in: folder, quiet)
+    let directory = try TemporaryDirectory()
+    let database = try database(in: directory, quiet)
     try database.insert(1)
-    #expect(rename(folder.database, folder.database + ".moved") == 0)
+    #expect(rename(directory.database, directory.database + ".moved") == 0)
     let error = #expect(throws: SQLiteError.self) { try database.insert(2) }
     #expect(error?.isUnavailable == true, "\(String(describing: error))")
-    #expect(rename(folder.database + ".moved", folder.database) == 0)
+    #expect(rename(directory.database + ".moved", directory.database) == 0)
     try database.insert(3)
     #expect(try database.numbers() == [1, 3])
   }
 
   @Test("PRAGMA optimize runs when it is due")
   func optimize() throws {
-    let folder = try TemporaryFolder()
+    let directory = try TemporaryDirectory()
     var configuration = quiet
     configuration.optimizeInterval = .zero
-    let database = try database(in: folder, configuration)
+    let database = try database(in: directory, configuration)
     try database.write { connection in
       try connection.run("CREATE INDEX byN ON t (n, n)")
       for number in 0..<100 { try connection.run("INSERT INTO t VALUES (?)", number) }
@@ -674,10 +707,10 @@ struct FullDiskTests {
     "a limit on the size of files: reads go on, changes are unavailable, and it recovers by itself")
   func fileLimit() async throws {
     await #expect(processExitsWith: .success) {
-      let folder = try TemporaryFolder()
+      let directory = try TemporaryDirectory()
       var configuration = quiet
       configuration.onFatal = { _ in _exit(3) }
-      let database = try database(in: folder, configuration)
+      let database = try database(in: directory, configuration)
       try database.maintain { try $0.script("CREATE TABLE big (b)") }
       // Its default action is to end the process.
       signal(SIGXFSZ, SIG_IGN)
@@ -709,7 +742,7 @@ struct FullDiskTests {
       let numbers = try database.numbers()
       try #require(numbers.filter { $0 >= 0 } == Array(0..<made))
       database.close()
-      try #require(try Database(path: folder.database).numbers() == numbers)
+      try #require(try Database(path: directory.database).numbers() == numbers)
     }
   }
 }

@@ -5,18 +5,18 @@ import Synchronization
 
 @testable import SQLite
 
-/// A folder of a test's own, watched by the fault VFS, removed with all that is in it when the test
+/// A directory of a test's own, watched by the fault VFS, removed with all that is in it when the test
 /// is done.
-final class TemporaryFolder: @unchecked Sendable {
+final class TemporaryDirectory: @unchecked Sendable {
   let path: String
   private let faults: OpaquePointer
 
   init() throws {
     precondition(fault_vfs_register() == SQLITE_OK)
-    let folder = FileManager.default.temporaryDirectory.appending(
+    let directory = FileManager.default.temporaryDirectory.appending(
       path: "SQLiteTests-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    guard let resolved = realpath(folder.path, nil) else { throw POSIXError(.ENOENT) }
+    try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+    guard let resolved = realpath(directory.path, nil) else { throw POSIXError(.ENOENT) }
     defer { free(resolved) }
     path = String(cString: resolved)
     guard let faults = fault_vfs_watch(path) else { throw POSIXError(.ENOMEM) }
@@ -119,36 +119,88 @@ func eventually(_ condition: () throws -> Bool) rethrows -> Bool {
   return try condition()
 }
 
+/// Keeps a database's writer busy with a job of its own, so that what is queued meanwhile waits.
+final class WriterHold: Sendable {
+  private let gate = DispatchSemaphore(value: 0)
+  private let holder: Background
+
+  init(_ database: Database) {
+    let hasBegun = DispatchSemaphore(value: 0)
+    holder = Background { [gate] in
+      _ = try? database.maintain { _ in
+        hasBegun.signal()
+        gate.wait()
+      }
+      hasBegun.signal()
+    }
+    hasBegun.wait()
+  }
+
+  func release() {
+    gate.signal()
+    holder.wait()
+  }
+}
+
+/// What the completions of changes received, in the order in which they were called.
+final class Answers<T: Sendable>: Sendable {
+  struct Answer: Sendable {
+    let number: Int
+    let result: Result<T, any Error>
+    /// The thread that called the completion.
+    let thread: pthread_t
+  }
+
+  private let answers = Mutex<[Answer]>([])
+
+  /// The completion of the change with this number.
+  ///
+  /// - Parameter then: What else it does.
+  func completion(
+    _ number: Int, then: @escaping @Sendable () -> Void = {}
+  ) -> @Sendable (Result<T, any Error>) -> Void {
+    { result in
+      self.answers.withLock {
+        $0.append(Answer(number: number, result: result, thread: pthread_self()))
+      }
+      then()
+    }
+  }
+
+  var all: [Answer] { answers.withLock { $0 } }
+
+  /// The changes' numbers, in the order in which they were answered.
+  var numbers: [Int] { all.map(\.number) }
+
+  /// Waits for so many answers, and as long as it takes to see that there are no more.
+  func wait(for count: Int) -> Bool {
+    guard eventually({ all.count >= count }) else { return false }
+    usleep(20_000)
+    return all.count == count
+  }
+
+  /// The result of the change with this number, if it has exactly one.
+  subscript(number: Int) -> Result<T, any Error>? {
+    let own = all.filter { $0.number == number }
+    return own.count == 1 ? own[0].result : nil
+  }
+}
+
 extension Database {
-  /// Makes `changes` one batch: they queue, each on a thread of its own and in order, while a first
-  /// job holds the writer.
+  /// Makes `changes` one batch: they queue, in order, while a job holds the writer.
   ///
   /// - Returns: What each of them gave, by its number.
   func batch<T: Sendable>(
     _ changes: [@Sendable (Connection) throws -> T]
   ) -> [Result<T, any Error>] {
-    let gate = DispatchSemaphore(value: 0)
-    let isHeld = Atomic(false)
-    let results = Mutex<[Int: Result<T, any Error>]>([:])
-    let first = Background {
-      _ = try? self.maintain { _ in
-        isHeld.store(true, ordering: .sequentiallyConsistent)
-        gate.wait()
-      }
-    }
-    _ = eventually { isHeld.load(ordering: .sequentiallyConsistent) }
-    var threads = [first]
+    let hold = WriterHold(self)
+    let answers = Answers<T>()
     for (number, change) in changes.enumerated() {
-      threads.append(
-        Background {
-          let result = Result { try self.write(change) }
-          results.withLock { $0[number] = result }
-        })
-      _ = eventually { self.statistics.queueLength == number + 1 }
+      write(change, then: answers.completion(number))
     }
-    gate.signal()
-    for thread in threads { thread.wait() }
-    return results.withLock { results in changes.indices.compactMap { results[$0] } }
+    hold.release()
+    _ = answers.wait(for: changes.count)
+    return changes.indices.compactMap { answers[$0] }
   }
 
   /// The numbers in the test's table.

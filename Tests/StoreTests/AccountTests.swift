@@ -1,4 +1,5 @@
 import Domain
+import JSON
 import Testing
 
 @testable import SQLite
@@ -6,82 +7,125 @@ import Testing
 
 @Suite("Users and groups")
 struct AccountTests {
-  @Test("a user is added, then replaced, and found by ID and by e-mail, case aside")
+  @Test("a user is added, then changed, and found by ID and by e-mail, case aside")
   func user() throws {
     let test = try TestStore()
-    var user = User(
-      id: sampleID(1), email: "Ann.Ünal@Example.com", name: "Ann", createdAt: now, updatedAt: now)
-    try test.change { [user] in try $0.put(user) }
+    var user = User.sample(1)
+    user["email"] = "Ann.Ünal@Example.com"
+    user["name"] = "Ann"
+    #expect(
+      try test.change { try $0.putUser(1, ["email": "Ann.Ünal@Example.com", "name": "Ann"]) })
     try test.read { snapshot throws in
       #expect(try snapshot.user(user.id) == user)
       #expect(try snapshot.user(email: "ANN.ünal@example.COM") == user)
       #expect(try snapshot.user(email: "ann@example.com") == nil)
       #expect(try snapshot.user(sampleID(2)) == nil)
+      #expect(refusal { try snapshot.userView(sampleID(2)) } == .notFound)
     }
-    user.email = "other@example.com"
-    user.name = "Ann Lee"
-    user.disabled = true
+    user["email"] = "other@example.com"
+    user["name"] = "Ann Lee"
+    user["disabled"] = true
     user.updatedAt = minute(5)
-    try test.change { [user] in try $0.put(user) }
-    try test.read { snapshot throws in
-      #expect(try snapshot.user(user.id) == user)
-      #expect(try snapshot.user(email: "ann.ünal@example.com") == nil)
-      #expect(try snapshot.user(email: "other@example.com") == user)
+    let body: JSON = ["email": "other@example.com", "name": "Ann Lee", "disabled": true]
+    for time in [minute(5), minute(6)] {
+      // The second one changes nothing.
+      #expect(try !test.change(at: time) { try $0.putUser(1, body) })
+      try test.read { snapshot throws in
+        #expect(try snapshot.user(user.id) == user)
+        #expect(try snapshot.user(email: "ann.ünal@example.com") == nil)
+        #expect(try snapshot.user(email: "other@example.com") == user)
+        #expect(
+          try shown(snapshot.userView(user.id))
+            == user.view(["id", "email", "name", "disabled", "created_at", "updated_at"]))
+      }
     }
+    #expect(
+      try test.texts("SELECT kind || ' ' || changes FROM events") == [
+        """
+        user.created {"email":{"from":null,"to":"Ann.Ünal@Example.com"},\
+        "name":{"from":null,"to":"Ann"},"disabled":{"from":null,"to":false}}
+        """,
+        """
+        user.updated {"email":{"from":"Ann.Ünal@Example.com","to":"other@example.com"},\
+        "name":{"from":"Ann","to":"Ann Lee"},"disabled":{"from":false,"to":true}}
+        """,
+      ])
   }
 
   @Test("one user for each e-mail, case aside; its own in another case is none of the others'")
   func emailTaken() throws {
     let test = try TestStore()
     try test.change { change in
-      try change.put(User.sample(1))
-      try change.put(User.sample(2))
+      try change.insert(User.sample(1))
+      try change.insert(User.sample(2))
     }
+    let body: JSON = ["email": "USER1@example.com", "name": "Another"]
     for number in [2, 3] {
-      var user = User.sample(number)
-      user.email = "USER1@example.com"
-      #expect(refusal { try test.change { [user] in try $0.put(user) } } == .conflict(.emailTaken))
+      #expect(
+        refusal { try test.change { try $0.putUser(number, body) } } == .conflict(.emailTaken))
     }
-    var first = User.sample(1)
-    first.email = "USER1@example.com"
-    try test.change { [first] in try $0.put(first) }
-    #expect(try test.read { try $0.user(first.id) } == first)
+    try test.change { try $0.putUser(1, ["email": "USER1@example.com"]) }
+    #expect(try test.read { try $0.user(sampleID(1)) }?.email == "USER1@example.com")
     #expect(try test.number("SELECT count(*) FROM users") == 2)
   }
 
   @Test("a group and its members, in order; what is given replaces the membership")
   func group() throws {
     let test = try TestStore()
-    try test.change { change in for number in 1...4 { try change.put(User.sample(number)) } }
-    var group = Group.sample(11, members: [3, 1, 2].map(sampleID))
-    group.state = .MN
-    try test.change { [group] in try $0.put(group) }
-    group.members.sort()
+    try test.change { change in for number in 1...4 { try change.insert(User.sample(number)) } }
+    var group = Group.sample(11, members: [1, 2, 3].map(sampleID))
+    group["state"] = "MN"
+    let body: JSON = [
+      "name": "Group 11", "state": "MN", "members": JSON([3, 1, 2].map(sampleID)),
+    ]
+    #expect(try test.change { try $0.putGroup(11, body) })
     #expect(try test.read { try $0.group(group.id) } == group)
-    group.name = "Renamed"
-    group.state = nil
-    group.members = [2, 4].map(sampleID)
+    group["name"] = "Renamed"
+    group["state"] = .null
+    group["members"] = JSON([2, 4].map(sampleID))
     group.updatedAt = minute(1)
-    try test.change { [group] in try $0.put(group) }
-    try test.read { snapshot throws in
-      #expect(try snapshot.group(group.id) == group)
-      #expect(
-        try (1...4).map { try snapshot.isMember(sampleID($0), of: group.id) }
-          == [false, true, false, true])
-      #expect(try !snapshot.isMember(sampleID(2), of: sampleID(12)))
-      #expect(try snapshot.group(sampleID(12)) == nil)
+    let change: JSON = [
+      "name": "Renamed", "state": .null, "members": JSON([4, 2].map(sampleID)),
+    ]
+    for time in [minute(1), minute(2)] {
+      // The second one changes nothing, though it names the members in another order than they are kept in.
+      #expect(try !test.change(at: time) { try $0.putGroup(11, change) })
+      try test.read { snapshot throws in
+        #expect(try snapshot.group(group.id) == group)
+        #expect(
+          try (1...4).map { try snapshot.isMember(sampleID($0), of: group.id) }
+            == [false, true, false, true])
+        #expect(try !snapshot.isMember(sampleID(2), of: sampleID(12)))
+        #expect(try snapshot.group(sampleID(12)) == nil)
+        #expect(
+          try shown(snapshot.groupView(group.id))
+            == group.view(["id", "name", "state", "members", "created_at", "updated_at"]))
+      }
     }
-    group.members = []
-    try test.change { [group] in try $0.put(group) }
+    #expect(try test.texts("SELECT kind FROM events") == ["group.created", "group.updated"])
+    group["members"] = []
+    try test.change(at: minute(1)) { try $0.putGroup(11, ["members": []]) }
     #expect(try test.read { try $0.group(group.id) } == group)
   }
 
   @Test("a member that does not exist undoes the whole change")
   func unknownMember() throws {
     let test = try TestStore()
-    let group = Group.sample(11, members: [sampleID(1)])
-    #expect(throws: SQLiteError.self) { try test.change { try $0.put(group) } }
-    #expect(try test.read { try $0.group(group.id) } == nil)
+    try test.change { try $0.insert(User.sample(1)) }
+    let members = JSON([1, 2].map(sampleID))
+    #expect(
+      refusal { try test.change { try $0.putGroup(11, ["name": "G", "members": members]) } }
+        == .validation([
+          FieldError(.pointer("/members/1"), .unknownUser, "No user has this ID.")
+        ]))
+    #expect(
+      throws: SQLiteError.self, "the schema itself refuses it"
+    ) {
+      try test.change { try $0.insert(Group.sample(11, members: [1, 2].map(sampleID))) }
+    }
+    #expect(try test.read { try $0.group(sampleID(11)) } == nil)
+    #expect(try test.number("SELECT count(*) FROM group_members") == 0)
+    #expect(try test.number("SELECT count(*) FROM events") == 0)
   }
 
   @Test("staff may know of every group that exists, others of their own")
@@ -105,23 +149,13 @@ struct AccountTests {
 struct TokenTests {
   private static func hash(_ byte: UInt8) -> [UInt8] { Array(repeating: byte, count: 32) }
 
-  private static func token(
-    _ number: Int, user: Int = 1, admin: Bool = false, expires: Timestamp? = nil
-  )
-    -> Token
-  {
-    Token(
-      id: sampleID(number), userID: sampleID(user), admin: admin, name: nil, createdAt: now,
-      expiresAt: expires)
-  }
-
   @Test("a token names its user and whether it is staff's; one that is unknown names nobody")
   func caller() throws {
     let test = try TestStore()
     try test.addGroups()
     try test.change { change in
-      try change.insert(Self.token(21), sha256: Self.hash(1))
-      try change.insert(Self.token(22, user: 2, admin: true), sha256: Self.hash(2))
+      try change.insert(Token.sample(21), sha256: Self.hash(1))
+      try change.insert(Token.sample(22, user: 2, isAdmin: true), sha256: Self.hash(2))
     }
     try test.read { snapshot throws in
       #expect(
@@ -140,7 +174,9 @@ struct TokenTests {
   func expiry() throws {
     let test = try TestStore()
     try test.addGroups()
-    try test.change { try $0.insert(Self.token(21, expires: minute(10)), sha256: Self.hash(1)) }
+    var token = Token.sample(21)
+    token["expires_at"] = JSON(minute(10))
+    try test.change { [token] in try $0.insert(token, sha256: Self.hash(1)) }
     let last = Timestamp(milliseconds: minute(10).milliseconds - 1)
     #expect(try test.read(at: last) { try $0.caller(tokenSHA256: Self.hash(1)) } != nil)
     #expect(try test.read(at: minute(10)) { try $0.caller(tokenSHA256: Self.hash(1)) } == nil)
@@ -152,12 +188,13 @@ struct TokenTests {
     let test = try TestStore()
     try test.addGroups()
     try test.change { change in
-      try change.insert(Self.token(21), sha256: Self.hash(1))
-      try change.insert(Self.token(22), sha256: Self.hash(2))
+      try change.insert(Token.sample(21), sha256: Self.hash(1))
+      try change.insert(Token.sample(22), sha256: Self.hash(2))
     }
-    try test.change(at: minute(1)) { try $0.revoke(sampleID(21)) }
-    try test.change(at: minute(2)) { try $0.revoke(sampleID(21)) }
-    try test.change(at: minute(3)) { try $0.revoke(sampleID(99)) }
+    try test.change(at: minute(1)) { try $0.revokeToken(sampleID(21)) }
+    try test.change(at: minute(2)) { try $0.revokeToken(sampleID(21)) }
+    #expect(
+      refusal { try test.change(at: minute(3)) { try $0.revokeToken(sampleID(99)) } } == .notFound)
     try test.read { snapshot throws in
       #expect(try snapshot.caller(tokenSHA256: Self.hash(1)) == nil)
       #expect(try snapshot.caller(tokenSHA256: Self.hash(2)) != nil)
@@ -171,11 +208,9 @@ struct TokenTests {
   func disabled() throws {
     let test = try TestStore()
     try test.addGroups()
-    try test.change { try $0.insert(Self.token(21, admin: true), sha256: Self.hash(1)) }
+    try test.change { try $0.insert(Token.sample(21, isAdmin: true), sha256: Self.hash(1)) }
     for disabled in [true, false] {
-      var user = User.sample(1)
-      user.disabled = disabled
-      try test.change { [user] in try $0.put(user) }
+      try test.change { try $0.putUser(1, ["disabled": .bool(disabled)]) }
       #expect(
         try test.read { try $0.caller(tokenSHA256: Self.hash(1)) == nil } == disabled)
     }
@@ -187,10 +222,10 @@ struct TokenTests {
     try test.addGroups()
     var tokens: [Token] = []
     for number in 21...24 {
-      var token = Self.token(
-        number, user: number - 20, admin: number == 22, expires: minute(number))
-      token.name = number == 23 ? nil : "name \(number)"
-      token.createdAt = minute(number / 2)
+      var token = Token.sample(number, user: number - 20, isAdmin: number == 22)
+      token["expires_at"] = JSON(minute(number))
+      token["name"] = number == 23 ? .null : .string("name \(number)")
+      token["created_at"] = JSON(minute(number / 2))
       tokens.append(token)
     }
     try test.change { [tokens] change in
@@ -201,5 +236,46 @@ struct TokenTests {
     // 22 and 23 share their time; the greater ID is first.
     #expect(try test.read { try $0.tokens() } == [tokens[3], tokens[2], tokens[1], tokens[0]])
     #expect(try test.read { try $0.token(sampleID(22)) } == tokens[1])
+  }
+
+  @Test(
+    "a new token is one of its user, for 90 days if nothing else is said; its secret is not shown")
+  func creation() throws {
+    let test = try TestStore()
+    try test.addGroups()
+    let bodies: [(JSON, expiresAt: JSON, name: JSON)] = [
+      ([:], JSON(now.adding(days: 90)), .null),
+      (["expires_at": .null, "name": " laptop "], .null, "laptop"),
+      (["expires_at": JSON(minute(1))], JSON(minute(1)), .null),
+    ]
+    for (index, (json, expiresAt, name)) in bodies.enumerated() {
+      let hash = Self.hash(UInt8(index))
+      let id = try test.change { change in
+        let body = change.body(json, Table.tokens.fields, isNew: true)
+        return try change.createToken(
+          for: sampleID(1), isAdmin: index == 1, sha256: hash, body)
+      }
+      try test.read { snapshot throws in
+        #expect(
+          try snapshot.caller(tokenSHA256: hash)
+            == Caller(userID: sampleID(1), isStaff: index == 1))
+        #expect(
+          try shown(snapshot.tokenView(id)) == [
+            "id": JSON(id), "user_id": JSON(sampleID(1)), "name": name, "expires_at": expiresAt,
+            "created_at": JSON(now),
+          ])
+      }
+    }
+    let past = refusal {
+      try test.change { change in
+        let body = change.body(["expires_at": JSON(now)], Table.tokens.fields, isNew: true)
+        return try change.createToken(
+          for: sampleID(1), isAdmin: false, sha256: Self.hash(9), body)
+      }
+    }
+    #expect(
+      past
+        == .validation([FieldError(.pointer("/expires_at"), .inPast, "Must be in the future.")]))
+    #expect(try test.number("SELECT count(*) FROM tokens") == 3)
   }
 }

@@ -1,5 +1,6 @@
 import Domain
 import Foundation
+import JSON
 import Testing
 
 @testable import SQLite
@@ -28,17 +29,14 @@ struct CheckTests {
       try change.insert(Partner.sample(21, in: [.MN, .WI], name: "Needle"))
       try change.insert(Referral.sample(31))
       try change.record(
-        "referral.requested", .referral, sampleID(31).text,
+        "referral.requested", .referral, sampleID(31),
         changes: #"{"status":{"from":null,"to":"pending"}}"#)
     }
     // After 600 minutes: 4 tenths of a day.
     try test.change(at: minute(600)) { change in
-      var referral = try #require(try change.referral(sampleID(31))).referral
-      referral.partnerID = sampleID(21)
-      try change.update(referral.moved(to: .matched, at: change.now))
-      try change.record(
-        "referral.matched", .referral, sampleID(31).text,
-        changes: #"{"status":{"from":"pending","to":"matched"}}"#)
+      try change.perform(
+        .match(sampleID(21)), on: try #require(try change.referral(sampleID(31))),
+        partner: try change.partner(sampleID(21)))
     }
     #expect(try test.findings() == [])
     test.store.close()
@@ -215,7 +213,11 @@ struct CheckTests {
   @Test("tells what it looks at, and changes nothing")
   func progress() throws {
     let test = try TestStore()
-    try test.change { try $0.insert(Partner.sample(21)) }
+    try test.change {
+      _ = try $0.createPartner([
+        "type": "attorney", "company_name": "Company", "email": "partner@example.com",
+      ])
+    }
     let before = try test.number("SELECT max(number) FROM events")
     var steps: [String] = []
     #expect(try test.store.check(now: now) { steps.append($0) } == [])

@@ -1,4 +1,5 @@
 import Domain
+import JSON
 import Testing
 
 @testable import SQLite
@@ -16,26 +17,44 @@ extension TestStore {
     try change { change in for partner in partners { try change.insert(partner) } }
   }
 
-  /// Changes a partner as the service does.
-  fileprivate func edit(_ number: Int, _ body: @escaping @Sendable (inout Partner) -> Void) throws {
+  /// Changes a partner's fields as the service does.
+  fileprivate func edit(_ number: Int, _ json: JSON) throws {
+    try change { try $0.updatePartner(number, json) }
+  }
+
+  /// Moves a partner along its life cycle as the service does.
+  fileprivate func move(_ number: Int, to status: PartnerStatus) throws {
+    try change { try $0.movePartner(number, to: status) }
+  }
+
+  /// Changes a partner's row in one step, whatever the life cycle says.
+  fileprivate func replace(_ number: Int, _ body: @escaping @Sendable (inout Partner) -> Void)
+    throws
+  {
     try change { change in
-      let old = try #require(try change.partner(sampleID(number)))
-      var new = old
-      body(&new)
-      try change.update(old, to: new)
+      var partner = try #require(try change.partner(sampleID(number)))
+      body(&partner)
+      try change.update(partner)
     }
   }
 
   fileprivate func pin(_ status: CoverageStatus?, _ state: StateCode) throws {
-    try change { try $0.pin(status, on: try $0.coverage(state, .attorney)) }
+    try change { try $0.pinCoverage(state, .attorney, to: status) }
   }
 
-  /// The coverage events: subject, actor and changes.
+  /// The coverage events that nobody pinned: subject, actor and changes.
   fileprivate func coverageEvents() throws -> [String] {
-    try read { try $0.events(after: 0, PageRequest(limit: 100)) }.items
-      .filter { $0.kind == "coverage.status_changed" }
-      .map { "\($0.subjectID) \($0.actor == nil ? "system" : "someone") \($0.changes)" }
+    try texts(
+      """
+      SELECT subject_id || iif(actor_id IS NULL, ' system ', ' someone ') || changes FROM events
+      WHERE kind = 'coverage.status_changed' ORDER BY number
+      """)
   }
+}
+
+/// How a partner stops to serve Minnesota as an attorney.
+private enum Departure: CaseIterable {
+  case inactive, removed, elsewhere, otherType
 }
 
 @Suite("Coverage")
@@ -82,16 +101,16 @@ struct CoverageTests {
       .sample(4, .removed))
     #expect(try test.coverage(.MN) == "coming_soon 0")
     #expect(try test.coverageEvents() == [])
-    try test.edit(1) { $0.status = .active }
+    try test.move(1, to: .active)
     #expect(try test.coverage(.MN) == "available 1")
     #expect(try test.coverage(.WI) == "available 1")
     #expect(try test.coverage(.MN, .lender) == "coming_soon 0")
-    try test.edit(2) { $0.status = .active }
+    try test.move(2, to: .active)
     #expect(try test.coverage(.MN) == "available 2")
-    try test.edit(1) { $0.status = .inactive }
+    try test.move(1, to: .inactive)
     #expect(try test.coverage(.MN) == "available 1")
     #expect(try test.coverage(.WI) == "coming_soon 0", "there was a partner once")
-    try test.edit(2) { $0.status = .removed }
+    try test.move(2, to: .removed)
     #expect(try test.coverage(.MN) == "coming_soon 0")
     #expect(
       try test.coverageEvents() == [
@@ -107,7 +126,13 @@ struct CoverageTests {
   func activeFromTheStart() throws {
     let test = try TestStore()
     try test.addGroups()
-    try test.change(by: sampleID(1)) { try $0.insert(Partner.sample(20, in: [.TX, .WI])) }
+    let id = try test.change(by: sampleID(1)) {
+      try $0.createPartner([
+        "type": "attorney", "status": "active", "company_name": "C", "email": "c@example.com",
+        "service_areas": ["WI", "TX"], "agreement_signed_at": JSON(now),
+      ])
+    }
+    #expect(try test.read { try $0.partner(id) }?.serviceAreas == [.WI, .TX])
     #expect(try test.coverage(.TX) == "available 1")
     #expect(try test.coverage(.WI) == "available 1")
     #expect(
@@ -121,7 +146,7 @@ struct CoverageTests {
   func areas() throws {
     let test = try TestStore()
     try test.add(.sample(1, in: [.MN, .WI]))
-    try test.edit(1) { $0.serviceAreas = [.CA, .WI, .IA] }
+    try test.edit(1, ["service_areas": ["CA", "WI", "IA"]])
     #expect(try test.coverage(.MN) == "coming_soon 0")
     #expect(try test.coverage(.WI) == "available 1")
     #expect(try test.coverage(.CA) == "available 1")
@@ -129,7 +154,7 @@ struct CoverageTests {
     #expect(
       try test.texts("SELECT state_code FROM partner_areas ORDER BY state_code")
         == ["CA", "IA", "WI"])
-    try test.edit(1) { $0.serviceAreas = [.WI, .IA, .CA] }
+    try test.edit(1, ["service_areas": ["WI", "IA", "CA"]])
     #expect(try test.read { try $0.partner(sampleID(1)) }?.serviceAreas == [.WI, .IA, .CA])
     #expect(try test.coverage(.WI) == "available 1")
     #expect(try test.findings() == [])
@@ -139,16 +164,16 @@ struct CoverageTests {
   func statusAndAreas() throws {
     let test = try TestStore()
     try test.add(.sample(1, .inactive, in: [.MN, .WI]))
-    try test.edit(1) {
+    try test.replace(1) {
       $0.status = .active
-      $0.serviceAreas = [.WI, .CA]
+      $0["service_areas"] = ["WI", "CA"]
     }
     #expect(
       try ["MN", "WI", "CA"].map { try test.coverage(StateCode($0)!) }
         == ["coming_soon 0", "available 1", "available 1"])
-    try test.edit(1) {
+    try test.replace(1) {
       $0.status = .inactive
-      $0.serviceAreas = [.MN, .CA]
+      $0["service_areas"] = ["MN", "CA"]
     }
     #expect(
       try ["MN", "WI", "CA"].map { try test.coverage(StateCode($0)!) }
@@ -160,12 +185,12 @@ struct CoverageTests {
   func type() throws {
     let test = try TestStore()
     try test.add(.sample(1), .sample(2))
-    try test.edit(1) { $0.type = .lender }
+    try test.edit(1, ["type": "lender"])
     #expect(try test.coverage(.MN) == "available 1")
     #expect(try test.coverage(.MN, .lender) == "available 1")
-    try test.edit(2) {
-      $0.type = .title
-      $0.serviceAreas = [.WI]
+    try test.replace(2) {
+      $0["type"] = "title"
+      $0["service_areas"] = ["WI"]
       $0.status = .inactive
     }
     #expect(try test.coverage(.MN) == "coming_soon 0")
@@ -179,7 +204,7 @@ struct CoverageTests {
     let test = try TestStore()
     try test.add(.sample(1, in: [.MN, .WI]))
     let events = try test.coverageEvents()
-    try test.edit(1) { $0.companyName = "Zenith" }
+    try test.edit(1, ["company_name": "Zenith"])
     #expect(try test.texts("SELECT company_name FROM partner_areas") == ["Zenith", "Zenith"])
     #expect(try test.coverage(.MN) == "available 1")
     #expect(try test.coverageEvents() == events)
@@ -221,7 +246,7 @@ struct CoverageTests {
     try test.pin(nil, .MN)
     #expect(try test.coverage(.MN) == "available 1")
     try test.pin(.comingSoon, .MN)
-    try test.edit(1) { $0.status = .inactive }
+    try test.move(1, to: .inactive)
     #expect(try test.coverage(.MN) == "coming_soon 0/coming_soon")
     try test.pin(nil, .MN)
     #expect(try test.coverage(.MN) == "coming_soon 0")
@@ -231,21 +256,30 @@ struct CoverageTests {
   @Test("the schema itself pins nothing to available without a partner")
   func pinnedAtNone() throws {
     let test = try TestStore()
-    #expect(throws: SQLiteError.self) { try test.pin(.available, .MN) }
+    #expect(refusal { try test.pin(.available, .MN) } == .conflict(.noActivePartner))
+    #expect(throws: SQLiteError.self) {
+      try test.run(
+        """
+        UPDATE service_area_coverage SET pinned_status = 'available'
+        WHERE state_code = 'MN' AND partner_type = 'attorney'
+        """)
+    }
     #expect(try test.coverage(.MN) == "coming_soon 0")
   }
 
   @Test(
     "a pin to available ends when the count reaches 0, however it does",
-    arguments: [
-      { $0.status = .inactive }, { $0.status = .removed }, { $0.serviceAreas = [.WI] },
-      { $0.type = .lender },
-    ] as [@Sendable (inout Partner) -> Void])
-  func pinEnds(edit: @escaping @Sendable (inout Partner) -> Void) throws {
+    arguments: Departure.allCases)
+  private func pinEnds(departure: Departure) throws {
     let test = try TestStore()
     try test.add(.sample(1))
     try test.pin(.available, .MN)
-    try test.edit(1, edit)
+    switch departure {
+    case .inactive: try test.move(1, to: .inactive)
+    case .removed: try test.move(1, to: .removed)
+    case .elsewhere: try test.edit(1, ["service_areas": ["WI"]])
+    case .otherType: try test.edit(1, ["type": "lender"])
+    }
     #expect(try test.coverage(.MN) == "coming_soon 0")
     #expect(
       try test.coverageEvents().last(where: { $0.hasPrefix("MN/attorney") }) == """
@@ -269,16 +303,16 @@ struct CoverageTests {
     let test = try TestStore()
     try test.add(.sample(1, in: [.MN, .WI]), .sample(2))
     try test.pin(.available, .MN)
-    try test.edit(2) { $0.status = .inactive }
+    try test.move(2, to: .inactive)
     #expect(try test.coverage(.MN) == "available 1/available")
-    try test.edit(1) { $0.serviceAreas = [.CA, .MN] }
+    try test.edit(1, ["service_areas": ["CA", "MN"]])
     #expect(try test.coverage(.MN) == "available 1/available")
-    try test.edit(1) { $0.companyName = "Another Name" }
+    try test.edit(1, ["company_name": "Another Name"])
     #expect(try test.coverage(.MN) == "available 1/available")
-    try test.edit(1) { $0.serviceAreas = [.MN] }
+    try test.edit(1, ["service_areas": ["MN"]])
     #expect(try test.coverage(.MN) == "available 1/available")
-    try test.edit(2) { $0.status = .active }
-    try test.edit(1) { $0.type = .cpa }
+    try test.move(2, to: .active)
+    try test.edit(1, ["type": "cpa"])
     #expect(try test.coverage(.MN) == "available 1/available")
     #expect(try test.findings() == [])
   }
@@ -302,16 +336,20 @@ struct CoverageTests {
         partners.append(partner)
       } else {
         let index = partners.indices.randomElement(using: &generator)!
-        let old = partners[index]
-        var new = old
+        var new = partners[index]
         switch Int.random(in: 0..<4, using: &generator) {
         case 0: new.status = status
-        case 1: new.serviceAreas = areas
-        case 2: new.type = type
-        default: (new.status, new.serviceAreas, new.type) = (status, areas, type)
+        case 1: new["service_areas"] = JSON(areas)
+        case 2: new.set("type", type)
+        default:
+          new.status = status
+          new["service_areas"] = JSON(areas)
+          new.set("type", type)
         }
-        if new.status == .active && new.serviceAreas.isEmpty { new.serviceAreas = [.TX] }
-        try test.change { [new] in try $0.update(old, to: new) }
+        if new.status == .active && new.serviceAreas.isEmpty {
+          new["service_areas"] = ["TX"]
+        }
+        try test.change { [new] in try $0.update(new) }
         partners[index] = new
       }
       for state in states {

@@ -1,5 +1,6 @@
 import Domain
 import Foundation
+import JSON
 import Testing
 
 @testable import SQLite
@@ -9,13 +10,13 @@ extension TestStore {
   fileprivate func record(_ count: Int, of subject: Int = 50) throws {
     for _ in 0..<count {
       try change {
-        try $0.record("user.updated", .user, sampleID(subject).text, changes: "{}")
+        try $0.record("user.updated", .user, sampleID(subject), changes: "{}")
       }
     }
   }
 
-  fileprivate func numbers() throws -> [Int] {
-    try read { try $0.events(after: 0, PageRequest(limit: 100)) }.items.map(\.number)
+  fileprivate func numbers() throws -> [JSON?] {
+    try read { try $0.events(after: 0, PageRequest(limit: 100)) }.numbers
   }
 }
 
@@ -27,32 +28,37 @@ struct EventTests {
     try test.addGroups()
     try test.change(at: minute(3), by: sampleID(1)) { change in
       try change.record(
-        "partner.updated", .partner, sampleID(20).text,
+        "partner.updated", .partner, sampleID(20),
         changes: #"{"notes":{"from":null,"to":"é \"x\""}}"#, note: "why\nnot")
       try change.record("coverage.status_changed", .coverage, "MN/cpa", changes: "{}", actor: nil)
       try change.record(
         "user.updated", .user, sampleID(2).text, changes: "{}", note: nil, actor: sampleID(2))
     }
-    try test.change { change in
-      var user = User.sample(1)
-      user.name = "Renamed"
-      try change.put(user)
-    }
+    try test.run("UPDATE users SET name = 'Renamed' WHERE id = ?", sampleID(1).text)
     let events = try test.read { try $0.events(after: 0, PageRequest()) }.items
     #expect(
       events == [
-        Event(
-          number: 1, at: minute(3), actor: (sampleID(1), "Renamed"), subjectKind: .partner,
-          subjectID: sampleID(20).text, kind: "partner.updated",
-          changes: #"{"notes":{"from":null,"to":"é \"x\""}}"#, note: "why\nnot"),
-        Event(
-          number: 2, at: minute(3), actor: nil, subjectKind: .coverage, subjectID: "MN/cpa",
-          kind: "coverage.status_changed", changes: "{}", note: nil),
-        Event(
-          number: 3, at: minute(3), actor: (sampleID(2), "User 2"), subjectKind: .user,
-          subjectID: sampleID(2).text, kind: "user.updated", changes: "{}", note: nil),
+        [
+          "number": 1, "at": JSON(minute(3)),
+          "actor": ["id": JSON(sampleID(1)), "name": "Renamed"],
+          "subject": ["kind": "partner", "id": JSON(sampleID(20))], "kind": "partner.updated",
+          "changes": ["notes": ["from": .null, "to": "é \"x\""]], "note": "why\nnot",
+        ],
+        [
+          "number": 2, "at": JSON(minute(3)), "actor": .null,
+          "subject": ["kind": "coverage", "id": "MN/cpa"], "kind": "coverage.status_changed",
+          "changes": [:], "note": .null,
+        ],
+        [
+          "number": 3, "at": JSON(minute(3)),
+          "actor": ["id": JSON(sampleID(2)), "name": "User 2"],
+          "subject": ["kind": "user", "id": JSON(sampleID(2))], "kind": "user.updated",
+          "changes": [:], "note": .null,
+        ],
       ])
-    #expect(events.map { $0.actor?.name } == ["Renamed", nil, "User 2"])
+    #expect(
+      try test.texts("SELECT changes FROM events WHERE number = 1")
+        == [#"{"notes":{"from":null,"to":"é \"x\""}}"#])
   }
 
   @Test("everything that happened, oldest first, in pages and after a number")
@@ -60,40 +66,40 @@ struct EventTests {
     let test = try TestStore()
     try test.record(7)
     var page = try test.read { try $0.events(after: 0, PageRequest(limit: 3)) }
-    #expect(page.items.map(\.number) == [1, 2, 3])
+    #expect(page.numbers == [1, 2, 3])
     try test.record(1)
     page = try test.read { try $0.events(after: 0, PageRequest(limit: 3, after: page.next)) }
-    #expect(page.items.map(\.number) == [4, 5, 6])
+    #expect(page.numbers == [4, 5, 6])
     page = try test.read { try $0.events(after: 0, PageRequest(limit: 3, after: page.next)) }
-    #expect(page.items.map(\.number) == [7, 8])
+    #expect(page.numbers == [7, 8])
     #expect(page.next == nil)
     page = try test.read { try $0.events(after: 5, PageRequest(limit: 2)) }
-    #expect(page.items.map(\.number) == [6, 7])
+    #expect(page.numbers == [6, 7])
     page = try test.read { try $0.events(after: 5, PageRequest(limit: 2, after: page.next)) }
-    #expect(page.items.map(\.number) == [8])
+    #expect(page.numbers == [8])
     #expect(try test.read { try $0.events(after: 8, PageRequest()) }.items.isEmpty)
   }
 
-  @Test("what happened to one thing, newest first")
+  @Test("what happened to one resource, newest first")
   func history() throws {
     let test = try TestStore()
     try test.record(3, of: 50)
     try test.record(2, of: 51)
     try test.record(2, of: 50)
     var page = try test.read { try $0.events(of: .user, sampleID(50), PageRequest(limit: 2)) }
-    #expect(page.items.map(\.number) == [7, 6])
+    #expect(page.numbers == [7, 6])
     try test.record(1, of: 50)
     page = try test.read {
       try $0.events(of: .user, sampleID(50), PageRequest(limit: 2, after: page.next))
     }
-    #expect(page.items.map(\.number) == [3, 2])
+    #expect(page.numbers == [3, 2])
     page = try test.read {
       try $0.events(of: .user, sampleID(50), PageRequest(limit: 2, after: page.next))
     }
-    #expect(page.items.map(\.number) == [1])
+    #expect(page.numbers == [1])
     #expect(page.next == nil)
     #expect(try test.read { try $0.events(of: .user, sampleID(52), PageRequest()) }.items.isEmpty)
-    // A thing of another kind may have the same ID.
+    // A resource of another kind may have the same ID.
     #expect(
       try test.read { try $0.events(of: .partner, sampleID(50), PageRequest()) }.items.isEmpty)
   }
@@ -112,23 +118,55 @@ struct EventTests {
   @Test("the timeline is when a request got each status; other changes are not in it")
   func timeline() throws {
     let test = try TestStore()
+    try test.addGroups()
+    try test.change { change in
+      try change.insert(Partner.sample(21))
+      for (number, group) in [(31, 11), (32, 12), (33, 13)] {
+        try change.insert(Referral.sample(number, group: group, .introSent, partner: 21))
+      }
+    }
     let changes = [
       #"{"status":{"from":null,"to":"pending"},"partner_type":{"from":null,"to":"cpa"}}"#,
       #"{"context":{"from":{},"to":{"state":"MN"}}}"#,
       #"{"status":{"from":"pending","to":"matched"}}"#,
       #"{"partner_id":{"from":"a","to":"b"}}"#,
-      #"{"status":{"from":"matched","to":"pending"}}"#,
+      #"{"status":{"from":"matched","to":"intro_sent"}}"#,
+      #"{"status":{"from":"intro_sent","to":"pending"}}"#,
+      #"{"status":{"from":"pending","to":"intro_sent"}}"#,
+      #"{"outcome_notes":{"from":null,"to":"n"}}"#,
+      #"{"status":{"from":"intro_sent","to":"connected"}}"#,
     ]
     for (index, changes) in changes.enumerated() {
       try test.change(at: minute(index)) {
-        try $0.record("referral.updated", .referral, sampleID(31).text, changes: changes)
-        try $0.record("referral.updated", .referral, sampleID(32).text, changes: changes)
+        try $0.record("referral.updated", .referral, sampleID(31), changes: changes)
+        try $0.record("referral.updated", .referral, sampleID(32), changes: changes)
+        // Another kind of resource may have the same ID.
+        try $0.record("user.updated", .user, sampleID(31), changes: changes)
       }
     }
-    let timeline = try test.read { try $0.timeline(of: sampleID(31)) }
-    #expect(timeline.map(\.status) == [.pending, .matched, .pending])
-    #expect(timeline.map(\.at) == [minute(0), minute(2), minute(4)])
-    #expect(try test.read { try $0.timeline(of: sampleID(33)) }.isEmpty)
+    let steps: [JSON] = [
+      ["status": "pending", "at": JSON(minute(0))], ["status": "matched", "at": JSON(minute(2))],
+      ["status": "intro_sent", "at": JSON(minute(4))],
+      ["status": "pending", "at": JSON(minute(5))],
+      ["status": "intro_sent", "at": JSON(minute(6))],
+      ["status": "connected", "at": JSON(minute(8))],
+    ]
+    try test.read { snapshot throws in
+      for number in [31, 32] {
+        let (id, group) = (sampleID(number), sampleID(number - 20))
+        #expect(
+          try shown(snapshot.referral(id, seenBy: .staff))["timeline"] == .array(steps))
+        #expect(
+          try shown(snapshot.referral(id, ofGroup: group, seenBy: .member))["timeline"]
+            == .array(steps))
+        // What was before the last introduction is not the partner's.
+        #expect(
+          try shown(snapshot.referral(id, ofPartner: sampleID(21)))["timeline"]
+            == .array(Array(steps.suffix(2))))
+      }
+      #expect(try shown(snapshot.referral(sampleID(33), seenBy: .staff))["timeline"] == [])
+      #expect(try shown(snapshot.referral(sampleID(33), ofPartner: sampleID(21)))["timeline"] == [])
+    }
   }
 
   @Test("a change that is undone leaves no event")
@@ -138,7 +176,7 @@ struct EventTests {
     try test.record(1)
     #expect(throws: Undo.self) {
       try test.change { (change) -> Void in
-        try change.record("user.updated", .user, sampleID(1).text, changes: "{}")
+        try change.record("user.updated", .user, sampleID(1), changes: "{}")
         throw Undo()
       }
     }
@@ -182,13 +220,13 @@ struct LossTests {
     defer { store.close() }
     for _ in 0..<count {
       try store.write(now: now, actor: nil) {
-        try $0.record("user.updated", .user, sampleID(1).text, changes: "{}")
+        try $0.record("user.updated", .user, sampleID(1), changes: "{}")
       }
     }
   }
 
-  private static func events(_ store: Store) throws -> [Event] {
-    try store.read(now: now) { try $0.events(after: 0, PageRequest(limit: 100)).items }
+  private static func events(_ store: Store) throws -> Page {
+    try store.read(now: now) { try $0.events(after: 0, PageRequest(limit: 100)) }
   }
 
   @Test("nothing is lost in a database that was closed or is open")
@@ -200,7 +238,7 @@ struct LossTests {
     defer { store.close() }
     #expect(store.lostEvents == nil)
     try store.acceptLoss(now: now)
-    #expect(try Self.events(store).count == 2)
+    #expect(try Self.events(store).items.count == 2)
     #expect(try store.check(now: now) == [])
   }
 
@@ -223,15 +261,16 @@ struct LossTests {
       #expect(store.lostEvents == nil)
       #expect(try store.check(now: now) == [])
       try store.write(now: now, actor: nil) {
-        try $0.record("user.updated", .user, sampleID(1).text, changes: "{}")
+        try $0.record("user.updated", .user, sampleID(1), changes: "{}")
       }
       let events = try Self.events(store)
-      #expect(events.map(\.number) == [1, 2, 6, 7], "no number is given again")
+      #expect(events.numbers == [1, 2, 6, 7], "no number is given again")
       #expect(
-        events[2]
-          == Event(
-            number: 6, at: minute(1), actor: nil, subjectKind: .database, subjectID: "events",
-            kind: "database.events_lost", changes: #"{"number":{"from":5,"to":2}}"#, note: nil))
+        events.items[2] == [
+          "number": 6, "at": JSON(minute(1)), "actor": .null,
+          "subject": ["kind": "database", "id": "events"], "kind": "database.events_lost",
+          "changes": ["number": ["from": 5, "to": 2]], "note": .null,
+        ])
     }
     let store = try Store(path: folder.database)
     defer { store.close() }
@@ -264,6 +303,6 @@ struct LossTests {
     let lost = try #require(store.lostEvents)
     #expect(lost == (expected: 2, found: 0))
     try store.acceptLoss(now: now)
-    #expect(try Self.events(store).map(\.number) == [3])
+    #expect(try Self.events(store).numbers == [3])
   }
 }

@@ -1,4 +1,5 @@
 import Domain
+import JSON
 import Testing
 
 @testable import Store
@@ -6,11 +7,11 @@ import Testing
 /// Walks a list to its end, page by page.
 ///
 /// - Parameter between: Called after each page but the last.
-private func walk<Item>(
-  limit: Int, page: (PageRequest) throws -> Page<Item>, between: () throws -> Void
-) throws -> [Item] {
+private func walk(
+  limit: Int, page: (PageRequest) throws -> Page, between: () throws -> Void
+) throws -> [JSON] {
   var request = PageRequest(limit: limit)
-  var items: [Item] = []
+  var items: [JSON] = []
   while true {
     let page = try page(request)
     #expect(page.items.count <= limit)
@@ -23,13 +24,12 @@ private func walk<Item>(
 }
 
 /// Whether two lists are the same but for what one of them has more, which must be in its place.
-private func expect<Item>(
-  _ walked: [Item], _ expected: [Item], _ id: (Item) -> ID, isOrdered: (Item, Item) -> Bool,
-  _ comment: String
+private func expect<Item: Resource>(
+  _ walked: [Item], _ expected: [Item], isOrdered: (Item, Item) -> Bool, _ comment: String
 ) {
-  let known = Set(expected.map(id))
-  #expect(walked.map(id).filter(known.contains) == expected.map(id), "\(comment)")
-  #expect(Set(walked.map(id)).count == walked.count, "\(comment): shown twice")
+  let known = Set(expected.map(\.id))
+  #expect(walked.map(\.id).filter(known.contains) == expected.map(\.id), "\(comment)")
+  #expect(Set(walked.map(\.id)).count == walked.count, "\(comment): shown twice")
   for (left, right) in zip(walked, walked.dropFirst()) {
     #expect(isOrdered(left, right), "\(comment): out of order")
   }
@@ -49,7 +49,7 @@ private struct ReferralCase: Sendable, CustomTestStringConvertible {
   func keeps(_ referral: Referral) -> Bool {
     (filter.statuses.isEmpty || filter.statuses.contains(referral.status))
       && (filter.types.isEmpty || filter.types.contains(referral.partnerType))
-      && (filter.states.isEmpty || filter.states.contains { $0 == referral.context.state })
+      && (filter.states.isEmpty || filter.states.contains { $0 == referral.state })
       && (filter.groupID == nil || filter.groupID == referral.groupID)
       && (filter.partnerID == nil || filter.partnerID == referral.partnerID)
       && (filter.requestedBy == nil || filter.requestedBy == referral.requestedBy)
@@ -78,8 +78,8 @@ private struct Referrals {
     var referral = Referral.sample(
       100 + all.count, group: group, status, type, state: state, partner: partner)
     if status == .cancelled && Bool.random(using: &generator) { referral.introSentAt = now }
-    referral.requestedBy = sampleID(Int.random(in: 1...3, using: &generator))
-    referral.createdAt = minute(Int.random(in: 0..<8, using: &generator))
+    referral["requested_by"] = JSON(sampleID(Int.random(in: 1...3, using: &generator)))
+    referral["created_at"] = JSON(minute(Int.random(in: 0..<8, using: &generator)))
     referral.updatedAt = minute(Int.random(in: 0..<8, using: &generator))
     all.append(referral)
     return referral
@@ -154,8 +154,13 @@ struct ListTests {
     try test.addGroups()
     var referrals = Referrals(seed: 7)
     let rows = (0..<48).map { _ in referrals.next() }
+    let partners = (21...23).map { number in
+      var partner = Partner.sample(number)
+      partner["contact_name"] = .string("Contact \(number)")
+      return partner
+    }
     try test.change { change in
-      for number in 21...23 { try change.insert(Partner.sample(number)) }
+      for partner in partners { try change.insert(partner) }
       for referral in rows { try change.insert(referral) }
     }
     for sort in ReferralFilter.Sort.allCases {
@@ -172,21 +177,31 @@ struct ListTests {
         }
         let expected = referrals.all.filter(trial.keeps).sorted(by: isOrdered)
         var added = 0
-        let walked = try walk(limit: 4) { request in
-          let page = try test.read { try $0.staffReferrals(filter, request) }
-          let others = try test.read { try $0.memberReferrals(filter, request) }
-          #expect(others.items == page.items.map(KnownReferral.init))
-          #expect(others.next == page.next)
-          return Page(items: page.items.map(\.referral), next: page.next)
+        let items = try walk(limit: 4) { request in
+          let page = try test.read { try $0.referrals(filter, request, seenBy: .staff) }
+          for audience in [Audiences.staff, .member, .partner] {
+            let others = try test.read { try $0.referrals(filter, request, seenBy: audience) }
+            #expect(
+              try others.items
+                == page.ids.map { id in
+                  let referral = try #require(referrals.all.first { $0.id == id })
+                  return referral.view(
+                    seenBy: audience, partner: partners.first { $0.id == referral.partnerID })
+                })
+            #expect(others.next == page.next)
+          }
+          return page
         } between: {
           guard added < 3 else { return }
           added += 1
           let referral = referrals.next()
           try test.change { try $0.insert(referral) }
         }
+        let walked = try items.map { item in
+          try #require(referrals.all.first { item["id"] == JSON($0.id) })
+        }
         #expect(walked.allSatisfy(trial.keeps))
-        expect(
-          walked, expected, \.id, isOrdered: isOrdered, "\(sort), \(descending ? "down" : "up")")
+        expect(walked, expected, isOrdered: isOrdered, "\(sort), \(descending ? "down" : "up")")
       }
     }
   }
@@ -208,7 +223,7 @@ struct ListTests {
   @Test("an empty list is one page")
   func empty() throws {
     let test = try TestStore()
-    let page = try test.read { try $0.staffReferrals(ReferralFilter(), PageRequest()) }
+    let page = try test.read { try $0.referrals(ReferralFilter(), PageRequest()) }
     #expect(page.items.isEmpty)
     #expect(page.next == nil)
   }
@@ -225,8 +240,8 @@ struct ListTests {
     var several = ReferralFilter()
     several.statuses = [.pending, .matched]
     try test.read { snapshot throws in
-      #expect(refusal { try snapshot.staffReferrals(ReferralFilter(), request) } == failure)
-      #expect(refusal { try snapshot.staffReferrals(several, request) } == failure)
+      #expect(refusal { try snapshot.referrals(ReferralFilter(), request) } == failure)
+      #expect(refusal { try snapshot.referrals(several, request) } == failure)
       #expect(refusal { try snapshot.partners(PartnerFilter(), request) } == failure)
       #expect(refusal { try snapshot.directory(DirectoryFilter(), request) } == failure)
     }
@@ -237,12 +252,12 @@ struct ListTests {
     let test = try TestStore()
     try test.change { change in for number in 1...5 { try change.insert(Partner.sample(number)) } }
     let first = try test.read { try $0.partners(PartnerFilter(), PageRequest(limit: 2)) }
-    #expect(first.items.map(\.id) == [sampleID(5), sampleID(4)])
+    #expect(first.ids == [sampleID(5), sampleID(4)])
     try test.run("DELETE FROM partners WHERE id = ?", sampleID(4).text)
     let second = try test.read {
       try $0.partners(PartnerFilter(), PageRequest(limit: 2, after: first.next))
     }
-    #expect(second.items.map(\.id) == [sampleID(3), sampleID(2)])
+    #expect(second.ids == [sampleID(3), sampleID(2)])
   }
 }
 
@@ -262,9 +277,9 @@ private struct Partners {
       100 + all.count, Bool.random(using: &generator) ? .active : status,
       PartnerType.allCases.randomElement(using: &generator)!, in: areas.isEmpty ? [.TX] : areas,
       name: names.randomElement(using: &generator)!)
-    partner.contactName = ["Ann Beta", "Bob", nil].randomElement(using: &generator)!
-    partner.notes = ["alpha", nil].randomElement(using: &generator)!
-    partner.createdAt = minute(Int.random(in: 0..<8, using: &generator))
+    partner["contact_name"] = ["Ann Beta", "Bob", .null].randomElement(using: &generator)!
+    partner["notes"] = ["alpha", .null].randomElement(using: &generator)!
+    partner["created_at"] = JSON(minute(Int.random(in: 0..<8, using: &generator)))
     partner.updatedAt = minute(Int.random(in: 0..<8, using: &generator))
     all.append(partner)
     return partner
@@ -274,12 +289,12 @@ private struct Partners {
 extension Partner {
   /// The name as SQLite's NOCASE compares it: ASCII letters alone lose their case.
   fileprivate var nameKey: [UInt8] {
-    companyName.utf8.map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }
+    (self["company_name"].text ?? "").utf8.map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }
   }
 
   /// Whether each word begins one of the fields'.
-  fileprivate func has(_ word: String, in fields: [String?]) -> Bool {
-    fields.compactMap { $0 }.joined(separator: " ").lowercased().split(separator: " ")
+  fileprivate func has(_ word: String, in fields: [String]) -> Bool {
+    fields.compactMap { self[$0].text }.joined(separator: " ").lowercased().split(separator: " ")
       .contains { $0.hasPrefix(word) }
   }
 }
@@ -324,14 +339,20 @@ struct PartnerListTests {
           && (trial.statuses.isEmpty || trial.statuses.contains(partner.status))
           && (trial.states.isEmpty || trial.states.contains(where: partner.serviceAreas.contains))
           && (trial.word.map {
-            partner.has(
-              $0, in: [partner.companyName, partner.contactName, partner.email, partner.notes])
+            partner.has($0, in: ["company_name", "contact_name", "email", "notes"])
           } ?? true)
       },
       page: { snapshot, order, request in
         var filter = filter
         (filter.sort, filter.descending) = order
-        return try snapshot.partners(filter, request)
+        let page = try snapshot.partners(filter, request)
+        for item in page.items {
+          let id = try #require(item["id"]?.text.flatMap { ID($0) })
+          let partner = try #require(try snapshot.partner(id))
+          #expect(item == .object(partner.record.members))
+          #expect(try shown(snapshot.partner(id, seenBy: .staff)) == item)
+        }
+        return page
       },
       isOrdered: { order, left, right in
         switch order.0 {
@@ -357,20 +378,20 @@ struct PartnerListTests {
           && (trial.types.isEmpty || trial.types.contains(partner.type))
           && (trial.states.isEmpty || trial.states.contains(where: partner.serviceAreas.contains))
           && (trial.word.map {
-            partner.has($0, in: [partner.companyName, partner.contactName])
+            partner.has($0, in: ["company_name", "contact_name"])
           } ?? true)
       },
       page: { snapshot, order, request in
         var filter = filter
         (filter.sort, filter.descending) = order
         let page = try snapshot.directory(filter, request)
-        let partners = try page.items.map { profile in
-          let partner = try #require(try snapshot.partner(profile.id))
-          #expect(profile == KnownPartner(partner))
-          #expect(try snapshot.publicProfile(partner.id, body: KnownPartner.init) == profile)
-          return partner
+        for profile in page.items {
+          let id = try #require(profile["id"]?.text.flatMap { ID($0) })
+          let partner = try #require(try snapshot.partner(id))
+          #expect(profile == partner.publicProfile)
+          #expect(try shown(snapshot.publicPartner(id)) == profile)
         }
-        return Page(items: partners, next: page.next)
+        return page
       },
       isOrdered: { order, left, right in
         switch order.0 {
@@ -382,7 +403,7 @@ struct PartnerListTests {
 
   private func walkAll<Sort>(
     orders: [(Sort, Bool)], keeps: (Partner) -> Bool,
-    page: (Snapshot, (Sort, Bool), PageRequest) throws -> Page<Partner>,
+    page: (Snapshot, (Sort, Bool), PageRequest) throws -> Page,
     isOrdered: ((Sort, Bool), Partner, Partner) -> Bool
   ) throws {
     let test = try TestStore()
@@ -397,7 +418,7 @@ struct PartnerListTests {
       }
       let expected = partners.all.filter(keeps).sorted(by: precedes)
       var added = 0
-      let walked = try walk(limit: 5) { request in
+      let items = try walk(limit: 5) { request in
         try test.read { try page($0, order, request) }
       } between: {
         guard added < 3 else { return }
@@ -405,10 +426,12 @@ struct PartnerListTests {
         let partner = partners.next()
         try test.change { try $0.insert(partner) }
       }
+      let walked = try items.map { item in
+        try #require(partners.all.first { item["id"] == JSON($0.id) })
+      }
       #expect(walked.filter { !keeps($0) } == [])
-      expect(
-        walked, expected, \.id, isOrdered: precedes, "\(order.0), \(order.1 ? "down" : "up")")
-      #expect(walked.allSatisfy { partner in partners.all.contains(partner) })
+      expect(walked, expected, isOrdered: precedes, "\(order.0), \(order.1 ? "down" : "up")")
+      for partner in walked { #expect(try test.read { try $0.partner(partner.id) } == partner) }
     }
   }
 }

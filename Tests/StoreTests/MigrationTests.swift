@@ -71,7 +71,7 @@ struct MigrationTests {
     let folder = try TemporaryFolder()
     try Migrator.migrate(path: folder.database)
     let store = try Store(path: folder.database)
-    try store.write(now: now, actor: nil) { try $0.put(User.sample(1)) }
+    try store.write(now: now, actor: nil) { try $0.insert(User.sample(1)) }
     store.close()
     let steps = migrations("ALTER TABLE users ADD COLUMN nickname TEXT")
     #expect(try Migrator.migrate(path: folder.database, migrations: steps).map(\.name) == ["next"])

@@ -1,45 +1,134 @@
 import Domain
+import JSON
 import Testing
 
+@testable import SQLite
 @testable import Store
 
 @Suite("Partners")
 struct PartnerTests {
-  @Test("every field comes back as it was put in")
+  @Test("every field comes back as it was put in, and is shown to whom it concerns")
   func roundTrip() throws {
     let test = try TestStore()
     try test.addGroups()
-    let full = Partner(
-      id: sampleID(20), userID: sampleID(1), type: .cpa, status: .inactive,
-      companyName: "Ünïcode & \"Söhne\"; DROP TABLE partners", contactName: "名前",
-      email: "Office@Example.com", phone: "+1 612 555 0100", website: "https://example.com/?q=1#x",
-      serviceAreas: [.WI, .AK, .MN], coOwnershipCertified: true, agreementSignedAt: minute(-9),
-      invitedBy: sampleID(2), notes: "a\nb\tc", createdAt: minute(-8), updatedAt: minute(-7))
-    let bare = Partner(
-      id: sampleID(21), type: .title, status: .invited, companyName: "B", email: "b@example.com",
-      createdAt: now, updatedAt: now)
-    try test.change { change in
+    var full = Partner.sample(20, .inactive, .cpa, in: [.WI, .AK, .MN])
+    for (name, value) in [
+      "user_id": JSON(sampleID(1)), "company_name": "Ünïcode & \"Söhne\"; DROP TABLE partners",
+      "contact_name": "名前", "email": "Office@Example.com", "phone": "+1 612 555 0100",
+      "website": "https://example.com/?q=1#x", "co_ownership_certified": true,
+      "agreement_signed_at": JSON(minute(-9)), "invited_by": JSON(sampleID(2)), "notes": "a\nb\tc",
+      "created_at": JSON(minute(-8)), "updated_at": JSON(minute(-7)),
+    ] as [String: JSON] {
+      full[name] = value
+    }
+    var bare = Partner.sample(21, .invited, .title, in: [])
+    bare["agreement_signed_at"] = .null
+    try test.change { [full, bare] change in
       try change.insert(full)
       try change.insert(bare)
     }
+    let own = [
+      "id", "type", "status", "company_name", "contact_name", "email", "phone", "website",
+      "service_areas", "co_ownership_certified", "agreement_signed_at", "created_at", "updated_at",
+    ]
     try test.read { snapshot throws in
-      #expect(try snapshot.partner(full.id) == full)
-      #expect(try snapshot.partner(bare.id) == bare)
       #expect(try snapshot.partner(sampleID(22)) == nil)
+      #expect(refusal { try snapshot.partner(sampleID(22), seenBy: .staff) } == .notFound)
+      for partner in [full, bare] {
+        #expect(try snapshot.partner(partner.id) == partner)
+        #expect(
+          try shown(snapshot.partner(partner.id, seenBy: .staff))
+            == partner.view(own + ["user_id", "invited_by", "notes"]))
+        #expect(try shown(snapshot.partner(partner.id, seenBy: .partner)) == partner.view(own))
+        #expect(refusal { try snapshot.publicPartner(partner.id) } == .notFound, "not active")
+      }
     }
-    var changed = Partner(
-      id: bare.id, userID: sampleID(3), type: .lender, status: .active, companyName: "C",
-      contactName: "D", email: "c@example.com", phone: "5551234", website: "http://c.example",
-      serviceAreas: [.DC], coOwnershipCertified: true, agreementSignedAt: now,
-      invitedBy: sampleID(4), notes: "n", createdAt: now, updatedAt: minute(5))
-    try test.change { [changed] in try $0.update(bare, to: changed) }
-    #expect(try test.read { try $0.partner(bare.id) } == changed)
-    let before = changed
-    changed = bare
-    changed.updatedAt = minute(6)
-    try test.change { [changed] in try $0.update(before, to: changed) }
-    #expect(try test.read { try $0.partner(bare.id) } == changed)
+    var changed = Partner.sample(21, .active, .lender, in: [.DC])
+    for (name, value) in [
+      "user_id": JSON(sampleID(3)), "contact_name": "D", "phone": "5551234",
+      "website": "http://c.example", "co_ownership_certified": true,
+      "invited_by": JSON(sampleID(4)), "notes": "n", "updated_at": JSON(minute(5)),
+    ] as [String: JSON] {
+      changed[name] = value
+    }
+    try test.change { [changed] in try $0.update(changed) }
+    try test.read { snapshot throws in
+      #expect(try snapshot.partner(bare.id) == changed)
+      #expect(try shown(snapshot.publicPartner(bare.id)) == changed.publicProfile)
+    }
+    bare.updatedAt = minute(6)
+    try test.change { [bare] in try $0.update(bare) }
+    #expect(try test.read { try $0.partner(bare.id) } == bare)
     #expect(try test.findings() == [])
+  }
+
+  @Test("a new partner has what was given, and else what a new one begins with")
+  func creation() throws {
+    let test = try TestStore()
+    try test.addGroups()
+    let id = try test.change(by: sampleID(1)) {
+      try $0.createPartner(["type": "title", "company_name": "B", "email": "b@example.com"])
+    }
+    var expected = Partner.sample(1, .invited, .title, in: [], name: "B")
+    expected.set("id", id)
+    expected["email"] = "b@example.com"
+    expected["agreement_signed_at"] = .null
+    expected["invited_by"] = JSON(sampleID(1))
+    #expect(try test.read { try $0.partner(id) } == expected)
+    #expect(
+      try test.texts("SELECT kind || ' ' || subject_id || ' ' || changes FROM events") == [
+        """
+        partner.created \(id) {"type":{"from":null,"to":"title"},\
+        "status":{"from":null,"to":"invited"},"company_name":{"from":null,"to":"B"},\
+        "email":{"from":null,"to":"b@example.com"},"service_areas":{"from":null,"to":[]},\
+        "co_ownership_certified":{"from":null,"to":false},\
+        "invited_by":{"from":null,"to":"\(sampleID(1))"}}
+        """
+      ])
+  }
+
+  @Test("a partner that leaves active gives its matched requests back, and those alone")
+  func givesBack() throws {
+    let test = try TestStore()
+    try test.addGroups()
+    try test.change { change in
+      for number in 21...22 { try change.insert(Partner.sample(number)) }
+      try change.insert(Referral.sample(31, group: 11, .matched, partner: 21))
+      try change.insert(Referral.sample(32, group: 12, .matched, partner: 21))
+      try change.insert(Referral.sample(33, group: 13, .introSent, partner: 21))
+      try change.insert(Referral.sample(34, group: 14, .matched, partner: 22))
+    }
+    try test.change(at: minute(1), by: sampleID(1)) { try $0.movePartner(21, to: .inactive) }
+    #expect(
+      try test.texts(
+        "SELECT status || ' ' || ifnull(partner_id, '-') FROM referral_requests ORDER BY id") == [
+          "pending -", "pending -", "intro_sent \(sampleID(21))", "matched \(sampleID(22))",
+        ])
+    #expect(
+      try test.texts(
+        """
+        SELECT kind || ' ' || ifnull(actor_id, 'system') || ' ' || ifnull(note, '-') FROM events
+        WHERE subject_kind IN ('partner', 'referral') ORDER BY number
+        """) == [
+          "partner.status_changed \(sampleID(1)) -",
+          "referral.returned system The partner is no longer active.",
+          "referral.returned system The partner is no longer active.",
+        ])
+    // From one status that is not active to another, nothing is left to give back.
+    try test.change(at: minute(2)) { try $0.movePartner(21, to: .removed) }
+    #expect(try test.number("SELECT count(*) FROM events WHERE kind = 'referral.returned'") == 2)
+  }
+
+  private static func body(
+    _ number: Int, type: PartnerType = .attorney, status: PartnerStatus = .invited,
+    email: String? = nil, user: Int? = nil
+  ) -> JSON {
+    [
+      "type": .string(type.rawValue), "status": .string(status.rawValue),
+      "company_name": .string("Company \(number)"),
+      "email": .string(email ?? "partner\(number)@example.com"),
+      "user_id": user.map { JSON(sampleID($0)) } ?? .null,
+    ]
   }
 
   @Test(
@@ -48,19 +137,13 @@ struct PartnerTests {
   func oneForEachEmail(email: String) throws {
     let test = try TestStore()
     try test.change { try $0.insert(Partner.sample(1)) }
-    var other = Partner.sample(2)
-    other.email = email
     #expect(
-      refusal { try test.change { [other] in try $0.insert(other) } }
+      refusal { try test.change { try $0.createPartner(Self.body(2, email: email)) } }
         == .conflict(.partnerExists))
-    other.type = .lender
-    try test.change { [other] in try $0.insert(other) }
-    var third = Partner.sample(3)
-    try test.change { [third] in try $0.insert(third) }
-    let before = third
-    third.email = email
+    try test.change { _ = try $0.createPartner(Self.body(2, type: .lender, email: email)) }
+    try test.change { try $0.insert(Partner.sample(3)) }
     #expect(
-      refusal { try test.change { [third] in try $0.update(before, to: third) } }
+      refusal { try test.change { try $0.updatePartner(3, ["email": .string(email)]) } }
         == .conflict(.partnerExists))
     #expect(try test.number("SELECT count(*) FROM partners") == 3)
   }
@@ -68,14 +151,11 @@ struct PartnerTests {
   @Test("case aside means every script's case")
   func unicodeCase() throws {
     let test = try TestStore()
-    var first = Partner.sample(1)
-    first.email = "jürgen@example.com"
-    var second = Partner.sample(2)
-    second.email = "JÜRGEN@example.com"
-    try test.change { [first] in try $0.insert(first) }
+    try test.change { _ = try $0.createPartner(Self.body(1, email: "jürgen@example.com")) }
     #expect(
-      refusal { try test.change { [second] in try $0.insert(second) } }
-        == .conflict(.partnerExists))
+      refusal {
+        try test.change { try $0.createPartner(Self.body(2, email: "JÜRGEN@example.com")) }
+      } == .conflict(.partnerExists))
   }
 
   @Test("a removed record frees its address and its user, until it comes back")
@@ -83,26 +163,21 @@ struct PartnerTests {
     let test = try TestStore()
     try test.addGroups()
     var first = Partner.sample(21, .removed)
-    first.userID = sampleID(1)
-    var second = Partner.sample(22)
-    second.userID = sampleID(1)
-    second.email = first.email
-    try test.change { [first, second] change in
-      try change.insert(first)
-      try change.insert(second)
+    first["user_id"] = JSON(sampleID(1))
+    try test.change { [first] in try $0.insert(first) }
+    try test.change { _ = try $0.createPartner(Self.body(21, user: 1)) }
+    func comeBack() -> Failure? {
+      refusal { try test.change { try $0.movePartner(21, to: .pendingReview) } }
     }
-    var back = first
-    back.status = .pendingReview
-    #expect(
-      refusal { try test.change { [first, back] in try $0.update(first, to: back) } }
-        == .conflict(.partnerExists))
-    back.email = "another@example.com"
-    #expect(
-      refusal { try test.change { [first, back] in try $0.update(first, to: back) } }
-        == .conflict(.userAlreadyLinked))
-    back.userID = nil
-    try test.change { [first, back] in try $0.update(first, to: back) }
-    #expect(try test.read { try $0.partner(first.id) } == back)
+    #expect(comeBack() == .conflict(.partnerExists))
+    try test.change { try $0.updatePartner(21, ["email": "another@example.com"]) }
+    #expect(comeBack() == .conflict(.userAlreadyLinked))
+    try test.change { try $0.updatePartner(21, ["user_id": .null]) }
+    #expect(comeBack() == nil)
+    first["email"] = "another@example.com"
+    first["user_id"] = .null
+    first.status = .pendingReview
+    #expect(try test.read { try $0.partner(first.id) } == first)
   }
 
   @Test("one record for each user")
@@ -110,25 +185,25 @@ struct PartnerTests {
     let test = try TestStore()
     try test.addGroups()
     var first = Partner.sample(21)
-    first.userID = sampleID(1)
-    var second = Partner.sample(22, .invited, .lender)
-    second.userID = sampleID(1)
+    first["user_id"] = JSON(sampleID(1))
     try test.change { [first] in try $0.insert(first) }
     #expect(
-      refusal { try test.change { [second] in try $0.insert(second) } }
+      refusal { try test.change { try $0.createPartner(Self.body(22, type: .lender, user: 1)) } }
         == .conflict(.userAlreadyLinked))
-    var unlinked = second
-    unlinked.userID = nil
-    try test.change { [unlinked] in try $0.insert(unlinked) }
+    try test.change { try $0.insert(Partner.sample(22, .invited, .lender)) }
     #expect(
-      refusal { try test.change { [unlinked, second] in try $0.update(unlinked, to: second) } }
+      refusal { try test.change { try $0.updatePartner(22, ["user_id": JSON(sampleID(1))]) } }
         == .conflict(.userAlreadyLinked))
     // Its own address and user are no conflict.
-    var renamed = first
-    renamed.companyName = "Other"
-    try test.change { [first, renamed] in try $0.update(first, to: renamed) }
-    #expect(try test.read { try $0.partner(ofUser: sampleID(1)) } == renamed)
-    #expect(try test.read { try $0.partner(ofUser: sampleID(2)) } == nil)
+    first["company_name"] = "Other"
+    try test.change {
+      try $0.updatePartner(21, ["company_name": "Other", "user_id": JSON(sampleID(1))])
+    }
+    #expect(try test.read { try $0.partner(first.id) } == first)
+    #expect(try test.read { try $0.partnerID(ofUser: sampleID(1)) } == first.id)
+    #expect(try test.read { try $0.partnerID(ofUser: sampleID(2)) } == nil)
+    try test.change { try $0.movePartner(21, to: .removed) }
+    #expect(try test.read { try $0.partnerID(ofUser: sampleID(1)) } == nil)
   }
 
   @Test("the type is fixed once a request names the partner, also one that is over")
@@ -139,32 +214,42 @@ struct PartnerTests {
       try change.insert(Partner.sample(21))
       try change.insert(Referral.sample(31, .closed, partner: 21))
     }
-    var lender = Partner.sample(21, .active, .lender)
     #expect(
-      refusal { try test.change { [lender] in try $0.update(.sample(21), to: lender) } }
+      refusal { try test.change { try $0.updatePartner(21, ["type": "lender"]) } }
         == .conflict(.partnerHasReferrals))
-    lender.type = .attorney
-    lender.companyName = "Renamed"
-    try test.change { [lender] in try $0.update(.sample(21), to: lender) }
-    #expect(try test.read { try $0.partner(sampleID(21)) } == lender)
+    try test.change {
+      try $0.updatePartner(21, ["type": "attorney", "company_name": "Renamed"])
+    }
+    var renamed = Partner.sample(21)
+    renamed["company_name"] = "Renamed"
+    #expect(try test.read { try $0.partner(sampleID(21)) } == renamed)
   }
 
   @Test("a refused change leaves nothing behind")
   func atomic() throws {
     let test = try TestStore()
-    try test.change { try $0.insert(Partner.sample(1)) }
+    func body(_ number: Int, email: Int, in state: StateCode) -> JSON {
+      [
+        "type": "attorney", "status": "active", "company_name": .string("Company \(number)"),
+        "email": .string("partner\(email)@example.com"), "service_areas": JSON([state]),
+        "agreement_signed_at": JSON(now),
+      ]
+    }
+    let (first, second, third) = (
+      body(1, email: 1, in: .MN), body(2, email: 2, in: .TX), body(3, email: 1, in: .TX)
+    )
+    let id = try test.change { try $0.createPartner(first) }
     #expect(
       refusal {
         try test.change { change in
-          try change.insert(Partner.sample(2, in: [.TX]))
-          try change.record("partner.created", .partner, sampleID(2).text, changes: "{}")
-          var same = Partner.sample(3)
-          same.email = "partner1@example.com"
-          try change.insert(same)
+          try change.createPartner(second)
+          try change.createPartner(third)
         }
       } == .conflict(.partnerExists))
-    #expect(try test.texts("SELECT id FROM partners") == [sampleID(1).text])
+    #expect(try test.texts("SELECT id FROM partners") == [id.text])
     #expect(try test.read { try $0.coverage(.TX, .attorney) }.partnerCount == 0)
-    #expect(try test.texts("SELECT kind FROM events") == ["coverage.status_changed"])
+    #expect(
+      try test.texts("SELECT kind FROM events ORDER BY number")
+        == ["coverage.status_changed", "partner.created"])
   }
 }

@@ -1,6 +1,8 @@
 import Domain
+import JSON
 import Testing
 
+@testable import SQLite
 @testable import Store
 
 extension TestStore {
@@ -8,96 +10,157 @@ extension TestStore {
     try change { change in for referral in referrals { try change.insert(referral) } }
   }
 
-  /// Changes a request as the service does.
-  fileprivate func edit(_ number: Int, _ body: @escaping @Sendable (inout Referral) -> Void) throws
-  {
-    try change { change in
-      var referral = try #require(try change.referral(sampleID(number))).referral
-      body(&referral)
-      try change.update(referral)
-    }
+  /// Changes a request as staff does.
+  fileprivate func edit(_ number: Int, _ json: JSON) throws {
+    try change { try $0.updateReferral(number, json) }
   }
 }
 
 @Suite("Referral requests")
 struct ReferralTests {
-  @Test("every field comes back as it was put in, with the partner and who asked")
+  @Test("every field comes back as it was put in, and is shown to whom it concerns")
   func roundTrip() throws {
     let test = try TestStore()
     try test.addGroups()
     var partner = Partner.sample(21)
-    partner.contactName = "Ann"
-    partner.phone = "5551234"
-    partner.website = "https://example.com"
+    partner["contact_name"] = "Ann"
+    partner["phone"] = "5551234"
+    partner["website"] = "https://example.com"
     var full = Referral.sample(31, group: 12, .connected, .attorney, partner: 21)
-    full.context = Context(
-      groupSize: 4, homePriceRange: Context.PriceRange(min: 0, max: 900_000_000_000),
-      timeline: "\"soon\" \\ 日本", state: .DC, specificNeed: "a\nb\u{2028}\t{}[]")
+    full["context"] = Referral.context(
+      groupSize: 4, prices: ["min": 0, "max": 900_000_000_000], timeline: "\"soon\" \\ 日本",
+      state: .DC, need: "a\nb\u{2028}\t{}[]")
     full.introSentAt = minute(-3)
     full.outcome = .engaged
-    full.outcomeNotes = "good"
-    full.createdAt = minute(-5)
+    full["outcome_notes"] = "good"
+    full["created_at"] = JSON(minute(-5))
     full.updatedAt = minute(-1)
-    full.statusChangedAt = minute(-2)
-    full.connectedAt = minute(-2)
+    full["status_changed_at"] = JSON(minute(-2))
+    full["connected_at"] = JSON(minute(-2))
     var bare = Referral.sample(32, group: 13, state: nil)
-    bare.context = Context(homePriceRange: Context.PriceRange(max: 5))
+    bare["context"] = Referral.context(prices: ["min": .null, "max": 5])
+    let matched = Referral.sample(33, group: 14, .matched, partner: 21)
     try test.change { [partner, full, bare] change in
       try change.insert(partner)
-      try change.insert(full)
-      try change.insert(bare)
+      for referral in [full, bare, matched] { try change.insert(referral) }
     }
+    func check(_ referral: Referral) throws {
+      try test.read { snapshot throws in
+        #expect(try snapshot.referral(referral.id) == referral)
+        let named = referral.partnerID == nil ? nil : partner
+        let (id, group) = (referral.id, referral.groupID)
+        func single(_ audience: Audiences) -> JSON {
+          guard case .object(let members) = referral.view(seenBy: audience, partner: named) else {
+            return .null
+          }
+          return .object(members + [JSON.Member("timeline", [])])
+        }
+        #expect(try shown(snapshot.referral(id, seenBy: .staff)) == single(.staff))
+        #expect(
+          try shown(snapshot.referral(id, ofGroup: group, seenBy: .staff)) == single(.staff))
+        #expect(
+          try shown(snapshot.referral(id, ofGroup: group, seenBy: .member)) == single(.member))
+        for audience in [Audiences.staff, .member, .partner] {
+          var filter = ReferralFilter()
+          filter.groupID = group
+          #expect(
+            try snapshot.referrals(filter, PageRequest(), seenBy: audience).items
+              == [referral.view(seenBy: audience, partner: named)])
+        }
+        if referral.isIntroduced {
+          #expect(try shown(snapshot.referral(id, ofPartner: partner.id)) == single(.partner))
+        } else {
+          #expect(refusal { try snapshot.referral(id, ofPartner: partner.id) } == .notFound)
+        }
+        #expect(refusal { try snapshot.referral(id, ofPartner: sampleID(22)) } == .notFound)
+        #expect(
+          refusal { try snapshot.referral(id, ofGroup: sampleID(19), seenBy: .member) }
+            == .notFound)
+      }
+    }
+    for referral in [full, bare, matched] { try check(referral) }
     try test.read { snapshot throws in
-      let record = try #require(try snapshot.referral(full.id))
-      #expect(record.referral == full)
-      let contact = try #require(record.partner)
-      #expect(contact.id == partner.id)
-      #expect(contact.type == .attorney)
-      #expect(
-        [contact.companyName, contact.contactName, contact.email, contact.phone, contact.website]
-          == ["Company 21", "Ann", "partner21@example.com", "5551234", "https://example.com"])
-      #expect(record.groupName == "Group 12")
-      #expect(record.requesterName == "User 2")
-      #expect(record.requesterEmail == "user2@example.com")
-      var filter = ReferralFilter()
-      filter.groupID = full.groupID
-      let known = KnownReferral(record)
-      #expect(try snapshot.memberReferrals(filter, PageRequest()).items.contains(known))
-      let group = full.groupID
-      #expect(
-        try snapshot.memberReferral(full.id, ofGroup: group, body: KnownReferral.init) == known)
-      #expect(
-        try snapshot.memberReferral(bare.id, ofGroup: group, body: KnownReferral.init) == nil)
-      let other = try #require(try snapshot.referral(bare.id))
-      #expect(other.referral == bare)
-      #expect(other.partner == nil)
       #expect(try snapshot.referral(sampleID(99)) == nil)
+      #expect(refusal { try snapshot.referral(sampleID(99), seenBy: .staff) } == .notFound)
     }
-    full.partnerType = .attorney
     full.status = .closed
-    full.context = Context()
+    full["context"] = Referral.context()
     full.introSentAt = minute(-2)
     full.outcome = .notEngaged
-    full.outcomeNotes = nil
+    full["outcome_notes"] = .null
     full.updatedAt = minute(9)
-    full.statusChangedAt = minute(9)
-    full.connectedAt = minute(8)
+    full["status_changed_at"] = JSON(minute(9))
+    full["connected_at"] = JSON(minute(8))
     try test.change { [full] in try $0.update(full) }
-    #expect(try test.read { try $0.referral(full.id) }?.referral == full)
+    try check(full)
   }
 
-  @Test("the context is kept with all five fields")
+  @Test(
+    "a group sees its partner's contact data from the introduction on; its keys are always there")
+  func contact() throws {
+    let test = try TestStore()
+    try test.addGroups()
+    var partner = Partner.sample(21)
+    partner["contact_name"] = "Ann"
+    partner["phone"] = "5551234"
+    try test.change { [partner] change in
+      try change.insert(partner)
+      try change.insert(Referral.sample(31, .matched, partner: 21))
+    }
+    func contact() throws -> JSON? {
+      try test.read {
+        try shown($0.referral(sampleID(31), ofGroup: sampleID(11), seenBy: .member))
+      }["partner"]
+    }
+    let hidden: JSON = [
+      "id": JSON(sampleID(21)), "type": "attorney", "company_name": "Company 21",
+      "contact_name": .null, "email": .null, "phone": .null, "website": .null,
+    ]
+    #expect(try contact() == hidden)
+    try test.edit(31, ["status": "intro_sent"])
+    #expect(
+      try contact() == [
+        "id": JSON(sampleID(21)), "type": "attorney", "company_name": "Company 21",
+        "contact_name": "Ann", "email": "partner21@example.com", "phone": "5551234",
+        "website": .null,
+      ])
+    try test.change { try $0.movePartner(21, to: .removed) }
+    #expect(try contact() == hidden, "the partner is removed")
+    try test.edit(31, ["status": "pending"])
+    #expect(try contact() == .null)
+  }
+
+  @Test("the context is kept with all five fields, whatever was given")
   func context() throws {
     let test = try TestStore()
     try test.addGroups()
-    try test.add(.sample(31, state: nil))
+    try test.change { change in
+      try change.requestReferral(group: 11, ["partner_type": "attorney"])
+      try change.requestReferral(group: 12, ["partner_type": "attorney", "context": .null])
+      try change.requestReferral(
+        group: 13,
+        [
+          "partner_type": "attorney",
+          "context": ["state": "MN", "home_price_range": ["max": 5], "timeline": " "],
+        ])
+    }
+    let empty = """
+      {"group_size":null,"home_price_range":null,"timeline":null,"state":null,\
+      "specific_need":null}
+      """
     #expect(
-      try test.texts("SELECT context FROM referral_requests") == [
+      try test.texts("SELECT context FROM referral_requests ORDER BY number") == [
+        empty, empty,
         """
-        {"group_size":null,"home_price_range":null,"timeline":null,"state":null,\
-        "specific_need":null}
-        """
+        {"group_size":null,"home_price_range":{"min":null,"max":5},"timeline":null,\
+        "state":"MN","specific_need":null}
+        """,
       ])
+    try test.run("UPDATE referral_requests SET id = ? WHERE number = 3", sampleID(31).text)
+    try test.edit(31, ["context": .null])
+    #expect(
+      try test.texts("SELECT context FROM referral_requests WHERE number = 3") == [empty])
+    #expect(try test.number("SELECT count(*) FROM referral_requests WHERE state IS NULL") == 3)
   }
 
   @Test("a group has one open request of a type and state, and is told which")
@@ -108,29 +171,41 @@ struct ReferralTests {
     try test.add(
       .sample(31), .sample(32, state: nil), .sample(33, .pending, .lender),
       .sample(34, .cancelled), .sample(35, group: 12, .introSent, partner: 21))
-    let open = Failure.conflict(
-      .referralAlreadyOpen(
-        existing: "/api/groups/\(sampleID(11))/referrals/\(sampleID(31))"))
+    func open(_ number: Int) -> Failure {
+      .conflict(.referralAlreadyOpen(group: sampleID(11), referral: sampleID(number)))
+    }
+    func ask(_ group: Int, _ type: PartnerType = .attorney, in state: JSON) -> Failure? {
+      refusal {
+        try test.change {
+          try $0.requestReferral(
+            group: group,
+            ["partner_type": .string(type.rawValue), "context": ["state": state]])
+        }
+      }
+    }
+    #expect(ask(11, in: "MN") == open(31))
+    #expect(ask(11, in: .null) == open(32))
+    #expect(ask(11, .lender, in: "MN") == open(33))
+    // The schema itself refuses a second one in each status that is open.
     for status in [.pending, .matched, .introSent] as [ReferralStatus] {
       let partner = status == .pending ? nil : 21
-      #expect(refusal { try test.add(.sample(40, status, partner: partner)) } == open)
+      #expect(throws: SQLiteError.self) { try test.add(.sample(40, status, partner: partner)) }
     }
-    #expect(
-      refusal { try test.add(.sample(40, state: nil)) }
-        == .conflict(
-          .referralAlreadyOpen(
-            existing: "/api/groups/\(sampleID(11))/referrals/\(sampleID(32))")))
-    // What is open no more is no obstacle, nor what is of another state, type or group.
+    // What is no longer open is no obstacle, nor what is of another state, type or group.
     try test.add(
       .sample(41, .connected, partner: 21), .sample(42, .closed, partner: 21),
       .sample(43, .cancelled), .sample(44, state: .WI), .sample(45, .pending, .cpa),
       .sample(46, group: 13))
+    #expect(ask(11, in: "TX") == nil)
+    #expect(ask(11, .agent, in: "MN") == nil)
+    #expect(ask(14, in: "MN") == nil)
     // An update that would make a second one, by state or by type.
-    #expect(refusal { try test.edit(44) { $0.context.state = .MN } } == open)
-    #expect(refusal { try test.edit(45) { $0.partnerType = .attorney } } == open)
-    try test.edit(31) { $0.context.specificNeed = "its own self is no obstacle" }
-    try test.edit(31) { $0.status = .cancelled }
-    try test.edit(44) { $0.context.state = .MN }
+    #expect(refusal { try test.edit(44, ["context": ["state": "MN"]]) } == open(31))
+    #expect(refusal { try test.edit(45, ["partner_type": "attorney"]) } == open(31))
+    try test.edit(
+      31, ["context": ["state": "MN", "specific_need": "its own self is no obstacle"]])
+    try test.edit(31, ["status": "cancelled"])
+    try test.edit(44, ["context": ["state": "MN"]])
     try test.read { snapshot throws in
       let group = sampleID(11)
       #expect(try snapshot.openReferral(group: group, type: .attorney, state: .MN) == sampleID(44))
@@ -155,7 +230,7 @@ struct ReferralTests {
       try change.insert(Partner.sample(22))
     }
     var late = Referral.sample(31, group: 11, .matched, partner: 21)
-    late.createdAt = minute(1)
+    late["created_at"] = JSON(minute(1))
     try test.add(
       late, .sample(32, group: 12, .matched, partner: 21),
       .sample(33, group: 13, .introSent, partner: 21),
@@ -182,10 +257,8 @@ struct ReferralTests {
         """, sampleID(number).text)
     }
     func assign(_ partner: Int?) throws {
-      try test.edit(31) {
-        $0.status = partner == nil ? .pending : .matched
-        $0.partnerID = partner.map(sampleID)
-      }
+      try test.edit(
+        31, partner.map { ["partner_id": JSON(sampleID($0))] } ?? ["status": "pending"])
     }
     try assign(21)
     #expect(try past(31) == [], "not while it has the request")
@@ -196,7 +269,7 @@ struct ReferralTests {
     try assign(21)
     try assign(nil)
     #expect(try past(31) == [sampleID(21).text, sampleID(22).text])
-    try test.edit(32) { $0.status = .cancelled }
+    try test.edit(32, ["status": "cancelled"])
     #expect(try past(32) == [], "a cancelled request keeps its partner")
     try test.run("DELETE FROM referral_requests WHERE id = ?", sampleID(31).text)
     #expect(try past(31) == [])
@@ -210,18 +283,14 @@ struct ReferralTests {
       try test.read { try $0.newestState(ofGroup: sampleID(11)) }
     }
     #expect(try state() == nil)
-    try test.change { change in
-      var group = Group.sample(11)
-      group.state = .CA
-      try change.put(group)
-    }
+    try test.change { try $0.putGroup(11, ["state": "CA"]) }
     #expect(try state() == .CA)
     var newest = Referral.sample(31, .cancelled, state: .WI)
-    newest.createdAt = minute(5)
+    newest["created_at"] = JSON(minute(5))
     try test.add(newest, .sample(32, .pending, state: .MN))
     #expect(try state() == .WI)
     newest = .sample(33, .cancelled, .cpa, state: nil)
-    newest.createdAt = minute(6)
+    newest["created_at"] = JSON(minute(6))
     try test.add(newest)
     #expect(try state() == .CA, "the newest names none")
   }
@@ -235,9 +304,9 @@ struct RankingKeyTests {
     try test.addGroups()
     try test.change { change in
       var certified = Partner.sample(22, in: [.WI, .MN])
-      certified.coOwnershipCertified = true
+      certified["co_ownership_certified"] = true
       var user = Partner.sample(26)
-      user.userID = sampleID(6)
+      user["user_id"] = JSON(sampleID(6))
       for partner in [
         .sample(21), certified, .sample(23, .active, .lender), .sample(24, .inactive),
         .sample(25, in: [.CA]), user,
@@ -290,12 +359,9 @@ struct RankingKeyTests {
     try test.add(.sample(31, .matched, partner: 21), .sample(32, group: 12))
     #expect(
       try Self.keys(.sample(31, .matched, partner: 21), in: test) == ["22* 0", "26 0", "21 1"])
-    try test.edit(31) { $0.partnerID = sampleID(22) }
+    try test.edit(31, ["partner_id": JSON(sampleID(22))])
     #expect(try Self.keys(.sample(31, .matched, partner: 22), in: test) == ["22* 1", "26 0"])
-    try test.edit(31) {
-      $0.status = .pending
-      $0.partnerID = nil
-    }
+    try test.edit(31, ["status": "pending"])
     #expect(try Self.keys(.sample(31), in: test) == ["26 0"])
     #expect(
       try Self.keys(.sample(32, group: 12), in: test) == ["22* 0", "21 0", "26 0"],
@@ -323,13 +389,10 @@ struct RankingKeyTests {
     #expect(try ids(11, .attorney, .CA) == [sampleID(25)])
     #expect(try ids(11, .cpa) == [])
     try test.add(.sample(31, .matched, state: .WI, partner: 22))
-    try test.edit(31) {
-      $0.status = .pending
-      $0.partnerID = nil
-    }
+    try test.edit(31, ["status": "pending"])
     #expect(try ids(11) == [21, 26].map(sampleID))
     #expect(try ids(12) == [22, 21, 26].map(sampleID))
-    try test.edit(31) { $0.status = .cancelled }
+    try test.edit(31, ["status": "cancelled"])
     #expect(try ids(11) == [22, 21, 26].map(sampleID), "its request is over")
   }
 }

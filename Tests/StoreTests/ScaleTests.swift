@@ -1,5 +1,6 @@
 import CSQLite
 import Domain
+import JSON
 import Testing
 
 @testable import SQLite
@@ -131,8 +132,8 @@ struct ScaleTests {
     ///
     /// - Returns: What the first one costs.
     @discardableResult
-    func expectFlat<Item>(
-      _ name: String, after key: [String], _ page: (Snapshot, PageRequest) throws -> Page<Item>
+    func expectFlat(
+      _ name: String, after key: [String], _ page: (Snapshot, PageRequest) throws -> Page
     ) throws -> Int {
       let (first, start) = try steps { try page($0, PageRequest()) }
       let next = try #require(start.next, "\(name)")
@@ -202,8 +203,8 @@ struct ScaleTests {
           filter.descending = descending
           edit(&filter)
           let name = "\(name), by \(sort)\(descending ? ", descending" : "")"
-          let first = try many.expectFlat(name, after: key) { try $0.staffReferrals(filter, $1) }
-          let (less, _) = try few.steps { try $0.staffReferrals(filter, PageRequest()) }
+          let first = try many.expectFlat(name, after: key) { try $0.referrals(filter, $1) }
+          let (less, _) = try few.steps { try $0.referrals(filter, PageRequest()) }
           Self.expectSame(first, less, name)
         }
       }
@@ -245,15 +246,17 @@ struct ScaleTests {
     for (name, edit) in filters {
       var filter = ReferralFilter()
       edit(&filter)
-      let first = try many.expectFlat(name, after: key) { try $0.memberReferrals(filter, $1) }
-      let (less, _) = try few.steps { try $0.memberReferrals(filter, PageRequest()) }
+      let first = try many.expectFlat(name, after: key) {
+        try $0.referrals(filter, $1, seenBy: .member)
+      }
+      let (less, _) = try few.steps { try $0.referrals(filter, PageRequest(), seenBy: .member) }
       Self.expectSame(first, less, name)
     }
     let first = try many.expectFlat("all events", after: ["11000"]) { try $0.events(after: 0, $1) }
     Self.expectSame(
       first, try few.steps { try $0.events(after: 0, PageRequest()) }.count, "all events")
     let (late, page) = try many.steps { try $0.events(after: 11_000, PageRequest()) }
-    #expect(page.items.first?.number == 11_001)
+    #expect(page.numbers.first == 11_001)
     Self.expectSame(late, first, "events after a number")
     let own = try many.expectFlat("one request's events", after: ["6000"]) {
       try $0.events(of: .referral, sampleID(1), $1)
@@ -288,7 +291,10 @@ struct ScaleTests {
       }
     }
     // Its overview and the partner's profile are of one partner.
-    let (profile, _) = try many.steps { try $0.partner(ofUser: sampleID(5)) }
+    let (profile, _) = try many.steps { snapshot in
+      let id = try #require(try snapshot.partnerID(ofUser: sampleID(5)))
+      return try snapshot.partner(id, seenBy: .partner)
+    }
     #expect(profile < 100)
   }
 

@@ -1,6 +1,7 @@
 import CSQLite
 import Domain
 import Foundation
+import JSON
 import Synchronization
 import Testing
 
@@ -12,9 +13,9 @@ struct StoreTests {
   @Test("is empty until something is put in")
   func isEmpty() throws {
     for put in [
-      { try $0.put(User.sample(1)) }, { try $0.put(Group.sample(11)) },
+      { try $0.insert(User.sample(1)) }, { try $0.insert(Group.sample(11)) },
       { try $0.insert(Partner.sample(21, .invited)) },
-      { try $0.record("user.updated", .user, sampleID(1).text, changes: "{}") },
+      { try $0.record("user.updated", .user, sampleID(1), changes: "{}") },
     ] as [@Sendable (Change) throws -> Void] {
       let test = try TestStore()
       #expect(try test.read { try $0.isEmpty() })
@@ -28,7 +29,7 @@ struct StoreTests {
     let test = try TestStore()
     try test.read { snapshot throws in
       #expect(try snapshot.user(sampleID(1)) == nil)
-      try test.change { try $0.put(User.sample(1)) }
+      try test.change { try $0.insert(User.sample(1)) }
       #expect(try snapshot.user(sampleID(1)) == nil)
     }
     #expect(try test.read { try $0.user(sampleID(1)) } != nil)
@@ -58,6 +59,55 @@ struct StoreTests {
     #expect(actor == sampleID(7))
   }
 
+  @Test("a change completes by calling back, once it is there, and with the same failures")
+  func completion() throws {
+    let test = try TestStore()
+    let results = Mutex<[Result<ID?, any Error>]>([])
+    let isAnswered = DispatchSemaphore(value: 0)
+    @Sendable func note(_ result: Result<ID?, any Error>) {
+      results.withLock { $0.append(result) }
+      isAnswered.signal()
+    }
+    test.store.write(now: now, actor: sampleID(7)) { change in
+      try change.insert(User.sample(1))
+      return change.actor
+    } then: {
+      note($0)
+    }
+    isAnswered.wait()
+    #expect(try test.read { try $0.user(sampleID(1)) } != nil)
+    test.store.write(now: now, actor: nil) { change in
+      try change.insert(User.sample(2))
+      throw Failure.notFound
+    } then: {
+      note($0)
+    }
+    isAnswered.wait()
+    test.store.write(now: now, actor: nil) { _ in
+      throw SQLiteError(extendedCode: SQLITE_FULL)
+    } then: {
+      note($0)
+    }
+    isAnswered.wait()
+    #expect(try test.read { try $0.user(sampleID(2)) } == nil)
+    test.store.close()
+    test.store.write(now: now, actor: nil) {
+      $0.actor
+    } then: {
+      note($0)
+    }
+    #expect(isAnswered.wait(timeout: .now()) == .success, "refused before it returns")
+    let answers = results.withLock { $0 }
+    #expect(try answers[0].get() == sampleID(7))
+    #expect(refusal { try answers[1].get() } == .notFound)
+    for answer in answers[2...] {
+      guard case .unavailable = refusal({ try answer.get() }) else {
+        Issue.record("\(answer)")
+        continue
+      }
+    }
+  }
+
   @Test("without a given source, new IDs are all different")
   func newIDs() throws {
     let test = try TestStore()
@@ -83,9 +133,11 @@ struct StoreTests {
       for number in 0..<10 {
         do {
           try test.change(by: sampleID(1 + thread)) { change in
-            let id = 100 + thread * 10 + number
-            try change.insert(Partner.sample(id, .active, in: [.TX]))
-            try change.record("partner.created", .partner, sampleID(id).text, changes: "{}")
+            try change.createPartner([
+              "type": "attorney", "status": "active", "company_name": "Company",
+              "email": .string("partner\(thread * 10 + number)@example.com"),
+              "service_areas": ["TX"], "agreement_signed_at": JSON(now),
+            ])
           }
         } catch {
           Issue.record(error)
@@ -118,7 +170,7 @@ struct StoreTests {
     test.store.close()
     test.store.close()
     #expect(refusal { try test.read { try $0.ping() } }?.isUnavailable == true)
-    #expect(refusal { try test.change { try $0.put(User.sample(1)) } }?.isUnavailable == true)
+    #expect(refusal { try test.change { try $0.insert(User.sample(1)) } }?.isUnavailable == true)
   }
 
   @Test("what was changed is there after the store is opened again")
@@ -127,7 +179,7 @@ struct StoreTests {
     try Migrator.migrate(path: folder.database)
     for number in 1...3 {
       let store = try Store(path: folder.database)
-      try store.write(now: now, actor: nil) { try $0.put(User.sample(number)) }
+      try store.write(now: now, actor: nil) { try $0.insert(User.sample(number)) }
       store.close()
     }
     let store = try Store(path: folder.database)
@@ -147,7 +199,7 @@ struct BackupTests {
       try change.insert(Partner.sample(21, in: [.MN, .WI], name: "Needle & Co"))
       try change.insert(Referral.sample(31, .matched, partner: 21))
       try change.record(
-        "referral.requested", .referral, sampleID(31).text,
+        "referral.requested", .referral, sampleID(31),
         changes: #"{"status":{"from":null,"to":"matched"}}"#)
     }
     let file = test.folder.path + "/copy.db"
@@ -155,21 +207,21 @@ struct BackupTests {
     try test.store.backup(to: file) { steps.append($0) }
     #expect(steps.contains { $0 == nil }, "the copy was checked")
     #expect(steps.compactMap { $0 }.allSatisfy { (0...1).contains($0) })
-    try test.change { try $0.put(User.sample(90)) }
+    try test.change { try $0.insert(User.sample(90)) }
 
     let copy = try Store(path: file)
     defer { copy.close() }
     #expect(try copy.check(now: now) == [])
     #expect(copy.lostEvents == nil)
     try copy.read(now: now) { snapshot throws in
-      #expect(try snapshot.partner(sampleID(21))?.companyName == "Needle & Co")
-      #expect(try snapshot.referral(sampleID(31))?.referral.status == .matched)
+      #expect(try snapshot.partner(sampleID(21))?["company_name"] == "Needle & Co")
+      #expect(try snapshot.referral(sampleID(31))?.status == .matched)
       #expect(try snapshot.user(sampleID(90)) == nil)
       var filter = PartnerFilter()
       filter.words = "needle"
       #expect(try snapshot.partners(filter, PageRequest()).items.count == 1)
     }
-    try copy.write(now: now, actor: nil) { try $0.put(User.sample(91)) }
+    try copy.write(now: now, actor: nil) { try $0.insert(User.sample(91)) }
     #expect(try test.read { try $0.user(sampleID(91)) } == nil)
   }
 

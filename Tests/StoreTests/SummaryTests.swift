@@ -1,4 +1,5 @@
 import Domain
+import JSON
 import Testing
 
 @testable import Store
@@ -9,11 +10,10 @@ extension TestStore {
     _ number: Int, to status: ReferralStatus, at time: Timestamp, partner: Int? = nil
   ) throws {
     try change(at: time) { change in
-      var referral = try #require(try change.referral(sampleID(number))).referral
-      if let partner { referral.partnerID = sampleID(partner) }
-      referral = referral.moved(to: status, at: time)
-      referral.updatedAt = time
-      try change.update(referral)
+      let referral = try #require(try change.referral(sampleID(number)))
+      let command = ReferralCommand(status: status, partnerID: partner.map(sampleID))
+      let named = command.partnerID ?? referral.partnerID
+      try change.perform(command, on: referral, partner: named.flatMap { try change.partner($0) })
     }
   }
 
@@ -43,10 +43,7 @@ struct SummaryTests {
     #expect(try test.counts() == ["pending attorney MN": 2, "pending cpa -": 1])
     try test.move(31, to: .matched, at: now, partner: 21)
     try test.change { change in
-      var referral = try #require(try change.referral(sampleID(33))).referral
-      referral.partnerType = .lender
-      referral.context.state = .WI
-      try change.update(referral)
+      try change.updateReferral(33, ["partner_type": "lender", "context": ["state": "WI"]])
     }
     #expect(
       try test.counts()
@@ -61,11 +58,11 @@ struct SummaryTests {
     try test.addGroups()
     for (number, days) in [0, 6, 7, 13, 14, 100].enumerated() {
       var referral = Referral.sample(31 + number, group: 11 + number)
-      referral.createdAt = now.adding(days: -days)
+      referral.set("created_at", now.adding(days: -days))
       try test.change { [referral] in try $0.insert(referral) }
     }
     var cancelled = Referral.sample(41, group: 18, .cancelled)
-    cancelled.createdAt = now.adding(days: -30)
+    cancelled.set("created_at", now.adding(days: -30))
     try test.change { [cancelled] in try $0.insert(cancelled) }
     let summary = try test.read { try $0.staffSummary() }
     #expect(summary.pendingOlderThan7Days == 4)
@@ -79,7 +76,7 @@ struct SummaryTests {
     func count() throws -> Int { try test.read { try $0.staffSummary() }.withoutCandidates }
     try test.change { change in
       var own = Partner.sample(21, .active, .attorney, in: [.MN])
-      own.userID = sampleID(1)
+      own["user_id"] = JSON(sampleID(1))
       try change.insert(own)
       try change.insert(Partner.sample(22, .active, .lender, in: [.CA]))
       try change.insert(Partner.sample(23, .inactive, .cpa, in: [.MN]))
@@ -189,7 +186,7 @@ struct SummaryTests {
       var referral = Referral.sample(number, group: number - 20, status, partner: partner)
       referral.introSentAt = introduced.map { now.adding(days: -$0) }
       referral.outcome = outcome
-      referral.connectedAt = connected.map { now.adding(days: -$0) }
+      referral.set("connected_at", connected.map { now.adding(days: -$0) })
       try test.change { [referral] in try $0.insert(referral) }
     }
     try add(31, .introSent, introduced: 0)

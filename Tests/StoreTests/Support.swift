@@ -1,5 +1,6 @@
 import Domain
 import Foundation
+import JSON
 import Testing
 
 @testable import SQLite
@@ -77,8 +78,8 @@ final class TestStore: Sendable {
   func addGroups() throws {
     try change { change in
       for number in 1...9 {
-        try change.put(User.sample(number))
-        try change.put(Group.sample(10 + number, members: [sampleID(number)]))
+        try change.insert(User.sample(number))
+        try change.insert(Group.sample(10 + number, members: [sampleID(number)]))
       }
     }
   }
@@ -146,19 +147,78 @@ extension Failure {
   var isUnavailable: Bool { if case .unavailable = self { true } else { false } }
 }
 
+// MARK: - Samples
+
+extension Resource {
+  /// A field by its name; null empties it.
+  subscript(_ field: String) -> JSON {
+    get { record[field] }
+    set { record[field] = newValue }
+  }
+
+  /// A sample of a table: its fields in their order, null where nothing is said.
+  fileprivate init(_ table: Table, _ number: Int, _ values: [JSON.Member]) {
+    var record = Record()
+    for field in table.fields where !field.traits.contains(.derived) || !field.setBy.isEmpty {
+      record[field.name] = .null
+    }
+    self.init(record: record)
+    for value in values { self[value.name] = value.value }
+    set("id", sampleID(number))
+    set("created_at", now)
+    if table.fields.contains(where: { $0.name == "updated_at" }) { set("updated_at", now) }
+  }
+}
+
+extension JSON {
+  /// The codes of states, as a list of them is stored.
+  init(_ states: [StateCode]) { self = .array(states.map { .string($0.rawValue) }) }
+
+  /// The IDs, as a list of them is stored.
+  init(_ ids: [ID]) { self = .array(ids.map { .string($0.text) }) }
+
+  init(_ id: ID) { self = .string(id.text) }
+
+  init(_ time: Timestamp) { self = .string(time.text) }
+
+  /// The text, if it is one.
+  var text: String? { if case .string(let text) = self { text } else { nil } }
+
+  /// The names of an object's members, in their order.
+  var names: [String] {
+    if case .object(let members) = self { members.map(\.name) } else { [] }
+  }
+}
+
 extension User {
   static func sample(_ number: Int) -> User {
     User(
-      id: sampleID(number), email: "user\(number)@example.com", name: "User \(number)",
-      createdAt: now, updatedAt: now)
+      .users, number,
+      [
+        JSON.Member("email", .string("user\(number)@example.com")),
+        JSON.Member("name", .string("User \(number)")), JSON.Member("disabled", false),
+      ])
   }
 }
 
 extension Group {
   static func sample(_ number: Int, members: [ID] = []) -> Group {
     Group(
-      id: sampleID(number), name: "Group \(number)", members: members, createdAt: now,
-      updatedAt: now)
+      .groups, number,
+      [
+        JSON.Member("name", .string("Group \(number)")), JSON.Member("members", JSON(members)),
+      ])
+  }
+}
+
+extension Token {
+  /// A token that never expires.
+  static func sample(_ number: Int, user: Int = 1, isAdmin: Bool = false) -> Token {
+    Token(
+      .tokens, number,
+      [
+        JSON.Member("user_id", JSON(sampleID(user))), JSON.Member("admin", .bool(isAdmin)),
+      ])
   }
 }
 
@@ -169,9 +229,15 @@ extension Partner {
     in areas: [StateCode] = [.MN], name: String? = nil
   ) -> Partner {
     Partner(
-      id: sampleID(number), type: type, status: status, companyName: name ?? "Company \(number)",
-      email: "partner\(number)@example.com", serviceAreas: areas, agreementSignedAt: now,
-      createdAt: now, updatedAt: now)
+      .partners, number,
+      [
+        JSON.Member("type", .string(type.rawValue)),
+        JSON.Member("status", .string(status.rawValue)),
+        JSON.Member("company_name", .string(name ?? "Company \(number)")),
+        JSON.Member("email", .string("partner\(number)@example.com")),
+        JSON.Member("service_areas", JSON(areas)),
+        JSON.Member("co_ownership_certified", false), JSON.Member("agreement_signed_at", JSON(now)),
+      ])
   }
 }
 
@@ -183,11 +249,227 @@ extension Referral {
     introduced: Timestamp? = nil
   ) -> Referral {
     let isIntroduced = [.introSent, .connected, .closed].contains(status)
-    return Referral(
-      id: sampleID(number), groupID: sampleID(group), requestedBy: sampleID(group - 10),
-      partnerType: type, status: status, context: Context(state: state),
-      partnerID: partner.map(sampleID), introSentAt: introduced ?? (isIntroduced ? now : nil),
-      outcome: status == .closed ? .unknown : nil, createdAt: now, updatedAt: now)
+    var referral = Referral(
+      .referrals, number,
+      [
+        JSON.Member("group_id", JSON(sampleID(group))),
+        JSON.Member("requested_by", JSON(sampleID(group - 10))),
+        JSON.Member("partner_type", .string(type.rawValue)),
+        JSON.Member("context", context(state: state)),
+      ])
+    referral.status = status
+    referral.partnerID = partner.map(sampleID)
+    referral.introSentAt = introduced ?? (isIntroduced ? now : nil)
+    referral.outcome = status == .closed ? .unknown : nil
+    return referral
+  }
+
+  /// What a group says of its need, with all five fields.
+  static func context(
+    groupSize: Int? = nil, prices: JSON = .null, timeline: String? = nil, state: StateCode? = nil,
+    need: String? = nil
+  ) -> JSON {
+    [
+      "group_size": groupSize.map(JSON.integer) ?? .null, "home_price_range": prices,
+      "timeline": timeline.map(JSON.string) ?? .null,
+      "state": (state?.rawValue).map(JSON.string) ?? .null,
+      "specific_need": need.map(JSON.string) ?? .null,
+    ]
+  }
+}
+
+// MARK: - Rows as they are
+
+extension Change {
+  // These write past every rule, but through the tables of fields that the service writes through.
+
+  func insert(_ user: User) throws { try Table.users.insert(user.record, on: connection) }
+
+  func insert(_ group: Group) throws {
+    try Table.groups.insert(group.record, on: connection)
+    for member in group.members {
+      try connection.run(
+        "INSERT INTO group_members (group_id, user_id) VALUES (?, ?)", group.id.text, member.text)
+    }
+  }
+
+  func insert(_ token: Token, sha256: [UInt8]) throws {
+    try Table.tokens.insert(token.record, secrets: [sha256], on: connection)
+  }
+
+  func insert(_ partner: Partner) throws {
+    try Table.partners.insert(partner.record, on: connection)
+  }
+
+  func insert(_ referral: Referral) throws {
+    try Table.referrals.insert(referral.record, on: connection)
+  }
+
+  func update(_ partner: Partner) throws {
+    try Table.partners.update(partner.record, on: connection)
+  }
+
+  func update(_ referral: Referral) throws {
+    try Table.referrals.update(referral.record, on: connection)
+  }
+}
+
+// MARK: - Changes as the service makes them
+
+extension Change {
+  /// A body, read as the API reads it.
+  func body(_ json: JSON, _ fields: [Field], isNew: Bool = false) -> Body {
+    Body(json, fields, by: .staff, at: now, isNew: isNew)
+  }
+
+  @discardableResult
+  func createPartner(_ json: JSON) throws -> ID {
+    try createPartner(body(json, Table.partners.fields, isNew: true), invitedBy: actor)
+  }
+
+  func updatePartner(_ number: Int, _ json: JSON) throws {
+    try updatePartner(sampleID(number), body(json, Table.partners.fields), by: .staff)
+  }
+
+  func movePartner(_ number: Int, to status: PartnerStatus) throws {
+    try changePartnerStatus(
+      sampleID(number), body(["status": .string(status.rawValue)], partnerStatusFields))
+  }
+
+  /// Asks for an introduction in the name of the group's member (see `TestStore.addGroups`).
+  @discardableResult
+  func requestReferral(group: Int, _ json: JSON) throws -> ID {
+    try requestReferral(
+      ofGroup: sampleID(group), body(json, Table.referrals.fields, isNew: true),
+      by: Caller(userID: sampleID(group - 10), isStaff: false))
+  }
+
+  func updateReferral(_ number: Int, _ json: JSON) throws {
+    try updateReferral(sampleID(number), body(json, Table.referrals.fields + [.note]))
+  }
+
+  @discardableResult
+  func putUser(_ number: Int, _ json: JSON) throws -> Bool {
+    try putUser(sampleID(number), body(json, Table.users.fields))
+  }
+
+  @discardableResult
+  func putGroup(_ number: Int, _ json: JSON) throws -> Bool {
+    try putGroup(sampleID(number), body(json, Table.groups.fields))
+  }
+}
+
+// MARK: - What is shown
+
+/// A page of a list.
+struct Page: Equatable {
+  var items: [JSON]
+  /// The last item's key if the list goes on, else nil.
+  var next: [String]?
+
+  var ids: [ID?] { items.map { $0["id"]?.text.flatMap { ID($0) } } }
+
+  var numbers: [JSON?] { items.map { $0["number"] } }
+
+  /// - Parameter write: Writes the items into an array.
+  init(_ write: (inout JSONWriter) throws -> [String]?) throws {
+    var json = JSONWriter()
+    var next: [String]?
+    try json.array { next = try write(&$0) }
+    self.next = next
+    guard case .array(let items) = try JSON(parsing: json.bytes) else {
+      throw Failure.malformedJSON("a page is an array")
+    }
+    self.items = items
+  }
+}
+
+extension Snapshot {
+  func partners(_ filter: PartnerFilter, _ page: PageRequest) throws -> Page {
+    try Page { try partners(filter, page, to: &$0) }
+  }
+
+  func directory(_ filter: DirectoryFilter, _ page: PageRequest) throws -> Page {
+    try Page { try directory(filter, page, to: &$0) }
+  }
+
+  func referrals(
+    _ filter: ReferralFilter, _ page: PageRequest, seenBy audience: Audiences = .staff
+  ) throws -> Page {
+    try Page { try referrals(filter, page, seenBy: audience, to: &$0) }
+  }
+
+  func events(after number: Int, _ page: PageRequest) throws -> Page {
+    try Page { try events(after: number, page, to: &$0) }
+  }
+
+  func events(of kind: SubjectKind, _ subject: ID, _ page: PageRequest) throws -> Page {
+    try Page { try events(of: kind, subject, page, to: &$0) }
+  }
+}
+
+/// A view, parsed.
+func shown(_ bytes: [UInt8]) throws -> JSON { try JSON(parsing: bytes) }
+
+extension Partner {
+  /// What everybody may know of it.
+  var publicProfile: JSON {
+    view([
+      "id", "type", "company_name", "contact_name", "website", "service_areas",
+      "co_ownership_certified",
+    ])
+  }
+}
+
+extension Resource {
+  /// An object of some of its fields.
+  func view(_ names: [String]) -> JSON {
+    .object(names.map { JSON.Member($0, self[$0]) })
+  }
+}
+
+extension Referral {
+  /// The request as an audience sees it in a list.
+  ///
+  /// - Parameter partner: Its partner, if it has one.
+  func view(seenBy audience: Audiences, partner: Partner?) -> JSON {
+    var names = [
+      "id", "partner_type", "status", "context", "intro_sent_at", "outcome", "created_at",
+      "updated_at",
+    ]
+    if audience != .partner { names += ["group_id", "requested_by", "partner_id"] }
+    if audience == .staff { names += ["outcome_notes"] }
+    guard case .object(var members) = view(names) else { return .null }
+    // See `TestStore.addGroups`.
+    func number(_ id: ID) -> Int { (1...99).first { sampleID($0) == id } ?? 0 }
+    if audience != .member {
+      members.append(
+        JSON.Member(
+          "group",
+          ["id": JSON(groupID), "name": .string("Group \(number(groupID))")]))
+      let user = number(requestedBy)
+      var requester: [JSON.Member] = [
+        JSON.Member("name", .string("User \(user)")),
+        JSON.Member("email", .string("user\(user)@example.com")),
+      ]
+      if audience == .staff { requester.append(JSON.Member("id", JSON(requestedBy))) }
+      members.append(JSON.Member("requester", .object(requester)))
+    }
+    if audience != .partner {
+      let contact = partner.map { partner in
+        JSON.object(
+          [
+            "id", "type", "company_name", "contact_name", "email", "phone", "website",
+          ].map { name in
+            let isContact = ["contact_name", "email", "phone"].contains(name)
+            let isKnown = isIntroduced && partner.status != .removed
+            let isHidden = audience == .member && isContact && !isKnown
+            return JSON.Member(name, isHidden ? .null : partner[name])
+          })
+      }
+      members.append(JSON.Member("partner", contact ?? .null))
+    }
+    return .object(members)
   }
 }
 
@@ -201,89 +483,5 @@ struct SplitMix64: RandomNumberGenerator {
     mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
     mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
     return mixed ^ (mixed >> 31)
-  }
-}
-
-/// What everybody may know of a partner, kept beyond its row.
-struct KnownPartner: Equatable {
-  let id: ID
-  let type: PartnerType?
-  let companyName: String
-  let contactName: String?
-  let website: String?
-  let serviceAreas: String
-  let coOwnershipCertified: Bool
-
-  init(_ profile: PublicProfile) throws {
-    id = try #require(ID(text(profile.id)))
-    type = PartnerType(rawValue: text(profile.type))
-    companyName = text(profile.companyName)
-    contactName = profile.contactName.map(text)
-    website = profile.website.map(text)
-    serviceAreas = text(profile.serviceAreas)
-    coOwnershipCertified = profile.coOwnershipCertified
-  }
-
-  init(_ partner: Partner) {
-    id = partner.id
-    type = partner.type
-    companyName = partner.companyName
-    contactName = partner.contactName
-    website = partner.website
-    serviceAreas =
-      "[" + partner.serviceAreas.map { "\"\($0.rawValue)\"" }.joined(separator: ",") + "]"
-    coOwnershipCertified = partner.coOwnershipCertified
-  }
-}
-
-/// What the members of a group see of a request, kept beyond its row.
-struct KnownReferral: Equatable {
-  /// Its fields in order, and those of its partner.
-  let texts: [String?]
-  let context: Context
-
-  init(_ record: MemberReferralRecord) throws {
-    texts =
-      [
-        record.id, record.groupID, record.requestedBy, record.partnerType, record.status,
-        record.introSentAt, record.outcome, record.createdAt, record.updatedAt,
-        record.partner?.id, record.partner?.type, record.partner?.companyName,
-        record.partner?.contactName, record.partner?.email, record.partner?.phone,
-        record.partner?.website,
-      ].map { $0.map(text) }
-    context = try StoredContext.decode(record.context)
-  }
-
-  init(_ record: StaffReferralRecord) {
-    let (referral, partner) = (record.referral, record.partner)
-    texts = [
-      referral.id.text, referral.groupID.text, referral.requestedBy.text,
-      referral.partnerType.rawValue, referral.status.rawValue, referral.introSentAt?.text,
-      referral.outcome?.rawValue, referral.createdAt.text, referral.updatedAt.text,
-      partner?.id.text, partner?.type.rawValue, partner?.companyName, partner?.contactName,
-      partner?.email, partner?.phone, partner?.website,
-    ]
-    context = referral.context
-  }
-}
-
-private func text(_ utf8: UnsafeBufferPointer<UInt8>) -> String {
-  String(decoding: utf8, as: UTF8.self)
-}
-
-extension Snapshot {
-  /// A page of the directory.
-  func directory(_ filter: DirectoryFilter, _ page: PageRequest) throws -> Page<KnownPartner> {
-    var result = Page<KnownPartner>(items: [])
-    result.next = try directory(filter, page) { result.items.append(try KnownPartner($0)) }
-    return result
-  }
-
-  /// A page of requests as the members of their groups see them.
-  func memberReferrals(_ filter: ReferralFilter, _ page: PageRequest) throws -> Page<KnownReferral>
-  {
-    var result = Page<KnownReferral>(items: [])
-    result.next = try memberReferrals(filter, page) { result.items.append(try KnownReferral($0)) }
-    return result
   }
 }

@@ -1,4 +1,4 @@
-"""What schemathesis cannot read from openapi.yaml: which requests to leave alone, and rules of the whole API.
+"""What schemathesis cannot read from openapi.yaml: which requests to avoid, and rules of the whole API.
 
 Tests/conformance names the role that is tested in TOMI_ROLE, its token in TOMI_TOKEN, the member's group in
 TOMI_GROUP, and the record of the partner whose user has the partner's token in TOMI_PARTNER.
@@ -53,8 +53,8 @@ CHANGERS = {"putUser", "putGroup", "revokeToken"}
 # The IDs of users, groups and tokens that this run made.
 made = {"users": [], "groups": [], "tokens": []}
 
-# The IDs of the partners that answers named, and of the referral requests with their groups'. The partner whose user
-# has the partner's token is left alone, and so are the introductions made to it: they are for the partner's run.
+# The IDs of the partners in answers, and of the referral requests with their groups. They exclude the partner whose
+# user has the partner's token, and the introductions made to it: those are for the partner's run.
 partners = []
 referrals = []
 
@@ -63,7 +63,7 @@ candidates = {}
 
 turns = itertools.count()
 
-# A page's next one, by operation: the query that it came with, and its cursor.
+# The next page by operation: the query of the page before, and the cursor.
 next_pages = {}
 
 
@@ -88,7 +88,7 @@ def is_probe(case):
 
 
 def refusal(case):
-    """The status that the role's lack of the right to an operation has; None if it has the right."""
+    """Returns the status with which the role is refused an operation; None if it is allowed."""
     if not case.operation.definition.raw.get("security", [{}]):
         return None
     if ROLE == "nobody":
@@ -107,7 +107,7 @@ def bears_the_token(response):
 
 
 def pick(known, given):
-    """One of the known things, in turn; each fourth time what was given, which nobody knows."""
+    """Returns a known thing, or every fourth time the given one, which does not exist."""
     turn = next(turns)
     return known[turn % len(known)] if known and turn % 4 else given
 
@@ -115,15 +115,15 @@ def pick(known, given):
 @schemathesis.hook
 def before_call(context, case, kwargs):
     path = case.path_parameters
-    # The test would saw off the branch that it sits on if it disabled its own user or revoked its own token: it changes
-    # only the users, groups and tokens that it made itself, and makes new ones where it would have met another.
+    # The test must not disable its own user or revoke its own token. It changes only users, groups and tokens that it
+    # created, and creates new ones instead of changing others.
     if operation_id(case) in CHANGERS and is_id(path.get("id")):
         own = made[case.operation.path.split("/")[3]]
         path["id"] = pick(own, str(uuid.uuid4())) if path["id"] not in own else path["id"]
     if not is_positive(case) or is_probe(case):
         return
-    # A made-up ID is a right one, but ends in 404: these lead on to things that exist. A member has one group. A
-    # partner has none, and asks for those that it was introduced to.
+    # A generated ID is valid but ends in 404, so use IDs of things that exist. A member has one group. A partner has
+    # none, and uses the groups that it was introduced to.
     if case.operation.path.startswith(("/api/admin/partners/{id}", "/api/partners/{id}")):
         path["id"] = pick(partners, path["id"])
     elif case.operation.path.startswith(("/api/admin/referrals/{id}", "/api/partners/me/referrals/{id}")):
@@ -137,17 +137,17 @@ def before_call(context, case, kwargs):
     elif "groupId" in path:
         path["groupId"] = pick(made["groups"], path["groupId"])
     if isinstance(case.body, dict):
-        # Of many fields at once, one nearly always breaks a rule between them: each second time only one stays.
+        # Many fields together nearly always break a rule between them. Every second time keep only one.
         if operation_id(case) == "updateReferral" and case.body and next(turns) % 2:
             field = sorted(case.body)[next(turns) % len(case.body)]
             case.body = {field: case.body[field]}
         for field, known in (("partner_id", partners), ("user_id", made["users"])):
             if is_id(case.body.get(field)):
                 case.body[field] = candidates.get(path.get("id")) or pick(known, case.body[field])
-    # A made-up tag is a right one, but never the present one's.
+    # A generated tag is valid but never the current one.
     if "If-Match" in (case.headers or {}):
         case.headers["If-Match"] = pick(["*"], case.headers["If-Match"])
-    # A cursor is opaque: only one that the service gave, with the query that it came from, is a right one.
+    # A cursor is opaque: only one from the service, with the same query, is valid.
     if "cursor" in (case.query or {}):
         query, cursor = next_pages.get(operation_id(case), (case.query, None))
         case.query = {name: value for name, value in query.items() if name != "cursor"}
@@ -172,7 +172,7 @@ def after_call(context, case, response):
     kind = {"putUser": "users", "putGroup": "groups", "createToken": "tokens"}.get(operation_id(case))
     if kind and answer["id"] not in made[kind]:
         made[kind].append(answer["id"])
-    # Paths with an ID are lists of their own: their cursors count for that ID alone.
+    # Each ID in a path has a list of its own, and a cursor is valid only for that list.
     if answer.get("next_cursor") and "{" not in case.operation.path:
         next_pages[operation_id(case)] = (dict(case.query or {}), answer["next_cursor"])
 
@@ -193,8 +193,8 @@ def trimmed(value):
 
 @schemathesis.hook
 def filter_failure(context, failure, case, response):
-    """Texts are trimmed before they are checked: a body that fits its schema then is not a wrong one. And a query that
-    fits its schema may be refused by a rule that a schema cannot state."""
+    """The service trims texts before it checks them, so a body that fits its schema after that is valid. And a rule that
+    a schema cannot state may refuse a query that fits its schema."""
     if isinstance(failure, RejectedPositiveData) and response.status_code == 400:
         found = {(error.get("parameter"), error["code"]) for error in response.json().get("errors", [])}
         return not found or not found <= QUERY_RULES.get(operation_id(case), set())
@@ -210,7 +210,7 @@ def filter_failure(context, failure, case, response):
 
 @schemathesis.check
 def RefusedByARule(ctx, response, case):
-    """A body that fits its schema is refused only by a rule that a schema cannot state."""
+    """Only a rule that a schema cannot state may refuse a body that fits its schema."""
     if not is_positive(case) or is_probe(case) or response.status_code != 422:
         return
     problem = response.json()
@@ -225,7 +225,7 @@ def RefusedByARule(ctx, response, case):
 
 @schemathesis.check
 def AnsweredByRight(ctx, response, case):
-    """The right is told before anything about the request's data, and nobody gets another's view."""
+    """A missing right is reported before any error in the data, and no role gets another's view."""
     if is_probe(case) or response.status_code in (413, 414) or not bears_the_token(response):
         return
     if not case.operation.definition.raw.get("security", [{}]):
@@ -234,10 +234,10 @@ def AnsweredByRight(ctx, response, case):
         return
     expected = refusal(case)
     allowed = {expected}
-    # A path parameter that is wrong may make another path of it, which is 404 for everyone.
+    # A wrong path parameter may make it another path, which is 404 for everyone.
     if case.meta is not None and case.meta.is_negative_at(ParameterLocation.PATH):
         allowed.add(404)
-    # Which groups there are is told after what can be said without looking at them.
+    # The service checks everything else before it looks for the group.
     if expected == 404:
         allowed |= {400, 415}
     if expected and response.status_code not in allowed:
@@ -251,7 +251,7 @@ def AnsweredByRight(ctx, response, case):
 
 @schemathesis.check
 def DaysToATenth(ctx, response, case):
-    """Medians are told to a tenth of a day. (`multipleOf: 0.1` would be wrong in most validators' binary numbers.)"""
+    """Medians have one decimal. (Most validators get `multipleOf: 0.1` wrong with binary numbers.)"""
     if response.status_code != 200 or not operation_id(case).endswith("Summary"):
         return
     answer = response.json()
@@ -262,8 +262,8 @@ def DaysToATenth(ctx, response, case):
 
 @schemathesis.check
 class AcceptedAtLeastOnce:
-    """Each operation that the role has the right to has succeeded at least once, in each way that openapi.yaml names: a
-    run in which all is refused tests little, and would look fine."""
+    """Each operation that the role may call has succeeded at least once, with each status in openapi.yaml. A run in
+    which everything is refused would test little and look fine."""
 
     def __init__(self):
         self.expected = set()

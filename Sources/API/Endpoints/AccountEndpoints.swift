@@ -1,0 +1,61 @@
+import Domain
+import HTTPTypes
+import JSON
+import Store
+
+/// `GET /api/admin/users/:id`: one user.
+@Sendable func getUser(_ call: Call, _ records: Snapshot) throws -> Answer {
+  .resource(try records.userView(call.id()))
+}
+
+/// `PUT /api/admin/users/:id`: creates a user or changes it.
+@Sendable func putUser(_ call: Call) throws -> Plan {
+  let id = try call.id()
+  let body = call.body(Table.users.fields, by: .staff)
+  return Plan(body) { change in
+    let isNew = try change.putUser(id, body, if: call.precondition)
+    let answer = Answer.resource(try change.userView(id))
+    return isNew ? answer.created(at: "/api/admin/users/\(id)") : answer
+  }
+}
+
+/// `GET /api/admin/groups/:id`: one group with its members.
+@Sendable func getGroup(_ call: Call, _ records: Snapshot) throws -> Answer {
+  .resource(try records.groupView(call.id()))
+}
+
+/// `PUT /api/admin/groups/:id`: creates a group or changes it; `members` replaces the membership.
+@Sendable func putGroup(_ call: Call) throws -> Plan {
+  let id = try call.id()
+  let body = call.body(Table.groups.fields, by: .staff)
+  return Plan(body) { change in
+    let isNew = try change.putGroup(id, body, if: call.precondition)
+    let answer = Answer.resource(try change.groupView(id))
+    return isNew ? answer.created(at: "/api/admin/groups/\(id)") : answer
+  }
+}
+
+/// `POST /api/admin/users/:id/tokens`: makes a token for a user and shows it, this once.
+@Sendable func createToken(_ call: Call) throws -> Plan {
+  let user = try call.id()
+  let body = call.body(Table.tokens.fields, by: .staff, isNew: true)
+  return Plan(body) { change in
+    guard try change.user(user) != nil else { throw Failure.notFound }
+    let secret = AccessToken.new()
+    let id = try change.createToken(
+      for: user, isAdmin: false, sha256: AccessToken.sha256(of: secret), body)
+    var view = try change.tokenView(id)
+    view.removeLast()
+    view += ",\"token\":\"\(secret)\"}".utf8
+    return Answer(status: .created, body: view)
+  }
+}
+
+/// `DELETE /api/admin/tokens/:id`: revokes a token, from the next request on.
+@Sendable func revokeToken(_ call: Call) throws -> Plan {
+  let id = try call.id()
+  return Plan { change in
+    try change.revokeToken(id)
+    return .noContent
+  }
+}

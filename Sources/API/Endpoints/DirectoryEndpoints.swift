@@ -1,0 +1,77 @@
+import Domain
+import JSON
+import Store
+
+/// `GET /api/partners`: the public directory of active partners.
+@Sendable func searchDirectory(_ call: Call, _ records: Snapshot) throws -> Answer {
+  var filter = DirectoryFilter()
+  filter.types = call.query.words("type")
+  filter.states = call.query.words("state")
+  filter.words = call.query["q"]
+  if let (sort, descending) = call.query.sort(DirectoryFilter.Sort.self) {
+    filter.sort = sort
+    filter.descending = descending
+  }
+  var answer = try call.page { try records.directory(filter, call.query.page, to: &$0) }
+  answer.etag = ETag.of(answer.body)
+  return answer
+}
+
+/// `GET /api/partners/:id`: an active partner's public profile.
+@Sendable func getPublicPartner(_ call: Call, _ records: Snapshot) throws -> Answer {
+  .resource(try records.publicPartner(call.id()))
+}
+
+/// `GET /api/groups/:groupId/recommendations`: who fits the group in a state, by type, in Tomi's order.
+@Sendable func recommendPartners(_ call: Call, _ records: Snapshot) throws -> Answer {
+  let group = try call.id("groupId")
+  guard
+    let state = try call.query["state"].flatMap({ StateCode($0) })
+      ?? records.newestState(ofGroup: group)
+  else {
+    throw Failure.invalidParameter([
+      FieldError(
+        .parameter("state"), .required,
+        "Required: neither the group nor its newest request names a state.")
+    ])
+  }
+  let asked: [PartnerType] = call.query.words("partner_type")
+  let limit = call.query.integer("limit") ?? 3
+  var json = JSONWriter()
+  try json.object { json in
+    json.field("state_code", state)
+    json.field("order", Ranking.order)
+    json.name("data")
+    try json.array { json in
+      for type in PartnerType.allCases where asked.isEmpty || asked.contains(type) {
+        try writeRecommendation(of: type, in: state, to: group, limit: limit, records, &json)
+      }
+    }
+  }
+  return .resource(json.bytes)
+}
+
+/// Writes whom a group is recommended of one type.
+private func writeRecommendation(
+  of type: PartnerType, in state: StateCode, to group: ID, limit: Int, _ records: Snapshot,
+  _ json: inout JSONWriter
+) throws {
+  let coverage = try records.coverage(state, type)
+  let keys = try records.rankingKeys(forGroup: group, type: type, state: state).sorted()
+  try json.object { json in
+    json.field("partner_type", type)
+    json.field("purpose", type.purpose)
+    json.field("status", coverage.status)
+    json.field("message", coverage.status.message)
+    json.field("partner_count", coverage.partnerCount)
+    json.name("partners")
+    try json.array { json in
+      for key in keys.prefix(limit) {
+        try json.object {
+          try records.writePublicPartner(key.id, to: &$0)
+          $0.field("why", Ranking.publicWhy(key, servedState: state))
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,93 @@
+import Domain
+import JSON
+import Store
+
+/// `GET /api/admin/referrals`: the queue.
+@Sendable func listReferrals(_ call: Call, _ records: Snapshot) throws -> Answer {
+  var filter = ReferralFilter()
+  filter.statuses = call.query.words("status")
+  filter.types = call.query.words("partner_type")
+  filter.states = call.query.words("state")
+  filter.groupID = call.query.id("group_id")
+  filter.partnerID = call.query.id("partner_id")
+  filter.requestedBy = call.query.id("requested_by")
+  filter.createdUntil = call.query.integer("older_than_days").map { call.now.adding(days: -$0) }
+  if let (sort, descending) = call.query.sort(ReferralFilter.Sort.self) {
+    filter.sort = sort
+    filter.descending = descending
+  }
+  return try call.page { try records.referrals(filter, call.query.page, seenBy: .staff, to: &$0) }
+}
+
+/// `GET /api/admin/referrals/:id`: one request.
+@Sendable func getReferral(_ call: Call, _ records: Snapshot) throws -> Answer {
+  .resource(try records.referral(call.id(), seenBy: .staff))
+}
+
+/// `PUT /api/admin/referrals/:id`: matches, introduces, takes back, closes, cancels, corrects a request.
+@Sendable func updateReferral(_ call: Call) throws -> Plan {
+  let id = try call.id()
+  let body = call.body(Table.referrals.fields + [.note], by: .staff)
+  return Plan(body) { change in
+    try change.updateReferral(id, body, if: call.precondition)
+    return .resource(try change.referral(id, seenBy: .staff))
+  }
+}
+
+/// `PUT /api/admin/referrals/:id/outcome`: records what came of an introduction.
+@Sendable func recordOutcome(_ call: Call) throws -> Plan {
+  let id = try call.id()
+  let body = call.body(outcomeFields, by: .staff)
+  return Plan(body) { change in
+    try change.recordOutcome(id, body, if: call.precondition)
+    return .resource(try change.referral(id, seenBy: .staff))
+  }
+}
+
+/// `GET /api/admin/referrals/:id/history`: what happened to a request, newest first.
+@Sendable func listReferralHistory(_ call: Call, _ records: Snapshot) throws -> Answer {
+  let id = try call.id()
+  guard try records.referral(id) != nil else { throw Failure.notFound }
+  return try call.page { try records.events(of: .referral, id, call.query.page, to: &$0) }
+}
+
+/// `GET /api/admin/referrals/:id/candidates`: the partners that fit a request, best first.
+@Sendable func listCandidates(_ call: Call, _ records: Snapshot) throws -> Answer {
+  guard let referral = try records.referral(call.id()) else { throw Failure.notFound }
+  let request = call.query.page
+  var keys = try records.rankingKeys(for: referral).sorted()
+  if let after = request.after {
+    guard let last = Ranking.Key(after) else {
+      throw Failure.invalidParameter([FieldError(.parameter("cursor"), Query.foreignCursor)])
+    }
+    keys.removeFirst(keys.prefix { $0 <= last }.count)
+  }
+  return try call.page(order: Ranking.order) { json in
+    for key in keys.prefix(request.limit) {
+      try json.object {
+        try records.writeCandidate(key.id, to: &$0)
+        $0.field("co_ownership_certified", key.certified)
+        $0.field("open_referrals", key.openReferrals)
+        $0.field("last_intro_at", key.lastIntroAt)
+        $0.field("why", Ranking.why(key, servedState: referral.state))
+      }
+    }
+    return keys.count > request.limit ? keys[request.limit - 1].texts : nil
+  }
+}
+
+extension Ranking.Key {
+  /// The key as a cursor has it.
+  fileprivate var texts: [String] {
+    [certified ? "1" : "0", String(openReferrals), lastIntroAt?.text ?? "", id.text]
+  }
+
+  /// Reads the key from a cursor; nil if it is none.
+  fileprivate init?(_ texts: [String]) {
+    guard texts.count == 4, let open = Int(texts[1]), let id = ID(texts[3]) else { return nil }
+    let lastIntroAt = Timestamp(texts[2])
+    guard texts[2].isEmpty || lastIntroAt != nil else { return nil }
+    self.init(
+      certified: texts[0] == "1", openReferrals: open, lastIntroAt: lastIntroAt, id: id)
+  }
+}

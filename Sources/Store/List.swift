@@ -1,0 +1,193 @@
+import Domain
+import JSON
+import SQLite
+
+/// A list that is walked by key: each page begins where an index finds the last item's key, so that it
+/// costs the same however deep it lies, and rows that are added meanwhile shift nothing.
+struct List {
+  /// A table that is walked in the order of an index.
+  struct Source {
+    let name: String
+    /// Its name in conditions and columns.
+    let alias: String
+    /// The column that breaks ties: the item's number.
+    var number = "number"
+    /// The index that is walked, where SQLite, as long as it has no statistics, would take another and
+    /// sort.
+    var index: String?
+  }
+
+  /// What is shown of an item.
+  let shape: Shape
+  /// The table of the items.
+  let items: Source
+  /// The table that is walked: the items' own, or one with a row for each reason to find an item.
+  let walked: Source
+  /// The column that sorts, of both tables; nil: the number alone.
+  let sort: String?
+  /// The sort column's collation, if it is not the column's own.
+  let collation: String
+  let descending: Bool
+  /// Conditions on the walked table.
+  private var conditions: [String] = []
+  private var arguments: [(any Bindable)?] = []
+  /// A condition on the sort column that the list begins with, and its argument.
+  private var start: (sql: String, argument: any Bindable)?
+  /// The parts that are walked one by one, each along an index of its columns and the sort key, and then
+  /// merged; one part without a column is the whole table.
+  private var arms: [[(column: String, value: String)]] = [[]]
+
+  init(
+    _ shape: Shape, items: Source, walked: Source? = nil, sort: String? = nil,
+    collation: String = "", descending: Bool
+  ) {
+    self.shape = shape
+    self.items = items
+    self.walked = walked ?? items
+    self.sort = sort
+    self.collation = collation
+    self.descending = descending
+  }
+
+  /// Keeps the rows that fulfil a condition.
+  mutating func filter(_ sql: String, _ arguments: (any Bindable)...) {
+    conditions.append(sql)
+    self.arguments += arguments as [(any Bindable)?]
+  }
+
+  /// Keeps the rows from a bound of the sort column on, where the list begins. A cursor lies behind it;
+  /// there the unary plus makes SQLite begin at the cursor, since it looks for one of the two only.
+  mutating func start(_ sql: String, _ argument: any Bindable) {
+    start = (sql, argument)
+  }
+
+  /// Keeps the rows whose column has one of the values; all rows if there are none. The unary plus
+  /// keeps SQLite from walking that column's index and sorting afterwards.
+  mutating func filter(column: String, in values: [String]) {
+    guard !values.isEmpty else { return }
+    let marks = values.map { _ in "?" }.joined(separator: ", ")
+    conditions.append("+\(walked.alias).\(column) IN (\(marks))")
+    arguments += values as [(any Bindable)?]
+  }
+
+  /// Keeps the rows whose column has one of the values, along an index for each; all rows if there are
+  /// none. A further column multiplies the parts.
+  mutating func walk(_ column: String, in values: [String]) {
+    guard !values.isEmpty else { return }
+    arms = arms.flatMap { arm in values.map { arm + [(column, $0)] } }
+  }
+
+  /// The statement for a page and its arguments. It reads one row more than the page has, which tells
+  /// whether the list goes on.
+  ///
+  /// - Throws: `Failure.invalidParameter` for a cursor of another shape.
+  func statement(for page: PageRequest) throws -> (sql: String, arguments: [(any Bindable)?]) {
+    var arguments: [(any Bindable)?] = []
+    let source = [
+      walked.name, " AS ", walked.alias, " ", walked.index.map { "INDEXED BY \($0) " } ?? "",
+    ]
+    .joined()
+    guard arms.count > 1 else {
+      let sql = try [
+        "SELECT ", key(of: walked), ", ", shape.columns, " FROM ", source,
+        walked.name == items.name ? "" : join(to: walked.alias), shape.joins,
+        filters(on: arms[0], page, &arguments), order(of: walked, page, &arguments),
+      ].joined()
+      return (sql, arguments)
+    }
+    // UNION, not UNION ALL: more than one part may find an item.
+    let parts = try arms.map { arm in
+      try [
+        "SELECT * FROM (SELECT ", key(of: walked), " FROM ", source,
+        filters(on: arm, page, &arguments), order(of: walked, page, &arguments), ")",
+      ].joined()
+    }
+    let sql = [
+      "SELECT ", key(of: items), ", ", shape.columns, " FROM (",
+      parts.joined(separator: " UNION "), ") AS found ", join(to: "found"), shape.joins,
+      order(of: items, page, &arguments),
+    ].joined()
+    return (sql, arguments)
+  }
+
+  /// Joins the items to what was walked.
+  private func join(to walker: String) -> String {
+    "JOIN \(items.name) AS \(items.alias) ON \(items.alias).\(items.number) = \(walker).\(walked.number) "
+  }
+
+  /// A source's columns of the key, with what stands behind each of them where they sort.
+  private func key(of source: Source, collation: String = "", direction: String = "") -> String {
+    [
+      sort.map { [source.alias, ".", $0, collation, direction, ", "].joined() } ?? "",
+      source.alias, ".", source.number, direction,
+    ].joined()
+  }
+
+  private func filters(
+    on arm: [(column: String, value: String)], _ page: PageRequest,
+    _ arguments: inout [(any Bindable)?]
+  ) throws -> String {
+    var conditions = arm.map { "\(walked.alias).\($0.column) = ?" } + conditions
+    arguments += arm.map { $0.value as (any Bindable)? } + self.arguments
+    if let start {
+      conditions.append(page.after == nil ? start.sql : "+" + start.sql)
+      arguments.append(start.argument)
+    }
+    if let after = page.after {
+      guard after.count == (sort == nil ? 1 : 2), let number = after.last.flatMap({ Int($0) })
+      else { throw Failure.invalidParameter([List.invalidCursor]) }
+      if let sort, !collation.isEmpty {
+        // A column with a collation of its own, in a row value, is not looked for in an index.
+        conditions.append("\(walked.alias).\(sort)\(collation) \(descending ? "<=" : ">=") ?")
+        arguments.append(after[0])
+      }
+      conditions.append(
+        "(\(key(of: walked, collation: collation))) \(descending ? "<" : ">") (\(sort == nil ? "?" : "?, ?"))"
+      )
+      arguments += after.dropLast().map { $0 as (any Bindable)? } + [number]
+    }
+    return conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ")
+  }
+
+  private func order(
+    of source: Source, _ page: PageRequest, _ arguments: inout [(any Bindable)?]
+  ) -> String {
+    arguments.append(page.limit + 1)
+    return [
+      " ORDER BY ",
+      key(of: source, collation: collation, direction: descending ? " DESC" : " ASC"), " LIMIT ?",
+    ].joined()
+  }
+
+  /// Writes each item of a page into the array that the caller has begun.
+  ///
+  /// - Returns: The last item's key if the list goes on, else nil.
+  /// - Throws: As `statement(for:)`.
+  func write(
+    _ page: PageRequest, on connection: Connection, to json: inout JSONWriter
+  ) throws -> [String]? {
+    let (sql, arguments) = try statement(for: page)
+    let keyColumns = sort == nil ? 1 : 2
+    var count = 0
+    var key: [String] = []
+    try connection.each(sql, arguments: arguments) { row in
+      count += 1
+      guard count <= page.limit else { return }
+      if count == page.limit {
+        key = (sort == nil ? [] : [row.text(0)]) + [String(row.int(keyColumns - 1))]
+      }
+      try shape.write(row, from: keyColumns, to: &json)
+    }
+    return count > page.limit ? key : nil
+  }
+
+  static let invalidCursor = FieldError(
+    .parameter("cursor"), .invalidCursor, "This cursor was not given for this list.")
+}
+
+extension Array where Element: Hashable & RawRepresentable<String> {
+  /// The words, each once and in order, so that filters that mean the same make the same statement.
+  var distinctWords: [String] {
+    count < 2 ? map(\.rawValue) : Set(self).map(\.rawValue).sorted()
+  }
+}

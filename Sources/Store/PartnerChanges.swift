@@ -1,0 +1,144 @@
+import Domain
+import JSON
+import SQLite
+
+/// Checks what a caller makes a change depend on, such as `If-Match`, against the resource as the caller
+/// sees it; nil if it does not exist yet.
+package typealias Precondition = (_ view: [UInt8]?) throws -> Void
+
+/// What `…/status` of a partner takes.
+package let partnerStatusFields: [Field] = [
+  .parameter("status", .word(PartnerStatus.self), .required), .note,
+]
+
+extension Change {
+  /// Adds a partner.
+  ///
+  /// - Parameters:
+  ///   - body: Read by ``Table/partners`` for a new one.
+  ///   - user: The staff user who adds it; nil for an import.
+  /// - Throws: `Failure`: `.validation`, and `.conflict` with `.partnerNotReady`, `.partnerExists` or
+  ///   `.userAlreadyLinked`.
+  package func createPartner(_ body: Body, invitedBy user: ID?) throws -> ID {
+    var body = body
+    try checkUser(&body)
+    try body.finish(against: nil)
+    let id = newID()
+    var partner = Partner(
+      record: newRecord(
+        id,
+        [
+          "status": .string(PartnerStatus.invited.rawValue), "service_areas": [],
+          "co_ownership_certified": false, "invited_by": user.map { .string($0.text) } ?? .null,
+        ]))
+    body.apply(to: &partner)
+    try partner.checkReadiness()
+    try checkUniqueness(of: partner)
+    let coverage = try coverage(of: [partner])
+    try Table.partners.insert(partner.record, on: connection)
+    try recordCoverageChanges(since: coverage)
+    try record(
+      "partner.created", .partner, id,
+      changes: Table.partners.changes(from: nil, to: partner.record))
+    return id
+  }
+
+  /// Changes a partner's fields, its status aside.
+  ///
+  /// - Parameters:
+  ///   - body: Read by ``Table/partners``.
+  ///   - audience: Who changes it: staff or the partner itself.
+  /// - Throws: `Failure`: `.notFound`, `.validation`, what `precondition` throws, `.conflict` with
+  ///   `.partnerNotReady`, `.partnerHasReferrals`, `.partnerExists` or `.userAlreadyLinked`.
+  package func updatePartner(
+    _ id: ID, _ body: Body, by audience: Audiences, if precondition: Precondition = { _ in }
+  ) throws {
+    let view = try partner(id, seenBy: audience)
+    guard let old = try partner(id) else { throw Failure.notFound }
+    var body = body
+    try checkUser(&body)
+    try body.finish(against: view)
+    try precondition(view)
+    var new = old
+    body.apply(to: &new)
+    try replace(old, by: new, "partner.updated", note: nil)
+  }
+
+  /// Moves a partner along its life cycle. One that is no longer active gives its matched requests back.
+  ///
+  /// - Parameters:
+  ///   - body: Read by ``partnerStatusFields``.
+  /// - Throws: `Failure`: `.notFound`, `.validation`, what `precondition` throws, `.conflict` with
+  ///   `.transitionNotAllowed`, `.partnerNotReady` or `.partnerExists`.
+  package func changePartnerStatus(_ id: ID, _ body: Body, if precondition: Precondition = { _ in })
+    throws
+  {
+    let view = try partner(id, seenBy: .staff)
+    guard let old = try partner(id) else { throw Failure.notFound }
+    var body = body
+    try body.finish(against: view)
+    try precondition(view)
+    let new = try old.moved(to: body.word("status") ?? old.status)
+    try replace(old, by: new, "partner.status_changed", note: body.text("note"))
+    if old.status == .active, new.status != .active {
+      for referral in try matchedReferrals(of: id) {
+        try giveBack(referral, note: "The partner is no longer active.")
+      }
+    }
+  }
+
+  private func replace(
+    _ old: Partner, by changed: Partner, _ kind: String, note: String?
+  ) throws {
+    guard changed != old else { return }
+    try changed.checkReadiness()
+    var new = changed
+    new.updatedAt = now
+    if new.type != old.type {
+      let isNamed = try connection.row(
+        "SELECT 1 FROM referral_requests WHERE partner_id = ? LIMIT 1", new.id.text
+      ) { _ in true }
+      if isNamed == true { throw Failure.conflict(.partnerHasReferrals) }
+    }
+    try checkUniqueness(of: new)
+    let coverage = try coverage(of: [old, new])
+    try Table.partners.update(new.record, on: connection)
+    try recordCoverageChanges(since: coverage)
+    try record(
+      kind, .partner, new.id, changes: Table.partners.changes(from: old.record, to: new.record),
+      note: note)
+  }
+
+  /// Notes a mistake if the linked user is not known.
+  private func checkUser(_ body: inout Body) throws {
+    guard let id = body.text("user_id").flatMap({ ID($0) }), try user(id) == nil else { return }
+    body.fail("user_id", .unknownUser, "No user has this ID.")
+  }
+
+  /// Removed partners do not count: another may have taken their place.
+  private func checkUniqueness(of partner: Partner) throws {
+    guard partner.status != .removed else { return }
+    let sameEmail = try connection.row(
+      """
+      SELECT 1 FROM partners
+      WHERE type = ? AND email_key = ? AND status <> 'removed' AND id <> ?
+      """, partner.type.rawValue, partner.email.comparisonKey, partner.id.text
+    ) { _ in true }
+    if sameEmail == true { throw Failure.conflict(.partnerExists) }
+    guard let user = partner.userID else { return }
+    let sameUser = try connection.row(
+      "SELECT 1 FROM partners WHERE user_id = ? AND status <> 'removed' AND id <> ?",
+      user.text, partner.id.text
+    ) { _ in true }
+    if sameUser == true { throw Failure.conflict(.userAlreadyLinked) }
+  }
+
+  /// The coverage that changes of these partners may change.
+  private func coverage(of partners: [Partner]) throws -> [Coverage] {
+    let types = Set(partners.map(\.type))
+    let states = Set(partners.flatMap(\.serviceAreas))
+    return try types.sorted { $0.rawValue < $1.rawValue }.flatMap { type in
+      try states.sorted { $0.rawValue < $1.rawValue }.map { try coverage($0, type) }
+    }
+  }
+}

@@ -1,0 +1,158 @@
+import Domain
+import JSON
+import SQLite
+
+extension Table {
+  /// Partners, with all that anybody sees or sets of them.
+  package static let partners = Table(
+    "partners", alias: "p",
+    derived: [
+      (column: "email_key", value: { Partner(record: $0).email.comparisonKey })
+    ],
+    fields: [
+      Field("id", .id, .exported, seen: .all),
+      Field("user_id", .id, [.nullable, .tracked, .exported], seen: .staff, set: .staff),
+      Field(
+        "type", .word(PartnerType.self), [.required, .tracked, .exported], seen: .all, set: .staff),
+      Field(
+        "status", .word(PartnerStatus.self, initial: PartnerStatus.initial),
+        [.tracked, .exported], seen: [.partner, .staff], created: .staff),
+      Field(
+        "company_name", .text(limit: 200), [.required, .tracked, .exported], seen: .all,
+        set: [.partner, .staff]),
+      Field(
+        "contact_name", .text(limit: 100), [.nullable, .tracked, .exported], seen: .all,
+        set: [.partner, .staff]),
+      Field(
+        "email", .text(.email), [.required, .tracked, .exported], seen: [.partner, .staff],
+        set: [.partner, .staff]),
+      Field(
+        "phone", .text(.phone), [.nullable, .tracked, .exported], seen: [.partner, .staff],
+        set: [.partner, .staff]),
+      Field(
+        "website", .text(.website), [.nullable, .tracked, .exported], seen: .all,
+        set: [.partner, .staff]),
+      Field(
+        "service_areas", .list(of: .state, limit: 51), [.tracked, .exported], seen: .all,
+        set: [.partner, .staff]),
+      Field("co_ownership_certified", .flag, [.tracked, .exported], seen: .all, set: .staff),
+      Field(
+        "agreement_signed_at", .time(isPast: true), [.nullable, .tracked, .exported],
+        seen: [.partner, .staff], set: .staff),
+      Field("invited_by", .id, [.tracked, .exported], seen: .staff),
+      Field(
+        "notes", .lines(limit: 10_000), [.nullable, .tracked, .exported], seen: .staff,
+        set: .staff),
+      Field("created_at", .time, .exported, seen: [.partner, .staff]),
+      Field("updated_at", .time, .exported, seen: [.partner, .staff]),
+    ])
+
+  /// Who sees a partner's contact data wherever a referral names it.
+  ///
+  /// - Parameter id: The column that names it.
+  /// - Parameter contact: Makes the expression of a column that shows only once the two were introduced.
+  static func partnerContact(
+    _ id: String, contact: (String) -> String = { "p.\($0)" }
+  ) -> [Field] {
+    [
+      Field("id", .id, from: id),
+      Field("type", .word(PartnerType.self), from: "p.type"),
+      Field("company_name", .text(limit: 200), from: "p.company_name"),
+      Field("contact_name", .text(limit: 100), from: contact("contact_name")),
+      Field("email", .text(.email), from: contact("email")),
+      Field("phone", .text(.phone), from: contact("phone")),
+      Field("website", .text(.website), from: "p.website"),
+    ]
+  }
+}
+
+/// What staff looks for among the partners. An empty list of values filters nothing.
+package struct PartnerFilter: Sendable {
+  package enum Sort: String, CaseIterable, Sendable {
+    case createdAt = "created_at"
+    case updatedAt = "updated_at"
+    case companyName = "company_name"
+  }
+
+  package var types: [PartnerType] = []
+  package var statuses: [PartnerStatus] = []
+  package var states: [StateCode] = []
+  /// Words, each the beginning of one in company, contact, e-mail or notes.
+  package var words: String?
+  package var sort = Sort.createdAt
+  package var descending = true
+
+  package init() {}
+}
+
+extension Snapshot {
+  static let partnerTable = List.Source(name: "partners", alias: "p")
+
+  /// The partner with this ID, whatever its status; nil if there is none.
+  package func partner(_ id: ID) throws -> Partner? {
+    try Table.partners.load("WHERE p.id = ?", [id.text], on: connection).first
+      .map(Partner.init(record:))
+  }
+
+  /// The partner with this ID as JSON, as staff or the partner itself sees it.
+  ///
+  /// - Throws: `Failure.notFound`.
+  package func partner(_ id: ID, seenBy audience: Audiences) throws -> [UInt8] {
+    try view(Table.partners.single(audience), "WHERE p.id = ?", id.text)
+  }
+
+  /// The ID of the partner record of a user's own; nil if there is none.
+  package func partnerID(ofUser user: ID) throws -> ID? {
+    try connection.row(
+      "SELECT id FROM partners WHERE user_id = ? AND status <> 'removed'", user.text
+    ) { ID($0.text(0)) } ?? nil
+  }
+
+  /// Writes a page of the partners that the filter keeps, as staff sees them.
+  ///
+  /// - Returns: The last one's key if the list goes on, else nil.
+  package func partners(
+    _ filter: PartnerFilter, _ page: PageRequest, to json: inout JSONWriter
+  ) throws -> [String]? {
+    try partnerList(filter)?.write(page, on: connection, to: &json)
+  }
+
+  /// The list behind `partners(_:_:to:)`; nil if the filter can find nothing.
+  func partnerList(_ filter: PartnerFilter) throws -> List? {
+    var list = List(
+      Table.partners.list(.staff), items: Snapshot.partnerTable, sort: filter.sort.rawValue,
+      collation: filter.sort == .companyName ? " COLLATE NOCASE" : "",
+      descending: filter.descending)
+    let statuses = filter.statuses.distinctWords
+    let types = filter.types.distinctWords
+    if filter.sort == .createdAt, !statuses.isEmpty {
+      list.walk("status", in: statuses)
+      list.filter(column: "type", in: types)
+    } else if filter.sort == .createdAt {
+      list.walk("type", in: types)
+    } else {
+      list.filter(column: "status", in: statuses)
+      list.filter(column: "type", in: types)
+    }
+    if !filter.states.isEmpty {
+      list.filter(Snapshot.serves(filter.states))
+    }
+    if let words = filter.words {
+      guard let matches = try matches(words) else { return nil }
+      list.filter(matches)
+    }
+    return list
+  }
+}
+
+extension Snapshot {
+  /// The condition that a partner serves one of the states.
+  static func serves(_ states: [StateCode]) -> String {
+    // A vocabulary's words, so there is nothing to quote.
+    let codes = Set(states.map { "'\($0.rawValue)'" }).sorted().joined(separator: ", ")
+    return """
+      EXISTS (SELECT 1 FROM partner_areas AS area WHERE area.partner_number = p.number \
+      AND area.state_code IN (\(codes)))
+      """
+  }
+}

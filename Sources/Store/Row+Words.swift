@@ -1,0 +1,30 @@
+import Domain
+import SQLite
+
+// What is read here is held to its form by the schema's CHECKs, or by whoever wrote it: another text means a
+// damaged database.
+extension Row {
+  /// A word of a fixed vocabulary.
+  ///
+  /// - Throws: ``DamagedValue``.
+  func word<Word: RawRepresentable<String>>(_ index: Int, _: Word.Type = Word.self) throws -> Word {
+    try valid(text(index)) { Word(rawValue: $0) }
+  }
+
+  func wordOrNil<Word: RawRepresentable<String>>(
+    _ index: Int, _: Word.Type = Word.self
+  ) throws -> Word? {
+    try textOrNil(index).map { try valid($0) { Word(rawValue: $0) } }
+  }
+
+  func id(_ index: Int) throws -> ID { try valid(text(index)) { ID($0) } }
+
+  func timeOrNil(_ index: Int) throws -> Timestamp? {
+    try textOrNil(index).map { try valid($0) { Timestamp($0) } }
+  }
+
+  private func valid<Value>(_ text: String, _ read: (String) -> Value?) throws -> Value {
+    guard let value = read(text) else { throw DamagedValue(text: text) }
+    return value
+  }
+}

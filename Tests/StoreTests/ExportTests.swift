@@ -1,0 +1,113 @@
+import Domain
+import JSON
+import Testing
+
+@testable import SQLite
+@testable import Store
+
+@Suite("Export to spreadsheets")
+struct ExportTests {
+  /// The rows of a table, each cell under its column's name; empty ones are left out.
+  private static func rows(_ table: Table, in test: TestStore) throws -> [[String: String]] {
+    var rows: [[String: String]] = []
+    try test.read { snapshot throws in
+      try snapshot.export(table) { cells in
+        try #require(cells.count == table.exportedColumns.count)
+        rows.append(
+          Dictionary(
+            uniqueKeysWithValues: zip(table.exportedColumns, cells).compactMap { name, cell in
+              cell.map { (name, $0) }
+            }))
+      }
+    }
+    return rows
+  }
+
+  @Test("partners: every field that staff sees is a column, the oldest first")
+  func partners() throws {
+    let test = try TestStore()
+    try test.addGroups()
+    var full = Partner.sample(21, in: [.WI, .MN], name: "A, \"B\"")
+    for (name, value) in [
+      "user_id": JSON(sampleID(1)), "contact_name": "Ann", "phone": "5551234",
+      "website": "https://example.com", "co_ownership_certified": true,
+      "invited_by": JSON(sampleID(2)), "notes": "a\nb", "created_at": JSON(minute(1)),
+    ] as [String: JSON] {
+      full[name] = value
+    }
+    var bare = Partner.sample(22, .removed, .cpa, in: [])
+    bare["agreement_signed_at"] = .null
+    try test.change { [full, bare] change in
+      try change.insert(full)
+      try change.insert(bare)
+    }
+    #expect(
+      Table.partners.exportedColumns
+        == Table.partners.fields.filter { $0.seenBy.contains(.staff) }.map(\.name))
+    #expect(
+      try Self.rows(.partners, in: test) == [
+        [
+          "id": sampleID(22).text, "type": "cpa", "status": "removed",
+          "company_name": "Company 22", "email": "partner22@example.com", "service_areas": "",
+          "co_ownership_certified": "false", "created_at": now.text, "updated_at": now.text,
+        ],
+        [
+          "id": sampleID(21).text, "user_id": sampleID(1).text, "type": "attorney",
+          "status": "active", "company_name": "A, \"B\"", "contact_name": "Ann",
+          "email": "partner21@example.com", "phone": "5551234", "website": "https://example.com",
+          "service_areas": "WI;MN", "co_ownership_certified": "true",
+          "agreement_signed_at": now.text, "invited_by": sampleID(2).text, "notes": "a\nb",
+          "created_at": minute(1).text, "updated_at": now.text,
+        ],
+      ])
+  }
+
+  @Test("requests: with the names of group, requester and partner, and the context's fields")
+  func referrals() throws {
+    let test = try TestStore()
+    try test.addGroups()
+    var full = Referral.sample(31, group: 12, .closed, partner: 21)
+    full["context"] = Referral.context(
+      groupSize: 4, prices: ["min": 0, "max": 9_007_199_254_740_993], timeline: "\"soon\"",
+      state: .DC, need: "a\nb")
+    full["outcome_notes"] = "good"
+    let bare = Referral.sample(32, state: nil)
+    try test.change { [full] change in
+      try change.insert(Partner.sample(21))
+      try change.insert(full)
+      try change.insert(bare)
+    }
+    #expect(
+      try Self.rows(.referrals, in: test) == [
+        [
+          "id": sampleID(31).text, "group_id": sampleID(12).text, "group_name": "Group 12",
+          "requested_by": sampleID(2).text, "requester_name": "User 2",
+          "requester_email": "user2@example.com", "partner_type": "attorney", "status": "closed",
+          "group_size": "4", "home_price_min": "0", "home_price_max": "9007199254740993",
+          "timeline": "\"soon\"", "state": "DC", "specific_need": "a\nb",
+          "partner_id": sampleID(21).text, "partner_company_name": "Company 21",
+          "intro_sent_at": now.text, "outcome": "unknown", "outcome_notes": "good",
+          "created_at": now.text, "updated_at": now.text,
+        ],
+        [
+          "id": sampleID(32).text, "group_id": sampleID(11).text, "group_name": "Group 11",
+          "requested_by": sampleID(1).text, "requester_name": "User 1",
+          "requester_email": "user1@example.com", "partner_type": "attorney",
+          "status": "pending", "created_at": now.text, "updated_at": now.text,
+        ],
+      ])
+  }
+
+  @Test("a cell is read as a body would have it")
+  func cells() {
+    for (field, cell, value) in [
+      ("service_areas", "WI;MN", ["WI", "MN"]), ("service_areas", " WI ; MN ", [" WI ", " MN "]),
+      ("service_areas", ";;", []), ("co_ownership_certified", "YES", true),
+      ("co_ownership_certified", "0", false), ("co_ownership_certified", "perhaps", "perhaps"),
+      ("phone", "5551234", "5551234"),
+    ] as [(String, String, JSON)] {
+      let kind = Table.partners.fields.first { $0.name == field }?.kind
+      #expect(kind?.value(ofCell: cell) == value, "\(field): \(cell)")
+    }
+  }
+}
