@@ -186,43 +186,59 @@ package struct JSONWriter: ~Copyable {
     needsComma = true
   }
 
-  /// Begins an object. Each `open()` needs a ``close()``.
-  package mutating func open() { open(UInt8(ascii: "{")) }
-
-  /// Ends the object that ``open()`` began last.
-  package mutating func close() { close(UInt8(ascii: "}")) }
-
-  /// Writes a member's name, which comes in quotes and with its colon.
-  package mutating func name(_ quoted: [UInt8]) {
-    begin(room: quoted.count)
-    put(quoted)
-    needsComma = false
+  /// A member's value as a database lends it: texts are UTF-8.
+  package enum Lent {
+    case null
+    case bool(Bool)
+    case integer(Int)
+    /// A text, which is escaped.
+    case string(UnsafeBufferPointer<UInt8>)
+    /// JSON text.
+    case json(UnsafeBufferPointer<UInt8>)
   }
 
-  /// Writes a member with a string that is given as UTF-8, as `string(utf8:)` does.
+  /// Writes a member of an object.
   ///
-  /// - Parameter quoted: Its name, in quotes and with a colon.
-  package mutating func member(_ quoted: [UInt8], string text: UnsafeBufferPointer<UInt8>) {
-    guard JSONWriter.content(of: text) == (needsEscapes: false, isASCII: true) else {
-      name(quoted)
-      return string(utf8: text)
+  /// - Parameter name: Its name, in quotes and with a colon.
+  @inline(__always)
+  package mutating func member(_ name: UnsafeBufferPointer<UInt8>, _ value: Lent) {
+    if case .string(let text) = value,
+      JSONWriter.content(of: text) == (needsEscapes: false, isASCII: true)
+    {
+      // In one go, since most of what a list writes is such a text.
+      begin(room: name.count + text.count + 2)
+      put(name)
+      put(UInt8(ascii: "\""))
+      put(text)
+      put(UInt8(ascii: "\""))
+      return
     }
-    // In one go: most of what a list writes comes by here.
-    begin(room: quoted.count + text.count + 2)
-    put(quoted)
-    put(UInt8(ascii: "\""))
-    put(text)
-    put(UInt8(ascii: "\""))
+    begin(room: name.count)
+    put(name)
+    needsComma = false
+    switch value {
+    case .null: null()
+    case .bool(let flag): bool(flag)
+    case .integer(let number): integer(number)
+    case .string(let text): string(utf8: text)
+    case .json(let text): raw(utf8: text)
+    }
   }
 
-  /// Writes a member that is null.
-  package mutating func nullMember(_ quoted: [UInt8]) {
-    begin(room: quoted.count + 4)
-    put(quoted)
-    for byte in [UInt8(ascii: "n"), UInt8(ascii: "u"), UInt8(ascii: "l"), UInt8(ascii: "l")] {
-      put(byte)
+  /// Begins an object. Each needs a ``close()``.
+  ///
+  /// - Parameter name: If it is a member of another object, its name in quotes and with a colon.
+  package mutating func open(_ name: UnsafeBufferPointer<UInt8>?) {
+    if let name {
+      begin(room: name.count)
+      put(name)
+      needsComma = false
     }
+    open(UInt8(ascii: "{"))
   }
+
+  /// Ends the object that ``open(_:)`` began last.
+  package mutating func close() { close(UInt8(ascii: "}")) }
 
   private mutating func open(_ bracket: UInt8) {
     begin(room: 1)
@@ -264,11 +280,6 @@ package struct JSONWriter: ~Copyable {
     guard let first = bytes.baseAddress else { return }
     (start + count).initialize(from: first, count: bytes.count)
     count += bytes.count
-  }
-
-  @inline(__always)
-  private mutating func put(_ bytes: [UInt8]) {
-    bytes.withUnsafeBufferPointer { put($0) }
   }
 
   private static func needsEscape(_ byte: UInt8) -> Bool {

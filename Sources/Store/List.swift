@@ -82,55 +82,71 @@ struct List {
   ///
   /// - Throws: `Failure.invalidParameter` for a cursor of another shape.
   func statement(for page: PageRequest) throws -> (sql: String, arguments: [(any Bindable)?]) {
+    var sql: [String] = []
+    sql.reserveCapacity(64)
     var arguments: [(any Bindable)?] = []
-    let source = [
-      walked.name, " AS ", walked.alias, " ", walked.index.map { "INDEXED BY \($0) " } ?? "",
-    ]
-    .joined()
-    guard arms.count > 1 else {
-      let sql = try [
-        "SELECT ", key(of: walked), ", ", shape.columns, " FROM ", source,
-        walked.name == items.name ? "" : join(to: walked.alias), shape.joins,
-        filters(on: arms[0], page, &arguments), order(of: walked, page, &arguments),
-      ].joined()
-      return (sql, arguments)
+    if arms.count == 1 {
+      sql.append("SELECT ")
+      addKey(of: walked, to: &sql)
+      sql += [", ", shape.columns]
+      addSource(to: &sql)
+      if walked.name != items.name { addJoin(to: walked.alias, &sql) }
+      sql.append(shape.joins)
+      try addConditions(on: arms[0], page, to: &sql, &arguments)
+    } else {
+      sql.append("SELECT ")
+      addKey(of: items, to: &sql)
+      sql += [", ", shape.columns, " FROM ("]
+      for (index, arm) in arms.enumerated() {
+        // UNION, not UNION ALL: more than one part may find an item.
+        sql.append(index == 0 ? "SELECT * FROM (SELECT " : " UNION SELECT * FROM (SELECT ")
+        addKey(of: walked, to: &sql)
+        addSource(to: &sql)
+        try addConditions(on: arm, page, to: &sql, &arguments)
+        sql.append(")")
+      }
+      sql.append(") AS found ")
+      addJoin(to: "found", &sql)
+      sql.append(shape.joins)
+      addOrder(of: items, page, to: &sql, &arguments)
     }
-    // UNION, not UNION ALL: more than one part may find an item.
-    let parts = try arms.map { arm in
-      try [
-        "SELECT * FROM (SELECT ", key(of: walked), " FROM ", source,
-        filters(on: arm, page, &arguments), order(of: walked, page, &arguments), ")",
-      ].joined()
-    }
-    let sql = [
-      "SELECT ", key(of: items), ", ", shape.columns, " FROM (",
-      parts.joined(separator: " UNION "), ") AS found ", join(to: "found"), shape.joins,
-      order(of: items, page, &arguments),
-    ].joined()
-    return (sql, arguments)
+    return (sql.joined(), arguments)
+  }
+
+  private func addSource(to sql: inout [String]) {
+    sql += [" FROM ", walked.name, " AS ", walked.alias, " "]
+    if let index = walked.index { sql += ["INDEXED BY ", index, " "] }
   }
 
   /// Joins the items to what was walked.
-  private func join(to walker: String) -> String {
-    "JOIN \(items.name) AS \(items.alias) ON \(items.alias).\(items.number) = \(walker).\(walked.number) "
+  private func addJoin(to walker: String, _ sql: inout [String]) {
+    sql += [
+      "JOIN ", items.name, " AS ", items.alias, " ON ", items.alias, ".", items.number, " = ",
+      walker, ".", walked.number, " ",
+    ]
   }
 
-  /// A source's columns of the key, with what stands behind each of them where they sort.
-  private func key(of source: Source, collation: String = "", direction: String = "") -> String {
-    [
-      sort.map { [source.alias, ".", $0, collation, direction, ", "].joined() } ?? "",
-      source.alias, ".", source.number, direction,
-    ].joined()
+  /// Adds a source's columns of the key, with what follows each of them where they sort.
+  private func addKey(
+    of source: Source, collation: String = "", direction: String = "", to sql: inout [String]
+  ) {
+    if let sort { sql += [source.alias, ".", sort, collation, direction, ", "] }
+    sql += [source.alias, ".", source.number, direction]
   }
 
-  private func filters(
-    on arm: [(column: String, value: String)], _ page: PageRequest,
+  private func addConditions(
+    on arm: [(column: String, value: String)], _ page: PageRequest, to sql: inout [String],
     _ arguments: inout [(any Bindable)?]
-  ) throws -> String {
-    var conditions = arm.map { "\(walked.alias).\($0.column) = ?" } + conditions
-    arguments += arm.map { $0.value as (any Bindable)? } + self.arguments
+  ) throws {
+    sql.append("WHERE ")
+    for part in arm {
+      sql += [walked.alias, ".", part.column, " = ? AND "]
+      arguments.append(part.value)
+    }
+    for condition in conditions { sql += [condition, " AND "] }
+    arguments += self.arguments
     if let start {
-      conditions.append(page.after == nil ? start.sql : "+" + start.sql)
+      sql += [page.after == nil ? "" : "+", start.sql, " AND "]
       arguments.append(start.argument)
     }
     if let after = page.after {
@@ -138,25 +154,27 @@ struct List {
       else { throw Failure.invalidParameter([List.invalidCursor]) }
       if let sort, !collation.isEmpty {
         // A column with a collation of its own, in a row value, is not looked for in an index.
-        conditions.append("\(walked.alias).\(sort)\(collation) \(descending ? "<=" : ">=") ?")
+        sql += [walked.alias, ".", sort, collation, descending ? " <= ? AND " : " >= ? AND "]
         arguments.append(after[0])
       }
-      conditions.append(
-        "(\(key(of: walked, collation: collation))) \(descending ? "<" : ">") (\(sort == nil ? "?" : "?, ?"))"
-      )
-      arguments += after.dropLast().map { $0 as (any Bindable)? } + [number]
+      sql.append("(")
+      addKey(of: walked, collation: collation, to: &sql)
+      sql += [descending ? ") < (" : ") > (", sort == nil ? "?" : "?, ?", ") AND "]
+      for text in after.dropLast() { arguments.append(text) }
+      arguments.append(number)
     }
-    return conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ")
+    sql.append("TRUE")
+    addOrder(of: walked, page, to: &sql, &arguments)
   }
 
-  private func order(
-    of source: Source, _ page: PageRequest, _ arguments: inout [(any Bindable)?]
-  ) -> String {
+  private func addOrder(
+    of source: Source, _ page: PageRequest, to sql: inout [String],
+    _ arguments: inout [(any Bindable)?]
+  ) {
+    sql.append(" ORDER BY ")
+    addKey(of: source, collation: collation, direction: descending ? " DESC" : " ASC", to: &sql)
+    sql.append(" LIMIT ?")
     arguments.append(page.limit + 1)
-    return [
-      " ORDER BY ",
-      key(of: source, collation: collation, direction: descending ? " DESC" : " ASC"), " LIMIT ?",
-    ].joined()
   }
 
   /// Writes each item of a page into the array that the caller has begun.

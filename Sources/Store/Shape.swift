@@ -12,6 +12,8 @@ struct Shape: Sendable {
   let select: String
 
   /// How one column, or the beginning or end of an object, is written.
+  ///
+  /// It holds no reference, since counting references would take longer than to write a value.
   private struct Part: Sendable {
     enum Form: Sendable {
       case text, flag, integer, json
@@ -20,34 +22,44 @@ struct Shape: Sendable {
       case close
     }
 
-    /// The member's name in quotes, and a colon.
-    let name: [UInt8]
+    /// Where in ``names`` the member's name is, in quotes and with a colon.
+    let name: Range<Int>
     let form: Form
   }
 
+  private let names: [UInt8]
   private let parts: [Part]
 
   init(_ fields: [Field], of table: String, _ alias: String) {
     var columns: [String] = []
     var joins: [String] = []
-    parts = Shape.parts(of: fields, alias, &columns, &joins)
+    var names: [UInt8] = []
+    parts = Shape.parts(of: fields, alias, &columns, &joins, &names)
+    self.names = names
     self.columns = columns.joined(separator: ", ")
     self.joins = joins.map { $0 + " " }.joined()
     select = "SELECT \(self.columns) FROM \(table) AS \(alias) \(self.joins)"
   }
 
   private static func parts(
-    of fields: [Field], _ alias: String, _ columns: inout [String], _ joins: inout [String]
+    of fields: [Field], _ alias: String, _ columns: inout [String], _ joins: inout [String],
+    _ names: inout [UInt8]
   ) -> [Part] {
-    fields.flatMap { field in
+    var parts: [Part] = []
+    for field in fields {
       if let join = field.join, !joins.contains(join) { joins.append(join) }
-      let name = Array("\"\(field.name)\":".utf8)
+      let start = names.count
+      names += "\"\(field.name)\":".utf8
+      let name = start..<names.count
       if case .joined(let inner) = field.kind {
         let before = columns.count
-        let parts = parts(of: inner, alias, &columns, &joins)
-        return [
-          Part(name: name, form: .open(parts: parts.count, columns: columns.count - before))
-        ] + parts + [Part(name: [], form: .close)]
+        let members = Shape.parts(of: inner, alias, &columns, &joins, &names)
+        parts.append(
+          Part(
+            name: name, form: .open(parts: members.count, columns: columns.count - before)))
+        parts += members
+        parts.append(Part(name: 0..<0, form: .close))
+        continue
       }
       columns.append(field.expression(alias))
       let form: Part.Form =
@@ -57,55 +69,56 @@ struct Shape: Sendable {
         case .list, .object, .range, .json: .json
         default: .text
         }
-      return [Part(name: name, form: form)]
+      parts.append(Part(name: name, form: form))
     }
+    return parts
   }
 
   /// Writes a row as an object.
   ///
   /// - Parameter first: The index of the first of the shape's columns.
   func write(_ row: Row, from first: Int = 0, to json: inout JSONWriter) throws {
-    json.open()
+    json.open(nil)
     try writeMembers(row, from: first, to: &json)
     json.close()
   }
 
   /// Writes a row's columns as members of an object that the caller has opened.
   func writeMembers(_ row: Row, from first: Int = 0, to json: inout JSONWriter) throws {
-    var column = first
-    var index = 0
-    while index < parts.count {
-      let part = parts[index]
-      index += 1
-      switch part.form {
-      case .open(let count, let columns):
-        json.name(part.name)
-        if case .null = row.value(column) {
-          json.null()
-          column += columns
-          index += count + 1
-        } else {
-          json.open()
-        }
-      case .close:
-        json.close()
-      case let form:
-        switch row.value(column) {
-        case .null: json.nullMember(part.name)
-        case .text(let utf8):
-          if case .json = form {
-            json.name(part.name)
-            json.raw(utf8: utf8)
-          } else {
-            json.member(part.name, string: utf8)
+    try names.withUnsafeBufferPointer { names in
+      try parts.withUnsafeBufferPointer { parts in
+        var column = first
+        var index = 0
+        while index < parts.count {
+          let part = parts[index]
+          let name = UnsafeBufferPointer(rebasing: names[part.name])
+          index += 1
+          switch part.form {
+          case .open(let count, let columns):
+            if case .null = row.value(column) {
+              json.member(name, .null)
+              column += columns
+              index += count + 1
+            } else {
+              json.open(name)
+            }
+            continue
+          case .close:
+            json.close()
+            continue
+          case .text, .flag, .integer, .json:
+            break
           }
-        case .integer(let number):
-          json.name(part.name)
-          if case .flag = form { json.bool(number != 0) } else { json.integer(number) }
-        case .real, .blob:
-          throw DamagedValue(text: "column \(column)")
+          switch (row.value(column), part.form) {
+          case (.null, _): json.member(name, .null)
+          case (.text(let utf8), .json): json.member(name, .json(utf8))
+          case (.text(let utf8), _): json.member(name, .string(utf8))
+          case (.integer(let number), .flag): json.member(name, .bool(number != 0))
+          case (.integer(let number), _): json.member(name, .integer(number))
+          case (.real, _), (.blob, _): throw DamagedValue(text: "column \(column)")
+          }
+          column += 1
         }
-        column += 1
       }
     }
   }

@@ -100,8 +100,11 @@ struct WriterTests {
       bytes.withUnsafeBufferPointer { bytes in
         #expect(written { $0.string(utf8: bytes) } == "\"\(text)\"")
         #expect(
-          written { json in json.object { $0.member(Array("\"a\":".utf8), string: bytes) } }
-            == "{\"a\":\"\(text)\"}")
+          written { json in
+            json.object { json in
+              Array("\"a\":".utf8).withUnsafeBufferPointer { json.member($0, .string(bytes)) }
+            }
+          } == "{\"a\":\"\(text)\"}")
       }
     }
     for (bytes, text) in [
