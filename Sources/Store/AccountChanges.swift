@@ -81,10 +81,10 @@ extension Change {
   ) throws {
     var record = record
     record["updated_at"] = .string(now.text)
-    if old == nil {
-      try table.insert(record, on: connection)
+    if let old {
+      try table.update(old, to: record, on: connection)
     } else {
-      try table.update(record, on: connection)
+      try table.insert(record, on: connection)
     }
     try self.record(
       "\(kind.rawValue).\(old == nil ? "created" : "updated")", kind, User(record: record).id,
@@ -143,7 +143,7 @@ extension Change {
     guard old.revokedAt == nil else { return }
     var new = old
     new.set("revoked_at", now)
-    try connection.run("UPDATE tokens SET revoked_at = ? WHERE id = ?", now.text, id.text)
+    try Table.tokens.update(old.record, to: new.record, on: connection)
     try record(
       "token.revoked", .token, id,
       changes: Table.tokens.changes(from: old.record, to: new.record))

@@ -102,7 +102,7 @@ extension Change {
     }
     try checkUniqueness(of: new)
     let coverage = try coverage(of: [old, new])
-    try Table.partners.update(new.record, on: connection)
+    try Table.partners.update(old.record, to: new.record, on: connection)
     try recordCoverageChanges(since: coverage)
     try record(
       kind, .partner, new.id, changes: Table.partners.changes(from: old.record, to: new.record),

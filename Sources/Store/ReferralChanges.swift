@@ -181,7 +181,7 @@ extension Change {
     var new = changed
     new.updatedAt = now
     try checkOpenness(of: new)
-    try Table.referrals.update(new.record, on: connection)
+    try Table.referrals.update(old.record, to: new.record, on: connection)
     let usual =
       if new.status != old.status {
         new.status.eventKind

@@ -16,6 +16,7 @@ package final class Store: Sendable {
   /// - Parameters:
   ///   - random: Where the random bits of new IDs come from.
   ///   - changesPerCommit: The most changes in one transaction; nil for the usual.
+  ///   - writerCacheKiB: The most that the writer's page cache holds; nil for the usual.
   ///   - onFatal: Told the cause when nobody can know any more whether a change is on the disk. The
   ///     process should end, and will find out when it starts again.
   ///   - onMaintenanceError: Told the cause when the write-ahead log cannot be copied into the database:
@@ -26,6 +27,7 @@ package final class Store: Sendable {
     path: String,
     random: @escaping @Sendable () -> UInt64 = { .random(in: .min ... .max) },
     changesPerCommit: Int? = nil,
+    writerCacheKiB: Int? = nil,
     onFatal: @escaping @Sendable (String) -> Void = { _ in },
     onMaintenanceError: @escaping @Sendable (String) -> Void = { _ in }
   ) throws {
@@ -40,6 +42,7 @@ package final class Store: Sendable {
     configuration.onMaintenanceError = { onMaintenanceError($0.description) }
     configuration.createsFile = false
     if let changesPerCommit { configuration.maximumBatch = changesPerCommit }
+    if let writerCacheKiB { configuration.writerCacheKiB = writerCacheKiB }
     self.random = random
     database = try Store.translatingErrors { [configuration] in
       try Migrator.checkVersion(of: Connection(path: path, role: .reader))
@@ -109,6 +112,26 @@ package final class Store: Sendable {
       try database.write { [random] in
         try body(Change(connection: $0, now: now, actor: actor, random: random))
       }
+    }
+  }
+
+  /// Makes a large change in a transaction of its own, to fill a new database.
+  ///
+  /// A change that is queued runs in a savepoint, for which SQLite keeps the former content of each page in a
+  /// list that it walks: that takes time with the square of the pages.
+  package func fill(now: Timestamp, _ body: @escaping @Sendable (Change) throws -> Void) throws {
+    try Store.translatingErrors {
+      try database.maintain { [random] connection in
+        try connection.run("BEGIN IMMEDIATE")
+        do {
+          try body(Change(connection: connection, now: now, actor: nil, random: random))
+          try connection.run("COMMIT")
+        } catch {
+          _ = try? connection.run("ROLLBACK")
+          throw error
+        }
+      }
+      try database.checkpoint(.passive)
     }
   }
 

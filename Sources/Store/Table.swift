@@ -10,7 +10,7 @@ package struct Table: Sendable {
   let alias: String
   package let fields: [Field]
   /// Columns that are derived from fields, for indexes and constraints.
-  let derived: [(column: String, value: @Sendable (Record) -> (any Bindable)?)]
+  let derived: [(column: String, value: @Sendable (Record) -> String?)]
   /// Columns that are written once and that no record holds.
   let secretColumns: [String]
   /// What each audience sees, in lists and alone.
@@ -22,11 +22,10 @@ package struct Table: Sendable {
   private let tracked: [Field]
   private let selectStored: String
   private let insertStatement: String
-  private let updateStatement: String
 
   init(
     _ name: String, alias: String,
-    derived: [(column: String, value: @Sendable (Record) -> (any Bindable)?)] = [],
+    derived: [(column: String, value: @Sendable (Record) -> String?)] = [],
     secretColumns: [String] = [], fields: [Field]
   ) {
     self.name = name
@@ -53,8 +52,6 @@ package struct Table: Sendable {
     insertStatement =
       "INSERT INTO \(name) (\(inserted.joined(separator: ", "))) "
       + "VALUES (\(inserted.map { _ in "?" }.joined(separator: ", ")))"
-    updateStatement =
-      "UPDATE \(name) SET \(columns.map { "\($0) = ?" }.joined(separator: ", ")) WHERE id = ?"
   }
 
   /// What an audience sees of a resource in a list.
@@ -87,10 +84,22 @@ package struct Table: Sendable {
       insertStatement, arguments: values(of: record) + secrets as [(any Bindable)?])
   }
 
-  /// Replaces a record's row.
-  func update(_ record: Record, on connection: Connection) throws {
+  /// Changes a record's row, in the columns that differ: the others' indexes and triggers are left alone.
+  func update(_ old: Record, to new: Record, on connection: Connection) throws {
+    var columns: [String] = []
+    var arguments: [(any Bindable)?] = []
+    for field in stored where old[field.name] != new[field.name] {
+      columns.append("\(field.name) = ?")
+      arguments.append(field.kind.column(for: new[field.name]))
+    }
+    for (column, value) in derived where value(old) != value(new) {
+      columns.append("\(column) = ?")
+      arguments.append(value(new))
+    }
+    guard !columns.isEmpty else { return }
     try connection.run(
-      updateStatement, arguments: values(of: record) + [Kind.id.column(for: record["id"])])
+      "UPDATE \(name) SET \(columns.joined(separator: ", ")) WHERE id = ?",
+      arguments: arguments + [Kind.id.column(for: new["id"])])
   }
 
   private func values(of record: Record) -> [(any Bindable)?] {

@@ -39,7 +39,10 @@ struct DemoCommand: ParsableCommand {
   func run() throws {
     try Migrator.migrate(path: database.path)
     let random = Lock(SplitMix64(state: seed))
-    let store = try Store(path: database.path, random: { random.withLock { $0.next() } })
+    let store = try Store(
+      path: database.path, random: { random.withLock { $0.next() } },
+      // Room for a large database, so that filling it does not wait for pages to be read again.
+      writerCacheKiB: 512 << 10)
     defer { store.close() }
     guard try store.read(now: .present, { try $0.isEmpty() }) else {
       throw CommandError("the database is not empty: demo data can be made only in a new one")
@@ -87,7 +90,7 @@ private final class Demo: @unchecked Sendable {
   private static let hoursOfYear = 365 * 24
 
   /// How many actions one transaction holds.
-  private static let batch = 1_000
+  private static let batch = 10_000
 
   private let store: Store
   private var random: SplitMix64
@@ -111,7 +114,7 @@ private final class Demo: @unchecked Sendable {
     for first in stride(from: 0, to: ordered.count, by: Demo.batch) {
       Progress.update("Filling: \(100 * first / ordered.count) %")
       let batch = ordered[first..<min(first + Demo.batch, ordered.count)]
-      try store.write(now: Demo.end, actor: nil) { change in
+      try store.fill(now: Demo.end) { change in
         for action in batch {
           do {
             try action.run(change.acting(as: action.actor, at: action.time))

@@ -152,7 +152,9 @@ struct ReaderTests {
       }
     }
     #expect(value == .integer(1))
-    #expect(throws: JSONError(description: "Arrays and objects are nested more than 64 levels deep.")) {
+    #expect(
+      throws: JSONError(description: "Arrays and objects are nested more than 64 levels deep.")
+    ) {
       try read(nested(64, "[]"))
     }
     #expect(throws: JSONError.self) { try read(nested(64, "{}")) }

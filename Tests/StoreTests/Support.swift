@@ -306,11 +306,13 @@ extension Change {
   }
 
   func update(_ partner: Partner) throws {
-    try Table.partners.update(partner.record, on: connection)
+    let old = try #require(try self.partner(partner.id))
+    try Table.partners.update(old.record, to: partner.record, on: connection)
   }
 
   func update(_ referral: Referral) throws {
-    try Table.referrals.update(referral.record, on: connection)
+    let old = try #require(try self.referral(referral.id))
+    try Table.referrals.update(old.record, to: referral.record, on: connection)
   }
 }
 
