@@ -1,11 +1,13 @@
-/// The part of an account that this service keeps; Tomi's sign-in owns the rest.
+/// The part of a user's account that this service keeps. Tomi's sign-in owns the rest.
 package struct User: Resource {
   package var record: Record
 
   package init(record: Record) { self.record = record }
 
+  /// The e-mail address, which no other user has.
   package var email: String { required(text("email"), "email") }
 
+  /// The name as people read it.
   package var name: String { required(text("name"), "name") }
 
   /// A disabled user's tokens are not accepted.
@@ -25,30 +27,34 @@ package struct Group: Resource {
   }
 }
 
-/// An access token, without its secret, which is stored nowhere.
+/// An access token without its secret, which is not stored.
 package struct Token: Resource {
   package var record: Record
 
   package init(record: Record) { self.record = record }
 
+  /// The user whom it identifies.
   package var userID: ID { required(id("user_id"), "user_id") }
 
-  /// Whether it gives staff's rights.
+  /// Whether it gives the rights of staff.
   package var isAdmin: Bool { flag("admin") }
 
+  /// What it is for, in the words of whoever created it.
   package var name: String? { text("name") }
 
-  /// Nil: never.
+  /// When it expires; nil if it never does.
   package var expiresAt: Timestamp? { time("expires_at") }
 
+  /// When it was revoked; nil if it was not.
   package var revokedAt: Timestamp? { time("revoked_at") }
 
-  /// How many days a token lasts if nothing else is said.
+  /// How many days a token is valid by default.
   package static let defaultDays = 90
 }
 
-/// Who makes a request, by its token.
+/// Who makes a request, as its token shows.
 package struct Caller: Equatable, Sendable {
+  /// The token's user.
   package var userID: ID
   /// Whether the token is an admin token.
   package var isStaff: Bool

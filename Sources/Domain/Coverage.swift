@@ -1,29 +1,29 @@
-/// Whether Tomi has partners of a type in a state; the best first.
+/// Whether Tomi has partners of a type in a state. The best status comes first.
 package enum CoverageStatus: String, CaseIterable, Sendable {
   case available
   case comingSoon = "coming_soon"
   case unavailable
 
-  /// What an app shows: places without partners are all "Coming soon" to the public.
+  /// The text that an app shows. The public sees "Coming soon" for every state without partners.
   package var message: String {
     self == .available ? "Available" : "Coming soon"
   }
 
-  /// The best of several, `unavailable` if there is none.
+  /// The best of several statuses; `unavailable` if there is none.
   package static func best(of statuses: some Sequence<CoverageStatus>) -> CoverageStatus {
     let present = Set(statuses)
     return allCases.first(where: present.contains) ?? .unavailable
   }
 }
 
-/// One state and type of partner.
+/// The coverage of one state by one type of partner.
 package struct Coverage: Equatable, Sendable {
   package var stateCode: StateCode
   package var partnerType: PartnerType
   package var status: CoverageStatus
-  /// The active partners of the type whose areas name the state.
+  /// How many active partners of the type serve the state.
   package var partnerCount: Int
-  /// What staff has pinned; nil if the status follows the count.
+  /// The status that staff has pinned; nil if the status follows the count.
   package var pinnedStatus: CoverageStatus?
 
   package init(

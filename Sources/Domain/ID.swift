@@ -1,22 +1,21 @@
 /// A UUID (RFC 9562).
 package struct ID: Hashable, Comparable, Sendable, CustomStringConvertible {
-  /// How many characters its text has.
-  package static let length = 36
+  /// The length of the text form.
+  private static let length = 36
 
-  // Not one UInt128: where that is optional twice, code that Swift 6.3 makes without optimization crashes.
+  // Not one UInt128: unoptimized code of Swift 6.3 crashes where that is optional twice.
   private let high: UInt64
   private let low: UInt64
 
-  /// Reads a UUID of any version in its text form (RFC 9562, section 4), in either case; nil if `text`
-  /// is not one.
+  /// Reads the text form of a UUID of any version (RFC 9562, section 4), in either case; nil if `text` is not
+  /// one.
   package init?(_ text: some StringProtocol) {
     var text = String(text)
     guard let id = text.withUTF8({ ID(utf8: $0) }) else { return nil }
     self = id
   }
 
-  /// Reads a UUID's text that is given as UTF-8; nil if it is not one.
-  package init?(utf8 text: UnsafeBufferPointer<UInt8>) {
+  private init?(utf8 text: UnsafeBufferPointer<UInt8>) {
     guard text.count == ID.length else { return nil }
     var words: (high: UInt64, low: UInt64) = (0, 0)
     for index in 0..<ID.length {
@@ -40,8 +39,8 @@ package struct ID: Hashable, Comparable, Sendable, CustomStringConvertible {
   /// A UUID of version 7 (RFC 9562, section 5.7): the time, then 74 of the given random bits.
   ///
   /// - Parameters:
-  ///   - time: The time of its making; only its milliseconds since 1970 go in.
-  ///   - random: Two random numbers.
+  ///   - time: When it is created. A time before 1970 counts as 1970.
+  ///   - random: Two random numbers, from which 12 and 62 bits are taken.
   package init(time: Timestamp, random: (UInt64, UInt64)) {
     let milliseconds = UInt64(max(0, time.milliseconds))
     high = milliseconds << 16 | 0x7000 | random.0 & 0x0FFF
@@ -50,25 +49,20 @@ package struct ID: Hashable, Comparable, Sendable, CustomStringConvertible {
 
   /// The canonical text, in lower case.
   package var text: String {
-    String(unsafeUninitializedCapacity: ID.length) {
-      write(to: $0)
-      return ID.length
-    }
-  }
-
-  /// Writes the canonical text, ``length`` bytes of ASCII.
-  package func write(to text: UnsafeMutableBufferPointer<UInt8>) {
-    var rest = high
-    for index in 0..<ID.length {
-      if ID.isHyphen(at: index) {
-        text[index] = UInt8(ascii: "-")
-        // Sixteen digits stand before the third hyphen.
-        if index == 18 { rest = low }
-      } else {
-        let digit = UInt8(truncatingIfNeeded: rest >> 60)
-        text[index] = digit &+ (digit < 10 ? UInt8(ascii: "0") : UInt8(ascii: "a") - 10)
-        rest <<= 4
+    String(unsafeUninitializedCapacity: ID.length) { text in
+      var rest = high
+      for index in 0..<ID.length {
+        if ID.isHyphen(at: index) {
+          text[index] = UInt8(ascii: "-")
+          // The third hyphen follows the sixteenth digit.
+          if index == 18 { rest = low }
+        } else {
+          let digit = UInt8(truncatingIfNeeded: rest >> 60)
+          text[index] = digit &+ (digit < 10 ? UInt8(ascii: "0") : UInt8(ascii: "a") - 10)
+          rest <<= 4
+        }
       }
+      return ID.length
     }
   }
 
@@ -76,7 +70,7 @@ package struct ID: Hashable, Comparable, Sendable, CustomStringConvertible {
     (1 << 8 | 1 << 13 | 1 << 18 | 1 << 23) >> index & 1 == 1
   }
 
-  /// In the order of their texts.
+  /// IDs sort as their texts do.
   package static func < (left: ID, right: ID) -> Bool {
     (left.high, left.low) < (right.high, right.low)
   }

@@ -1,8 +1,8 @@
-/// Which part of a list is asked for.
+/// The part of a list that a request asks for.
 package struct PageRequest: Equatable, Sendable {
-  /// How many items at most, 1 to 100.
+  /// The most items that the part may have, 1 to 100.
   package var limit: Int
-  /// The key of the item that the part begins after; nil: the list's beginning.
+  /// The key of the item that precedes the part; nil for the beginning of the list.
   package var after: [String]?
 
   package init(limit: Int = 25, after: [String]? = nil) {

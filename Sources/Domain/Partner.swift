@@ -1,8 +1,8 @@
-/// The kinds of professionals that a group of co-buyers needs, in Tomi's order.
+/// The professions that a group of co-buyers needs, in Tomi's order.
 package enum PartnerType: String, CaseIterable, Sendable {
   case attorney, lender, agent, title, insurance, cpa
 
-  /// What a group needs one for.
+  /// Why a group needs one.
   package var purpose: String {
     switch self {
     case .attorney: "TIC agreement review, real estate closings"
@@ -15,7 +15,7 @@ package enum PartnerType: String, CaseIterable, Sendable {
   }
 }
 
-/// Where a partner stands with Tomi.
+/// The status of a partner in its life cycle with Tomi.
 package enum PartnerStatus: String, CaseIterable, Sendable {
   case invited
   case pendingReview = "pending_review"
@@ -36,13 +36,13 @@ package enum PartnerStatus: String, CaseIterable, Sendable {
   }
 }
 
-/// A professional, or their company, that Tomi introduces groups to.
+/// A professional or a company to whom Tomi introduces groups.
 package struct Partner: Resource {
   package var record: Record
 
   package init(record: Record) { self.record = record }
 
-  /// The partner's own account, if it has one.
+  /// The user who edits the partner's profile; nil if no user is linked.
   package var userID: ID? { id("user_id") }
 
   package var type: PartnerType { required(word("type"), "type") }
@@ -54,13 +54,13 @@ package struct Partner: Resource {
 
   package var email: String { required(text("email"), "email") }
 
-  /// The states it serves, in the order given, each once.
+  /// The states that it serves, each once, in the order in which they were given.
   package var serviceAreas: [StateCode] {
     guard case .array(let areas) = record["service_areas"] else { return [] }
     return areas.compactMap { if case .string(let code) = $0 { StateCode(code) } else { nil } }
   }
 
-  /// Checks what an active partner needs: a signed agreement and a service area.
+  /// Checks that an active partner has a signed agreement and a service area.
   ///
   /// - Throws: `Failure.conflict(.partnerNotReady)`, naming the fields that are missing.
   package func checkReadiness() throws {
@@ -71,9 +71,9 @@ package struct Partner: Resource {
     guard missing.isEmpty else { throw Failure.conflict(.partnerNotReady(missing: missing)) }
   }
 
-  /// The partner after a move to `next`; itself if it has that status already.
+  /// The partner with the status `next`; itself if it has that status already.
   ///
-  /// - Throws: `Failure.conflict`: `.transitionNotAllowed`, then `.partnerNotReady`.
+  /// - Throws: `Failure.conflict` with `.transitionNotAllowed` or else `.partnerNotReady`.
   package func moved(to next: PartnerStatus) throws -> Partner {
     guard next != status else { return self }
     guard status.allowed.contains(next) else {

@@ -1,16 +1,16 @@
-/// How partners are ordered wherever Tomi proposes some: never by payment.
+/// The order in which Tomi proposes partners. It never depends on payment.
 package enum Ranking {
-  /// The order in words, as the answers state it.
+  /// A description of the order, for the API's answers.
   package static let order =
     "Certified for co-ownership first, then the fewest open referrals, then the longest since the "
     + "last introduction, then ID. Never by payment."
 
-  /// One partner's place in the order.
+  /// What decides one partner's place in the order.
   package struct Key: Comparable, Sendable {
     package var certified: Bool
-    /// The matched and introduced requests that are open with the partner.
+    /// How many requests are matched with the partner, or introduced to it and not answered.
     package var openReferrals: Int
-    /// Nil: never introduced, which is the longest of all.
+    /// When a group was last introduced to the partner. Nil, for never, comes before every time.
     package var lastIntroAt: Timestamp?
     package var id: ID
 
@@ -22,23 +22,21 @@ package enum Ranking {
     }
 
     package static func < (left: Key, right: Key) -> Bool {
-      if left.certified != right.certified { return left.certified }
-      if left.openReferrals != right.openReferrals {
-        return left.openReferrals < right.openReferrals
+      func sortKey(_ key: Key) -> (Int, Int, Int64, ID) {
+        (
+          key.certified ? 0 : 1, key.openReferrals, key.lastIntroAt?.milliseconds ?? .min, key.id
+        )
       }
-      let leftIntro = left.lastIntroAt?.text ?? ""
-      let rightIntro = right.lastIntroAt?.text ?? ""
-      if leftIntro != rightIntro { return leftIntro < rightIntro }
-      return left.id < right.id
+      return sortKey(left) < sortKey(right)
     }
   }
 
-  /// The part of the key that concerns nobody else, in short texts: for groups.
+  /// The reasons that a group may see, in short texts: they say nothing about other groups.
   package static func publicWhy(_ key: Key, servedState: StateCode) -> [String] {
     (key.certified ? ["Certified for co-ownership"] : []) + ["Serves \(servedState.name)"]
   }
 
-  /// The key in short texts, for staff.
+  /// The reasons for the partner's place, in short texts for staff.
   package static func why(_ key: Key, servedState: StateCode?) -> [String] {
     var why: [String] = []
     if key.certified { why.append("Certified for co-ownership") }

@@ -1,7 +1,7 @@
 import JSON
 
-/// A resource's fields by name, with the values that the API shows and the database stores: IDs, words and
-/// times are texts, lists and contexts are JSON.
+/// The fields of a resource by name, with the values that the API shows and the database stores: IDs, words
+/// and times are strings, lists and contexts are JSON.
 package struct Record: Equatable, Sendable {
   /// The fields in the order in which they were first set.
   package private(set) var members: [JSON.Member]
@@ -23,8 +23,9 @@ package struct Record: Equatable, Sendable {
   }
 }
 
-/// A resource: a record, and typed access to those of its fields that rules look at.
+/// A record, with typed access to the fields that the rules need.
 package protocol Resource: Equatable, Sendable {
+  /// All fields.
   var record: Record { get set }
   init(record: Record)
 }
@@ -55,33 +56,36 @@ extension Resource {
   /// Whether a field is true.
   package func flag(_ field: String) -> Bool { record[field] == .bool(true) }
 
-  /// What a field must hold: whoever makes a record sets it.
+  /// Unwraps the value of a field that every record of this type has.
   package func required<Value>(_ value: Value?, _ field: String) -> Value {
     guard let value else { preconditionFailure("\(Self.self) has no valid \(field)") }
     return value
   }
 
+  /// Sets a field to an ID; to null if it is nil.
   package mutating func set(_ field: String, _ id: ID?) {
     record[field] = id.map { .string($0.text) } ?? .null
   }
 
+  /// Sets a field to a time; to null if it is nil.
   package mutating func set(_ field: String, _ time: Timestamp?) {
     record[field] = time.map { .string($0.text) } ?? .null
   }
 
+  /// Sets a field to a word; to null if it is nil.
   package mutating func set(_ field: String, _ word: (some RawRepresentable<String>)?) {
     record[field] = word.map { .string($0.rawValue) } ?? .null
   }
 
-  /// The ID.
+  /// The resource's ID.
   package var id: ID { required(id("id"), "id") }
 
-  /// When it was last changed.
+  /// When the resource was last changed.
   package var updatedAt: Timestamp {
     get { required(time("updated_at"), "updated_at") }
     set { set("updated_at", newValue) }
   }
 
-  /// When it was made.
+  /// When the resource was created.
   package var createdAt: Timestamp { required(time("created_at"), "created_at") }
 }

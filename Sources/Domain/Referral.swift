@@ -1,12 +1,12 @@
 import JSON
 
-/// Where a referral request stands.
+/// The status of a referral request in its life cycle.
 package enum ReferralStatus: String, CaseIterable, Sendable {
   case pending, matched
   case introSent = "intro_sent"
   case connected, closed, cancelled
 
-  /// The statuses that may follow this one. `matched` follows itself with another partner.
+  /// The statuses that may follow this one. A matched request may be matched with another partner.
   package var allowed: [ReferralStatus] {
     switch self {
     case .pending: [.matched, .cancelled]
@@ -17,10 +17,10 @@ package enum ReferralStatus: String, CaseIterable, Sendable {
     }
   }
 
-  /// The statuses that a request can have once it was introduced: what its partner sees.
+  /// The statuses that a request can have after its introduction. Its partner sees only these.
   package static let introduced: [ReferralStatus] = [.introSent, .connected, .closed, .cancelled]
 
-  /// Whether a group waits for an answer; it may have one such request for a type and a state.
+  /// Whether the group waits for an answer. It can have one such request for each type and state.
   package var isOpen: Bool {
     switch self {
     case .pending, .matched, .introSent: true
@@ -29,7 +29,7 @@ package enum ReferralStatus: String, CaseIterable, Sendable {
   }
 }
 
-/// What came of an introduction.
+/// The result of an introduction.
 package enum Outcome: String, CaseIterable, Sendable {
   case engaged
   case notEngaged = "not_engaged"
@@ -43,34 +43,39 @@ package struct Referral: Resource {
 
   package init(record: Record) { self.record = record }
 
+  /// The group that asks.
   package var groupID: ID { required(id("group_id"), "group_id") }
 
+  /// The member who asks on behalf of the group.
   package var requestedBy: ID { required(id("requested_by"), "requested_by") }
 
+  /// The profession that the group needs.
   package var partnerType: PartnerType { required(word("partner_type"), "partner_type") }
 
+  /// Its place in the life cycle.
   package var status: ReferralStatus {
     get { required(word("status"), "status") }
     set { set("status", newValue) }
   }
 
-  /// Where the group wants to buy, if its context says so.
+  /// The state in which the group wants to buy; nil if the context does not name one.
   package var state: StateCode? {
     if case .string(let code) = record["context"]["state"] { StateCode(code) } else { nil }
   }
 
-  /// Nil while pending; never nil from matched on.
+  /// The partner; nil while the request is pending, and never nil once it is matched.
   package var partnerID: ID? {
     get { id("partner_id") }
     set { set("partner_id", newValue) }
   }
 
-  /// Set from the introduction on: then the request counts as *introduced*.
+  /// When the introduction was sent; nil before it.
   package var introSentAt: Timestamp? {
     get { time("intro_sent_at") }
     set { set("intro_sent_at", newValue) }
   }
 
+  /// The result, once it is recorded.
   package var outcome: Outcome? {
     get { word("outcome") }
     set { set("outcome", newValue) }
@@ -79,17 +84,18 @@ package struct Referral: Resource {
   /// Whether the group and the partner were introduced to each other.
   package var isIntroduced: Bool { record["intro_sent_at"] != .null }
 
-  /// Checks that the life cycle has a move to `next`.
+  /// Checks that the status `next` may follow the present one.
   ///
-  /// - Throws: `Failure.conflict(.transitionNotAllowed)` with the moves that it has.
+  /// - Throws: `Failure.conflict(.transitionNotAllowed)` with the statuses that may follow.
   package func checkTransition(to next: ReferralStatus) throws {
     guard status.allowed.contains(next) else { throw notAllowed(next, allowed: status.allowed) }
   }
 
-  /// The request after a move to `next`, with what follows from the move itself: back to pending clears the
-  /// partner and the introduction, an introduction has its time, a closed request has an outcome.
+  /// The request with the status `next`, and with the fields that follow from it: a pending request has no
+  /// partner and no introduction, an introduced one has the time of the introduction, and a closed one has
+  /// an outcome.
   ///
-  /// The caller has checked that the life cycle allows it.
+  /// The caller has checked that the life cycle allows the change.
   private func moved(to next: ReferralStatus, at now: Timestamp) -> Referral {
     guard next != status else { return self }
     var moved = self
@@ -113,9 +119,9 @@ package struct Referral: Resource {
 
   /// The request after a command.
   ///
-  /// - Parameter partner: The partner that the request names afterwards, if it names one.
-  /// - Throws: `Failure.conflict`: `.transitionNotAllowed`, `.referralNotPending`,
-  ///   `.partnerAlreadyIntroduced`, `.partnerNotEligible`, in this order.
+  /// - Parameter partner: The partner that the request names afterwards; nil if it names none.
+  /// - Throws: `Failure.conflict` with the first of these that applies: `.transitionNotAllowed`,
+  ///   `.referralNotPending`, `.partnerAlreadyIntroduced`, `.partnerNotEligible`.
   package func applying(
     _ command: ReferralCommand, partner: Partner? = nil, at now: Timestamp
   ) throws -> Referral {
@@ -135,8 +141,8 @@ package struct Referral: Resource {
     next = next.moved(to: target, at: now)
     if let time = command.introSentAt { next.introSentAt = time }
 
-    // An introduction that was made stands, whatever is corrected in the request later. A partner that is
-    // matched may have left the state since.
+    // An introduction that was sent stays valid when the request is corrected later. A matched partner is
+    // checked again, because it may have left the state in the meantime.
     let isProposed = !isIntroduced && next.partnerID != nil && next.status.isOpen
     let isChecked = changesPartner || target != status || next.state != state
     if isProposed, isChecked, let partner {
@@ -146,8 +152,8 @@ package struct Referral: Resource {
     return next
   }
 
-  /// The request after a cancellation; itself if it is cancelled already. Members cancel until the
-  /// request is connected, staff until it is closed.
+  /// The request after a cancellation; itself if it is cancelled already. Members can cancel a request
+  /// until it is connected, staff until it is closed.
   ///
   /// - Throws: `Failure.conflict(.transitionNotAllowed)`.
   package func cancelled(byStaff: Bool, at now: Timestamp) throws -> Referral {
@@ -155,10 +161,10 @@ package struct Referral: Resource {
     return try applying(.cancel, at: now)
   }
 
-  /// The request with an outcome recorded: `engaged` moves an introduced one to connected, the others
-  /// close it; on a closed one the outcome is corrected.
+  /// The request with an outcome. `engaged` makes an introduced request connected; every other outcome
+  /// closes it. If the request is closed already, only the outcome changes.
   ///
-  /// - Throws: `Failure.conflict(.outcomeNotPossible)` before the introduction and when cancelled.
+  /// - Throws: `Failure.conflict(.outcomeNotPossible)` before the introduction, and if it is cancelled.
   package func recording(_ outcome: Outcome, at now: Timestamp) throws -> Referral {
     guard [.introSent, .connected, .closed].contains(status) else {
       throw Failure.conflict(.outcomeNotPossible(status: status))
@@ -169,8 +175,8 @@ package struct Referral: Resource {
     return next.moved(to: outcome == .engaged ? .connected : .closed, at: now)
   }
 
-  /// The request after its partner's answer to the introduction: connected, or back to pending. An
-  /// answer that was given already changes nothing.
+  /// The request after its partner has accepted the introduction, or declined it: connected, or pending
+  /// again. Accepting a connected request changes nothing.
   ///
   /// - Throws: `Failure.conflict(.transitionNotAllowed)` unless the request waits for the answer.
   package func answered(accepted: Bool, at now: Timestamp) throws -> Referral {
@@ -197,7 +203,7 @@ package enum Ineligibility: String, Sendable {
 }
 
 extension Partner {
-  /// Why this partner does not fit the request; empty if it does.
+  /// The reasons why this partner does not fit the request; empty if it fits.
   package func ineligibility(for referral: Referral) -> [Ineligibility] {
     var reasons: [Ineligibility] = []
     if status != .active { reasons.append(.notActive) }

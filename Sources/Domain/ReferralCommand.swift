@@ -1,31 +1,31 @@
 import JSON
 
-/// What is to happen to a referral request: a move along its life cycle, a partner, corrections.
+/// A change of a referral request: its next status, its partner, and corrections.
 package struct ReferralCommand: Equatable, Sendable {
-  /// The status that it gets; nil keeps it.
+  /// The next status; nil keeps the present one.
   package var status: ReferralStatus?
-  /// The partner that it gets; nil keeps it, as does the partner that it has.
+  /// The partner to match; nil keeps the present one.
   package var partnerID: ID?
-  /// The type of partner that it asks for; nil keeps it.
+  /// The profession to ask for; nil keeps the present one.
   package var partnerType: PartnerType?
-  /// The context that replaces its own; nil keeps it.
+  /// The context; nil keeps the present one.
   package var context: JSON?
-  /// When the introduction was made; nil keeps it, or is now for a new introduction.
+  /// When the introduction was sent; nil keeps the present time, and means now for a new introduction.
   package var introSentAt: Timestamp?
 
   /// Proposes a partner.
   package static func match(_ partner: ID) -> Self {
     Self(status: .matched, partnerID: partner)
   }
-  /// Puts the group and the matched partner in touch.
+  /// Introduces the group and the matched partner to each other.
   package static let introduce = Self(status: .introSent)
-  /// Takes the request off its partner.
+  /// Takes the request back from its partner.
   package static let giveBack = Self(status: .pending)
-  /// Notes that the group and the partner got to work.
+  /// Records that the group and the partner work together.
   package static let connect = Self(status: .connected)
-  /// Ends the request, with the outcome unknown if it has none.
+  /// Ends the request. Without an outcome, its outcome becomes unknown.
   package static let close = Self(status: .closed)
-  /// Ends the request without an outcome.
+  /// Ends the request and leaves its outcome as it is.
   package static let cancel = Self(status: .cancelled)
 
   package init(status: ReferralStatus? = nil, partnerID: ID? = nil) {
@@ -34,8 +34,8 @@ package struct ReferralCommand: Equatable, Sendable {
   }
 }
 
-/// What staff sends to change a request. A field that is nil was left out; a field that was given as null is
-/// `.some(nil)`.
+/// The fields that staff sends to change a request. A field that was not sent is nil; a field that was sent as
+/// null is `.some(nil)`.
 package struct ReferralUpdate: Equatable, Sendable {
   package var status: ReferralStatus?
   package var partnerID: ID??
@@ -54,12 +54,12 @@ package struct ReferralUpdate: Equatable, Sendable {
     self.introSentAt = introSentAt
   }
 
-  /// The command that is meant for a request as it stands, and what is wrong with the fields, whatever the
-  /// life cycle says.
+  /// The command that these fields mean for a request, and the errors in the fields. Whether the life cycle
+  /// allows the command is not checked here.
   ///
-  /// A partner alone means a match on a request that was not introduced.
+  /// A partner without a status matches a request that was not introduced.
   ///
-  /// - Parameter partnerExists: Whether the partner that is named exists; true if none is named.
+  /// - Parameter partnerExists: Whether the named partner exists; true if the fields name none.
   package func command(
     for referral: Referral, partnerExists: Bool, at now: Timestamp
   ) -> (command: ReferralCommand, errors: [FieldError]) {
@@ -121,15 +121,10 @@ package struct ReferralUpdate: Equatable, Sendable {
 }
 
 extension ReferralStatus {
-  /// The status as messages name it, such as `introduced`.
-  package var adjective: String {
-    switch self {
-    case .introSent: "introduced"
-    default: rawValue
-    }
-  }
+  /// The status in the words of messages, such as `introduced`.
+  package var adjective: String { self == .introSent ? "introduced" : rawValue }
 
-  /// The same with its article at the beginning of a sentence, such as `An introduced`.
+  /// The adjective with its article at the beginning of a sentence, such as `An introduced`.
   package var withArticle: String {
     self == .introSent ? "An introduced" : "A \(adjective)"
   }

@@ -2,39 +2,19 @@
 /// appendix B). Territories and military addresses are not served.
 package enum StateCode: String, CaseIterable, Sendable {
   // swift-format-ignore: AlwaysUseLowerCamelCase
-  // The codes as everybody writes them.
+  // The codes in their usual form.
   case AK, AL, AR, AZ, CA, CO, CT, DC, DE, FL, GA, HI, IA, ID, IL, IN, KS, KY, LA, MA, MD, ME,
     MI, MN, MO, MS, MT, NC, ND, NE, NH, NJ, NM, NV, NY, OH, OK, OR, PA, RI, SC, SD, TN, TX,
     UT, VA, VT, WA, WI, WV, WY
 
-  /// Reads a code in either case; nil if it names no state.
+  /// Reads a code in either case; nil if it is not the code of a state.
   package init?(_ text: some StringProtocol) {
-    let letters = text.utf8.map { (0x61...0x7A).contains($0) ? $0 - 0x20 : $0 }
-    guard letters.count == 2 else { return nil }
-    self.init(letters[0], letters[1])
-  }
-
-  /// The state of a code's two letters in ASCII, in upper case; nil if there is none.
-  package init?(_ first: UInt8, _ second: UInt8) {
-    let letters = UInt8(ascii: "A")...UInt8(ascii: "Z")
-    guard letters.contains(first), letters.contains(second),
-      let state = StateCode.byLetters[StateCode.place(first, second)]
-    else { return nil }
+    // In two bytes, nothing but ASCII letters has the upper-case form of a code.
+    guard text.utf8.count == 2, let state = StateCode.byCode[text.uppercased()] else { return nil }
     self = state
   }
 
-  private static let byLetters: [StateCode?] = {
-    var states = [StateCode?](repeating: nil, count: 26 * 26)
-    for state in allCases {
-      let letters = Array(state.rawValue.utf8)
-      states[place(letters[0], letters[1])] = state
-    }
-    return states
-  }()
-
-  private static func place(_ first: UInt8, _ second: UInt8) -> Int {
-    Int(first - UInt8(ascii: "A")) * 26 + Int(second - UInt8(ascii: "A"))
-  }
+  private static let byCode = Dictionary(uniqueKeysWithValues: allCases.map { ($0.rawValue, $0) })
 
   /// The state's English name, such as `Minnesota`.
   package var name: String {

@@ -1,22 +1,18 @@
 /// A moment in UTC, to the millisecond, in the years 1 to 9999.
 package struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertible {
-  /// How many characters each time's text has: one width for all, so that texts sort as times do.
-  package static let length = 24
-
-  /// Milliseconds since the start of 1970, leap seconds not counted.
+  /// Milliseconds since the beginning of 1970, without leap seconds.
   package let milliseconds: Int64
 
-  /// Reads an RFC 3339 date-time with `T` and `Z` in upper case, any offset, and any number of
-  /// fraction digits, of which three are kept. Nil for anything else, a leap second (`:60`) and years
-  /// outside 1 to 9999 among it.
+  /// Reads an RFC 3339 date-time with `T` and `Z` in upper case, any offset, and any number of fraction digits,
+  /// of which the first three count. Nil for anything else, also for a leap second (`:60`) and for years outside
+  /// 1 to 9999.
   package init?(_ text: String) {
     var text = text
     guard let time = text.withUTF8({ Timestamp(utf8: $0) }) else { return nil }
     self = time
   }
 
-  /// Reads a date-time that is given as UTF-8, as `init(_:)` does.
-  package init?(utf8 bytes: UnsafeBufferPointer<UInt8>) {
+  private init?(utf8 bytes: UnsafeBufferPointer<UInt8>) {
     guard bytes.count >= 20 else { return nil }
     func number(_ range: Range<Int>) -> Int64? {
       var value: Int64 = 0
@@ -49,21 +45,16 @@ package struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertibl
       }
     }
 
+    guard position < bytes.count else { return nil }
+    let sign = bytes[position]
     var offset: Int64 = 0
-    let rest = bytes.count - position
-    if rest == 1, bytes[position] == UInt8(ascii: "Z") {
-      offset = 0
-    } else if rest == 6, bytes[position + 3] == UInt8(ascii: ":"),
-      let hours = number(position + 1..<position + 3),
-      let minutes = number(position + 4..<position + 6), hours < 24, minutes < 60
-    {
-      switch bytes[position] {
-      case UInt8(ascii: "+"): offset = hours * 60 + minutes
-      case UInt8(ascii: "-"): offset = -(hours * 60 + minutes)
-      default: return nil
-      }
-    } else {
-      return nil
+    if sign != UInt8(ascii: "Z") || bytes.count - position != 1 {
+      guard sign == UInt8(ascii: "+") || sign == UInt8(ascii: "-"), bytes.count - position == 6,
+        bytes[position + 3] == UInt8(ascii: ":"),
+        let hours = number(position + 1..<position + 3),
+        let minutes = number(position + 4..<position + 6), hours < 24, minutes < 60
+      else { return nil }
+      offset = (hours * 60 + minutes) * (sign == UInt8(ascii: "+") ? 1 : -1)
     }
 
     let minutes = (Timestamp.daysSince1970(year, month, day) * 24 + hour) * 60 + minute - offset
@@ -72,50 +63,40 @@ package struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertibl
     self.init(milliseconds: milliseconds)
   }
 
-  /// The moment that many milliseconds after the start of 1970 (held to the years 1 to 9999).
+  /// The moment so many milliseconds after the beginning of 1970, or the nearest one in the years 1 to 9999.
   package init(milliseconds: Int64) {
     self.milliseconds = min(max(milliseconds, Timestamp.first), Timestamp.last)
   }
 
-  /// As this service writes it: `2026-11-22T14:30:28.123Z`.
+  /// The moment as `2026-11-22T14:30:28.123Z`. All texts have the same length, so that they sort as the moments
+  /// do.
   package var text: String {
-    String(unsafeUninitializedCapacity: Timestamp.length) {
-      write(to: $0)
-      return Timestamp.length
-    }
-  }
-
-  /// Writes ``text``, ``length`` bytes of ASCII.
-  package func write(to text: UnsafeMutableBufferPointer<UInt8>) {
-    func put(_ value: Int64, _ position: Int, _ width: Int) {
-      var value = value
-      for index in (position..<position + width).reversed() {
-        text[index] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value % 10)
-        value /= 10
-      }
-    }
-    // From the first day on, so that no division rounds the wrong way.
+    // Counted from the first day, so that no division rounds the wrong way.
     let sinceFirst = milliseconds - Timestamp.first
     let rest = sinceFirst % 86_400_000
-    let (year, month, dayOfMonth) = Timestamp.date(
+    let (year, month, day) = Timestamp.date(
       daysSince1970: sinceFirst / 86_400_000 + Timestamp.first / 86_400_000)
-    put(year, 0, 4)
-    put(month, 5, 2)
-    put(dayOfMonth, 8, 2)
-    put(rest / 3_600_000, 11, 2)
-    put(rest / 60_000 % 60, 14, 2)
-    put(rest / 1000 % 60, 17, 2)
-    put(rest % 1000, 20, 3)
-    text[4] = UInt8(ascii: "-")
-    text[7] = UInt8(ascii: "-")
-    text[10] = UInt8(ascii: "T")
-    text[13] = UInt8(ascii: ":")
-    text[16] = UInt8(ascii: ":")
-    text[19] = UInt8(ascii: ".")
-    text[23] = UInt8(ascii: "Z")
+    return String(unsafeUninitializedCapacity: 24) { text in
+      func put(_ value: Int64, _ position: Int, _ width: Int) {
+        var value = value
+        for index in (position..<position + width).reversed() {
+          text[index] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value % 10)
+          value /= 10
+        }
+      }
+      let (_, length) = text.initialize(from: "0000-00-00T00:00:00.000Z".utf8)
+      put(year, 0, 4)
+      put(month, 5, 2)
+      put(day, 8, 2)
+      put(rest / 3_600_000, 11, 2)
+      put(rest / 60_000 % 60, 14, 2)
+      put(rest / 1000 % 60, 17, 2)
+      put(rest % 1000, 20, 3)
+      return length
+    }
   }
 
-  /// The moment `days` (of 24 hours) later, or earlier if negative.
+  /// The moment that is later by so many days of 24 hours, or earlier if negative.
   package func adding(days: Int) -> Timestamp {
     Timestamp(milliseconds: milliseconds + Int64(days) * 86_400_000)
   }

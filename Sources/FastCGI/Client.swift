@@ -7,15 +7,15 @@ import POSIX
 package enum Client {
   private static let longestAnswer = 64 << 20
 
-  /// Sends one request on a connection of its own.
+  /// Sends one request on a new connection.
   ///
   /// - Parameters:
   ///   - path: The responder's socket.
   ///   - parameters: CGI variables, `CONTENT_LENGTH` among them if the request has a body.
   ///   - body: The request's body.
-  ///   - timeout: For all of it, from connecting to the end of the answer.
-  /// - Returns: The answer. Its status is 200 if the responder named none (RFC 3875 §6.3.3).
-  /// - Throws: `FastCGIError` if nobody answers, not in time, or not in FastCGI.
+  ///   - timeout: The limit for all of it, from connecting to the end of the answer.
+  /// - Returns: The answer. Its status is 200 if the responder does not name one (RFC 3875 §6.3.3).
+  /// - Throws: `FastCGIError` if there is no answer in FastCGI in time.
   package static func send(
     to path: String, parameters: [(String, String)], body: [UInt8] = [],
     timeout: Duration = .seconds(5)
@@ -38,10 +38,7 @@ package enum Client {
 
   private static func connect(to path: String, before deadline: MonotonicInstant) throws -> Int32 {
     let address = try SocketAddress(path: path)
-    let connection = socket(
-      AF_UNIX,
-      Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
-    guard connection >= 0 else { throw FastCGIError.system("cannot make a socket") }
+    let connection = try SocketAddress.makeSocket()
     while address.withPointer({ Glibc.connect(connection, $0, $1) }) != 0 {
       // EAGAIN means a full backlog. Unlike an Internet socket, this one cannot be polled for room in it.
       guard errno == EAGAIN || errno == EINTR, MonotonicInstant.now < deadline else {

@@ -18,7 +18,7 @@ struct ConnectionTable {
   private var reportedEnds: [AbnormalEnd: Int] = [:]
   private var nextReport = MonotonicInstant(nanoseconds: 0)
 
-  /// How many connections there are, counting those that may be added just now.
+  /// How many connections there are, and may be added by calls of accept4 that are running.
   var count: Int { connections.count + accepting }
 
   /// Whether some abnormal ends have not been reported.

@@ -4,10 +4,10 @@ import POSIX
 
 /// A socket on which a web server connects.
 ///
-/// It is not made by libfcgi's `FCGX_OpenSocket`, which removes whatever is at the path, leaves the
-/// permissions to the umask, and ends the process when it fails.
+/// libfcgi's `FCGX_OpenSocket` is not used because it removes any file at the path, leaves the permissions to
+/// the umask, and ends the process when it fails.
 package struct ListeningSocket: Sendable {
-  /// The socket's file, if this process made it.
+  /// The socket's file, which this process created.
   private struct File {
     let path: String
     let device: dev_t
@@ -20,7 +20,7 @@ package struct ListeningSocket: Sendable {
   let isLocal: Bool
   private let file: File?
 
-  /// The path of the socket, whoever made it; nil if it has none.
+  /// The path of the socket, also of an inherited one; nil if it has none.
   package var path: String? {
     var address = sockaddr_un()
     var length = socklen_t(MemoryLayout<sockaddr_un>.size)
@@ -41,8 +41,8 @@ package struct ListeningSocket: Sendable {
   ///
   /// That is descriptor 3 if systemd passed it (`LISTEN_PID`, `LISTEN_FDS`; sd_listen_fds(3)), or else
   /// descriptor 0 if it listens (FastCGI specification 1.0 §2.2; spawn-fcgi). The method unsets systemd's
-  /// variables, so that no child takes them for its own. The socket's file belongs to another process and
-  /// stays. Call it before other threads start, because it changes the environment.
+  /// variables, so that no child process uses them. The socket's file belongs to another process and stays.
+  /// Call it before other threads start, because it changes the environment.
   ///
   /// - Throws: `FastCGIError` if systemd passed more than one descriptor, or one that does not listen.
   package static func inherited() throws -> ListeningSocket? {
@@ -84,10 +84,10 @@ package struct ListeningSocket: Sendable {
 
   // MARK: - Bound
 
-  /// Makes a Unix domain socket at `path` and listens on it.
+  /// Creates a Unix domain socket at `path` and listens on it.
   ///
-  /// It replaces a socket at the path if nobody answers on it. When it begins to accept connections it has
-  /// exactly `mode` and `group`, whatever the umask.
+  /// It replaces a socket at the path if no process answers on it. When it begins to accept connections, it has
+  /// exactly `mode` and `group`, whatever the umask is.
   ///
   /// - Parameters:
   ///   - path: At most 107 bytes (unix(7)).
@@ -100,21 +100,18 @@ package struct ListeningSocket: Sendable {
   ) throws -> ListeningSocket {
     let address = try SocketAddress(path: path)
     let groupID = try group.map(self.groupID)
-    // Two processes that start at once would both find nobody and remove each other's socket. So the
-    // directory is locked until this one listens, which leaves no lock file behind.
+    // Two processes that start at once could remove each other's socket. So the directory is locked until
+    // this one listens. This leaves no lock file.
     let directory = try lockDirectory(of: path)
     defer { Glibc.close(directory) }
     try removeStaleSocket(at: path, address)
-    let descriptor = socket(
-      AF_UNIX,
-      Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
-    guard descriptor >= 0 else { throw FastCGIError.system("cannot make a socket") }
+    let descriptor = try SocketAddress.makeSocket()
     guard address.withPointer({ Glibc.bind(descriptor, $0, $1) }) == 0 else {
-      let error = FastCGIError.system("cannot make a socket at \(path)")
+      let error = FastCGIError.system("cannot create a socket at \(path)")
       Glibc.close(descriptor)
       throw error
     }
-    // Nobody can connect before it listens. So the umask's permissions admit nobody.
+    // No process can connect before it listens. So the umask's permissions do no harm until then.
     var status = stat()
     guard chmod(path, mode) == 0, groupID.map({ lchown(path, uid_t.max, $0) }) ?? 0 == 0,
       listen(descriptor, 1024) == 0, lstat(path, &status) == 0
@@ -170,22 +167,19 @@ package struct ListeningSocket: Sendable {
     var status = stat()
     guard lstat(path, &status) == 0 else {
       if errno == ENOENT { return }
-      throw FastCGIError.system("cannot look at \(path)")
+      throw FastCGIError.system("cannot read \(path)")
     }
     guard status.st_mode & S_IFMT == S_IFSOCK else {
       throw FastCGIError("\(path) exists and is not a socket")
     }
-    let probe = socket(
-      AF_UNIX,
-      Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue), 0)
-    guard probe >= 0 else { throw FastCGIError.system("cannot make a socket") }
+    let probe = try SocketAddress.makeSocket()
     defer { Glibc.close(probe) }
-    // EAGAIN means a full backlog, so somebody listens.
+    // EAGAIN means a full backlog, so a process listens.
     if address.withPointer({ connect(probe, $0, $1) }) == 0 || errno == EAGAIN {
       throw FastCGIError("another instance answers on \(path)")
     }
     guard errno == ECONNREFUSED else {
-      throw FastCGIError.system("cannot tell whether another instance answers on \(path)")
+      throw FastCGIError.system("cannot find out whether another instance answers on \(path)")
     }
     guard unlink(path) == 0 else {
       throw FastCGIError.system("cannot remove the dead socket \(path)")
@@ -194,13 +188,13 @@ package struct ListeningSocket: Sendable {
 
   // MARK: - The end
 
-  /// Refuses connections from now on. Those that wait can still be accepted. An inherited socket goes on,
-  /// because others may share it; its connections wait for the next process that accepts them.
+  /// Refuses connections from now on. Those that wait can still be accepted. An inherited socket continues,
+  /// because other processes may share it: its connections wait for the next process that accepts them.
   func refuseFurther() {
     if file != nil { shutdown(descriptor, Int32(SHUT_RD)) }
   }
 
-  /// Closes the socket, and removes its file if this process made it and it is still the same file.
+  /// Closes the socket, and removes its file if this process created it and it is still the same file.
   package func close() {
     if let file {
       var status = stat()
@@ -229,6 +223,16 @@ struct SocketAddress {
     }
     address.sun_family = sa_family_t(AF_UNIX)
     withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+  }
+
+  /// A new stream socket that never blocks.
+  ///
+  /// - Throws: `FastCGIError` if the system has no descriptors or memory.
+  static func makeSocket() throws -> Int32 {
+    let type = SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue
+    let descriptor = socket(AF_UNIX, Int32(type), 0)
+    guard descriptor >= 0 else { throw FastCGIError.system("cannot create a socket") }
+    return descriptor
   }
 
   /// Calls `body` with the address in the form of the socket calls.

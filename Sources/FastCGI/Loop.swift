@@ -42,7 +42,7 @@ final class Loop: Sendable {
 
   private var isStopping: Bool { lastArrival.load(ordering: .sequentiallyConsistent) != .max }
 
-  /// How many threads run the handler just now.
+  /// How many threads run the handler now.
   var busyThreads: Int { busy.load(ordering: .relaxed) }
 
   /// How many connections have ended abnormally, by reason.
@@ -66,7 +66,7 @@ final class Loop: Sendable {
     for (descriptor, token, events) in [
       (socket.descriptor, Token.listener, oneShot), (descriptors.stop, Token.stop, oneShot),
       (descriptors.timer, Token.timer, oneShot),
-      // Each write to it is one event for one thread, and nobody needs to read it.
+      // Each write to it is one event for one thread, and need not be read.
       (descriptors.replies, Token.replies, EPOLLIN.rawValue | EPOLLET.rawValue),
       (descriptors.end, Token.end, EPOLLIN.rawValue),
     ] {
@@ -409,7 +409,7 @@ final class Loop: Sendable {
         continue
       }
       switch send(response, on: connection, with: worker) {
-      // Another thread serves the bytes behind the request, so that they hold up no reply.
+      // Another thread serves the bytes after the request, so that they delay no reply.
       case .sent where connection.isKept, .blocked: park(connection)
       case .sent: close(connection, nil)
       case .failed: close(connection, .sendFailure)

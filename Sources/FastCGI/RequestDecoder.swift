@@ -83,8 +83,8 @@ final class RequestDecoder {
       FCGX_Free(request, 0)
       request.pointee.ipcFd = -1
     }
-    // The request lies at the end of the file. So libfcgi finds the end of the file behind it, and not
-    // bytes of a longer request that was there before.
+    // The request is at the end of the file. So libfcgi reaches the end of the file after it, and not the bytes
+    // of a longer request before it.
     let start = inboxSize - bytes.count
     guard openInbox(), let inboxBytes, let first = bytes.baseAddress, start >= 0,
       lseek(inbox, start, SEEK_SET) == start
@@ -109,7 +109,7 @@ final class RequestDecoder {
   private func parameters(bodySize: Int) -> [Request.Parameter]? {
     var parameters: [Request.Parameter] = []
     parameters.reserveCapacity(32)
-    // libfcgi puts FCGI_ROLE first by itself.
+    // libfcgi adds FCGI_ROLE as the first one.
     guard var entry = request.pointee.envp?.advanced(by: 1) else { return nil }
     while let text = entry.pointee {
       guard let equals = strchr(text, Int32(UInt8(ascii: "="))) else { return nil }

@@ -86,7 +86,7 @@ package final class Server: Sendable {
     self.handler = handler
   }
 
-  /// How many threads run the handler just now.
+  /// How many threads run the handler now.
   package var busyThreads: Int {
     state.withLock { $0.loop }?.busyThreads ?? 0
   }

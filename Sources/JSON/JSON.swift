@@ -2,12 +2,13 @@
 package enum JSON: Sendable {
   case null
   case bool(Bool)
-  /// A number without a fraction that fits: `1`, `1.0` and `1e0` alike.
+  /// A whole number in the range of `Int`, however it is written: `1`, `1.0` and `1e0` are the same.
   case integer(Int)
+  /// Any other number.
   case number(Double)
   case string(String)
   case array([JSON])
-  /// The members in their order, each name once.
+  /// The members in the order in which they are written. Each name occurs once.
   case object([Member])
 
   /// One member of an object.
@@ -21,7 +22,7 @@ package enum JSON: Sendable {
     }
   }
 
-  /// The value of an object's member; nil if there is none, or if this is no object.
+  /// The value of a member; nil if the object has no such member, or if this is not an object.
   package subscript(_ name: String) -> JSON? {
     guard case .object(let members) = self else { return nil }
     return members.first { $0.name.isSame(as: name) }?.value
@@ -29,7 +30,7 @@ package enum JSON: Sendable {
 }
 
 extension JSON: Equatable {
-  /// Whether both mean the same: the order of an object's members does not count.
+  /// Whether both values mean the same. The order of an object's members does not count.
   package static func == (left: JSON, right: JSON) -> Bool {
     switch (left, right) {
     case (.null, .null): true
@@ -48,10 +49,9 @@ extension JSON: Equatable {
   }
 }
 
-// Values in code are written as Swift's literals. There is none for null, since `value == nil` would then
-// compare with a member that does not exist.
+// There is no literal for null, because `value == nil` would then also mean a member that does not exist.
 extension JSON: ExpressibleByDictionaryLiteral, ExpressibleByArrayLiteral,
-  ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
+  ExpressibleByStringInterpolation, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
   ExpressibleByBooleanLiteral
 {
   package init(dictionaryLiteral elements: (String, JSON)...) {

@@ -1,4 +1,4 @@
-/// Why a text is not JSON.
+/// The reason why a text is not JSON.
 package struct JSONError: Error, Equatable, CustomStringConvertible {
   /// What is wrong, as a sentence.
   package let description: String
@@ -8,21 +8,21 @@ package struct JSONError: Error, Equatable, CustomStringConvertible {
 }
 
 extension JSON {
-  /// How deep arrays and objects may be nested.
+  /// How many levels of arrays and objects a text may have.
   package static let depthLimit = 64
 
-  /// Reads a JSON text, strictly: UTF-8 without a byte-order mark, no trailing comma, nothing behind the
-  /// value, no name twice in an object, no half of a surrogate pair, no number beyond a `Double`.
+  /// Reads a JSON text. It must be UTF-8 without a byte-order mark, without trailing commas, duplicate names,
+  /// unpaired surrogates or text after the value, and its numbers must be in the range of `Double`.
   ///
-  /// Foundation's reader is not used: it takes trailing commas, UTF-16 and a byte-order mark for JSON,
-  /// and keeps one of two equal names in silence.
+  /// Foundation's reader is not used because it accepts trailing commas, UTF-16 and a byte-order mark, and
+  /// drops one of two equal names without an error.
   ///
-  /// - Throws: `JSONError`, with the offset in bytes.
+  /// - Throws: `JSONError`, with the offset of the error in bytes.
   package init(parsing bytes: [UInt8]) throws {
     self = try bytes.withUnsafeBufferPointer { try JSON(parsing: $0) }
   }
 
-  /// Reads a JSON text, as ``init(parsing:)`` of an array does.
+  /// Reads a JSON text in the same way from a buffer.
   package init(parsing bytes: UnsafeBufferPointer<UInt8>) throws {
     guard let text = String(validating: bytes, as: UTF8.self) else {
       throw JSONError(description: "The text is not UTF-8.")
@@ -63,12 +63,9 @@ private struct Reader {
     return true
   }
 
-  private mutating func word(_ word: StaticString, _ value: JSON) throws -> JSON {
-    let length = word.utf8CodeUnitCount
-    guard position + length <= bytes.count,
-      (0..<length).allSatisfy({ bytes[position + $0] == word.utf8Start[$0] })
-    else { throw unexpected("a value") }
-    position += length
+  private mutating func word(_ word: String, _ value: JSON) throws -> JSON {
+    guard bytes[position...].starts(with: word.utf8) else { throw unexpected("a value") }
+    position += word.utf8.count
     return value
   }
 
@@ -113,8 +110,8 @@ private struct Reader {
       let start = position
       guard next == UInt8(ascii: "\"") else { throw unexpected("a name in quotes") }
       let name = try string()
-      // By bytes: to Swift's strings, é is the same name as e and a combining accent. A few are compared
-      // quicker than hashed; of many that would take time with the square of their number.
+      // By bytes, because Swift's strings would equate é with e and a combining accent. Comparing is faster than
+      // hashing for a few names, but takes quadratic time for many.
       if members.count == 16 { names = Set(members.map { Array($0.name.utf8) }) }
       let isNew =
         members.count < 16
@@ -245,7 +242,7 @@ private struct Reader {
     }
     let text = String(decoding: bytes[start..<position], as: UTF8.self)
     if isInteger, let value = Int(text) { return .integer(value) }
-    // An integer beyond Int64 stays a number: as a Double it may equal Int.min, which it is not.
+    // An integer below Int.min can become equal to it as a Double. So it stays a number.
     guard let value = Double(text), value.isFinite else {
       throw JSONError(description: "The number at byte \(start) is out of range.")
     }

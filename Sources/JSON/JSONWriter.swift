@@ -1,14 +1,13 @@
-/// Writes a JSON text into bytes, in the order of the calls and without white space.
+/// Writes a JSON text as UTF-8, in the order of the calls and without white space.
 ///
-/// The bytes lie in memory of its own: one by one, an array would be asked for its owner and its room
-/// far more often than there is something to write.
+/// It has its own memory because an array would check its owner and its capacity for every byte.
 package struct JSONWriter: ~Copyable {
   private var start: UnsafeMutablePointer<UInt8>
   private var count = 0
   private var capacity: Int
   private var needsComma = false
 
-  /// - Parameter capacity: How many bytes to have room for from the start; more are made as needed.
+  /// - Parameter capacity: The number of bytes to allocate first. The memory grows when it is full.
   package init(capacity: Int = 1024) {
     self.capacity = max(capacity, 64)
     start = .allocate(capacity: self.capacity)
@@ -16,39 +15,39 @@ package struct JSONWriter: ~Copyable {
 
   deinit { start.deallocate() }
 
-  /// What was written so far, as UTF-8.
+  /// The text so far, as UTF-8.
   package var bytes: [UInt8] { Array(UnsafeBufferPointer(start: start, count: count)) }
 
-  /// What was written so far.
+  /// The text so far.
   package var text: String {
     String(decoding: UnsafeBufferPointer(start: start, count: count), as: UTF8.self)
   }
 
-  /// Writes an object whose members `body` writes with `name(_:)` and a value each.
+  /// Writes an object. `body` writes its members, each as a name and a value.
   package mutating func object(_ body: (inout JSONWriter) throws -> Void) rethrows {
     open(UInt8(ascii: "{"))
     try body(&self)
     close(UInt8(ascii: "}"))
   }
 
-  /// Writes an array whose elements `body` writes.
+  /// Writes an array. `body` writes its elements.
   package mutating func array(_ body: (inout JSONWriter) throws -> Void) rethrows {
     open(UInt8(ascii: "["))
     try body(&self)
     close(UInt8(ascii: "]"))
   }
 
-  /// Writes a member's name, which needs no escapes.
+  /// Writes the name of a member. It must not need escapes.
   package mutating func name(_ name: StaticString) {
     begin(room: name.utf8CodeUnitCount + 3)
     put(UInt8(ascii: "\""))
-    put(UnsafeBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
+    put(name)
     put(UInt8(ascii: "\""))
     put(UInt8(ascii: ":"))
     needsComma = false
   }
 
-  /// Writes a member's name, escaped.
+  /// Writes the name of a member, with escapes.
   package mutating func name(escaping name: String) {
     string(name)
     reserve(1)
@@ -56,13 +55,13 @@ package struct JSONWriter: ~Copyable {
     needsComma = false
   }
 
-  /// Writes a string, escaped.
+  /// Writes a string, with escapes.
   package mutating func string(_ value: String) {
     var value = value
     value.withUTF8 { string($0, escaped: JSONWriter.content(of: $0).needsEscapes) }
   }
 
-  /// Writes a string that is given as UTF-8, escaped. Bytes that are not UTF-8 go out as U+FFFD.
+  /// Writes a string from UTF-8, with escapes. Bytes that are not UTF-8 become U+FFFD.
   package mutating func string(utf8 text: UnsafeBufferPointer<UInt8>) {
     let content = JSONWriter.content(of: text)
     if content.isASCII {
@@ -87,21 +86,6 @@ package struct JSONWriter: ~Copyable {
     put(UInt8(ascii: "\""))
   }
 
-  /// Writes a string of ASCII that needs no escapes.
-  ///
-  /// - Parameters:
-  ///   - length: How many characters it has.
-  ///   - fill: Writes exactly that many.
-  package mutating func string(
-    length: Int, _ fill: (UnsafeMutableBufferPointer<UInt8>) -> Void
-  ) {
-    begin(room: length + 2)
-    put(UInt8(ascii: "\""))
-    fill(UnsafeMutableBufferPointer(start: start + count, count: length))
-    count += length
-    put(UInt8(ascii: "\""))
-  }
-
   /// Writes a whole number.
   package mutating func integer(_ value: Int) {
     begin(room: 20)
@@ -119,29 +103,24 @@ package struct JSONWriter: ~Copyable {
     }
   }
 
-  /// Writes a number, which must be finite.
+  /// Writes a number, which must be finite, in as few digits as identify it.
   package mutating func number(_ value: Double) {
-    // Swift writes the fewest digits that give the value back, but "inf" is not JSON.
-    precondition(value.isFinite, "JSON has no such number")
+    precondition(value.isFinite, "JSON can't represent \(value)")
     raw("\(value)")
   }
 
   /// Writes `true` or `false`.
-  package mutating func bool(_ value: Bool) {
-    literal(value ? "true" : "false")
-  }
+  package mutating func bool(_ value: Bool) { literal(value ? "true" : "false") }
 
   /// Writes `null`.
-  package mutating func null() {
-    literal("null")
-  }
+  package mutating func null() { literal("null") }
 
   private mutating func literal(_ text: StaticString) {
     begin(room: text.utf8CodeUnitCount)
-    put(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    put(text)
   }
 
-  /// Writes a value that is JSON text already.
+  /// Writes a value that is already JSON.
   package mutating func raw(_ json: String) {
     var json = json
     json.withUTF8 { text in
@@ -150,7 +129,7 @@ package struct JSONWriter: ~Copyable {
     }
   }
 
-  /// Writes a value that is JSON text already, given as UTF-8. Bytes that are not go out as U+FFFD.
+  /// Writes a value that is already JSON, from UTF-8. Bytes that are not UTF-8 become U+FFFD.
   package mutating func raw(utf8 json: UnsafeBufferPointer<UInt8>) {
     guard JSONWriter.content(of: json).isASCII else {
       return raw(String(decoding: json, as: UTF8.self))
@@ -159,7 +138,7 @@ package struct JSONWriter: ~Copyable {
     put(json)
   }
 
-  /// Writes a value with all that is in it.
+  /// Writes a value with everything in it.
   package mutating func value(_ value: JSON) {
     switch value {
     case .null: null()
@@ -178,7 +157,7 @@ package struct JSONWriter: ~Copyable {
     }
   }
 
-  /// Begins a value or a member, and makes room for what the caller then puts.
+  /// Writes the comma before a value or a member if it needs one, and reserves room for so many bytes more.
   @inline(__always)
   private mutating func begin(room: Int) {
     reserve(room + 1)
@@ -252,7 +231,7 @@ package struct JSONWriter: ~Copyable {
     needsComma = true
   }
 
-  /// Makes room for that many bytes more.
+  /// Reserves room for so many bytes more.
   @inline(__always)
   private mutating func reserve(_ more: Int) {
     if count + more > capacity { grow(by: more) }
@@ -267,14 +246,14 @@ package struct JSONWriter: ~Copyable {
     start = larger
   }
 
-  /// Writes a byte where there is room for it.
+  /// Writes a byte. The caller has reserved room for it.
   @inline(__always)
   private mutating func put(_ byte: UInt8) {
     start[count] = byte
     count += 1
   }
 
-  /// Writes bytes where there is room for them.
+  /// Writes bytes. The caller has reserved room for them.
   @inline(__always)
   private mutating func put(_ bytes: UnsafeBufferPointer<UInt8>) {
     guard let first = bytes.baseAddress else { return }
@@ -282,12 +261,17 @@ package struct JSONWriter: ~Copyable {
     count += bytes.count
   }
 
+  @inline(__always)
+  private mutating func put(_ text: StaticString) {
+    put(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+  }
+
   private static func needsEscape(_ byte: UInt8) -> Bool {
     byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
   }
 
-  /// Which of sixteen bytes need an escape: all bits of those are set. Each is compared with a vector,
-  /// since the compiler makes a loop of what is compared with a number.
+  /// A mask of the bytes that need an escape, with all bits set. The operands are vectors, because the compiler
+  /// makes a loop of a comparison with a number.
   private static func needsEscape(_ bytes: SIMD16<UInt8>) -> SIMD2<UInt64> {
     let mask =
       (bytes .< SIMD16<UInt8>(repeating: 0x20))
@@ -296,14 +280,15 @@ package struct JSONWriter: ~Copyable {
     return unsafeBitCast(mask, to: SIMD2<UInt64>.self)
   }
 
-  /// At most sixteen bytes, and spaces behind them.
+  /// At most sixteen bytes, followed by spaces.
   private static func padded(_ bytes: UnsafeRawBufferPointer) -> SIMD16<UInt8> {
     var padded = SIMD16<UInt8>(repeating: UInt8(ascii: " "))
     withUnsafeMutableBytes(of: &padded) { $0.copyMemory(from: bytes) }
     return padded
   }
 
-  /// What is in a text. It is looked at sixteen bytes at once: most of what is written comes by here.
+  /// Whether a text needs escapes, and whether it is ASCII. It looks at sixteen bytes at once, because most of
+  /// what is written passes through here.
   private static func content(
     of text: UnsafeBufferPointer<UInt8>
   ) -> (needsEscapes: Bool, isASCII: Bool) {
@@ -312,7 +297,7 @@ package struct JSONWriter: ~Copyable {
     var all = SIMD2<UInt64>()
     var index = 0
     while index < bytes.count {
-      // The last sixteen may overlap those before them.
+      // The last sixteen bytes may overlap the ones before them.
       let part =
         bytes.count < 16
         ? padded(bytes)
@@ -333,29 +318,26 @@ package struct JSONWriter: ~Copyable {
     case 0x0D: put(UInt8(ascii: "r"))
     case 0x09: put(UInt8(ascii: "t"))
     default:
-      for byte in [UInt8(ascii: "u"), UInt8(ascii: "0"), UInt8(ascii: "0")] { put(byte) }
+      put("u00")
       for digit in [byte >> 4, byte & 0xF] { put(digit < 10 ? 0x30 + digit : 0x57 + digit) }
     }
   }
 }
 
-// Members of the kinds that views are made of: each a name and a value, `null` for nil.
 extension JSONWriter {
+  /// Writes a member with a string, or with null for nil.
   package mutating func field(_ name: StaticString, _ value: String?) {
     self.name(name)
     if let value { string(value) } else { null() }
   }
 
+  /// Writes a member with a whole number, or with null for nil.
   package mutating func field(_ name: StaticString, _ value: Int?) {
     self.name(name)
     if let value { integer(value) } else { null() }
   }
 
-  package mutating func field(_ name: StaticString, _ value: Double?) {
-    self.name(name)
-    if let value { number(value) } else { null() }
-  }
-
+  /// Writes a member with `true` or `false`.
   package mutating func field(_ name: StaticString, _ value: Bool) {
     self.name(name)
     bool(value)

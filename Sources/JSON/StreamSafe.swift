@@ -1,11 +1,10 @@
-/// Whether a text is in the stream-safe format, simplified: at most 30 combining marks in a row (Unicode
-/// Standard Annex #15, section 13).
+/// Whether a text has at most 30 combining marks in a row, which is a simplified form of the stream-safe text
+/// format (Unicode Standard Annex #15, section 13).
 ///
-/// Swift compares and hashes strings by canonical equivalence, for which it sorts the marks of each
-/// character: a character with thousands of them takes time with the square of their number. A text in this
-/// format takes linear time in all that is done with it.
+/// Swift compares and hashes strings by canonical equivalence, for which it sorts the marks of each character.
+/// This takes quadratic time for a character with thousands of marks, but linear time for a stream-safe text.
 package func isStreamSafe(_ text: String) -> Bool {
-  // Most texts are ASCII, and no mark is.
+  // Most texts are ASCII, which has no marks.
   var copy = text
   let isASCII = copy.withUTF8 { $0.allSatisfy { $0 < 0x80 } }
   if isASCII { return true }
@@ -31,15 +30,11 @@ extension Unicode.Scalar {
 }
 
 extension String {
-  /// Whether two texts are the same byte by byte. Swift's `==` compares by canonical equivalence instead.
+  /// Whether both texts have the same bytes in UTF-8. Swift's `==` compares by canonical equivalence instead.
   package func isSame(as other: String) -> Bool {
-    // Native strings know their length, by which most that differ are told apart.
+    // A native string knows its length, and most texts that differ have different lengths.
     guard utf8.count == other.utf8.count else { return false }
     var (left, right) = (self, other)
-    return left.withUTF8 { left in
-      right.withUTF8 { right in
-        left.elementsEqual(right)
-      }
-    }
+    return left.withUTF8 { left in right.withUTF8 { right in left.elementsEqual(right) } }
   }
 }

@@ -1,6 +1,6 @@
 import Glibc
 
-/// State that threads share under a mutex, and whose change they may wait for.
+/// State that threads share under a mutex, and whose changes they can wait for.
 package final class Monitor<State>: @unchecked Sendable {
   private let lock: Lock<State>
   private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
@@ -9,7 +9,7 @@ package final class Monitor<State>: @unchecked Sendable {
     lock = Lock(state)
     var attributes = pthread_condattr_t()
     pthread_condattr_init(&attributes)
-    // So that a changed wall clock neither ends nor stretches a wait.
+    // A change of the system's time must not affect a wait.
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
     pthread_cond_init(condition, &attributes)
     pthread_condattr_destroy(&attributes)
@@ -20,20 +20,20 @@ package final class Monitor<State>: @unchecked Sendable {
     condition.deallocate()
   }
 
-  /// Uses the state while no other thread does.
+  /// Calls `body` with the state while no other thread uses it.
   package func withLock<T>(_ body: (inout State) throws -> T) rethrows -> T {
     try lock.withLock(body)
   }
 
-  /// Uses the state as ``withLock(_:)`` does, and wakes every thread that waits for a change.
+  /// Calls `body` as ``withLock(_:)`` does, and wakes every thread that waits for a change.
   package func change<T>(_ body: (inout State) throws -> T) rethrows -> T {
     defer { pthread_cond_broadcast(condition) }
     return try lock.withLock(body)
   }
 
-  /// Waits until `isReady`, or until `deadline` has passed.
+  /// Waits until `isReady` returns true for the state, or until `deadline`.
   ///
-  /// - Returns: Whether it is ready.
+  /// - Returns: Whether the state is ready.
   package func wait(until deadline: MonotonicInstant?, for isReady: (State) -> Bool) -> Bool {
     pthread_mutex_lock(lock.mutex)
     defer { pthread_mutex_unlock(lock.mutex) }

@@ -1,8 +1,8 @@
 import Glibc
 
-/// A moment on the clock that never goes back (CLOCK_MONOTONIC of clock_gettime(2)), to the nanosecond.
+/// A moment on the monotonic clock (CLOCK_MONOTONIC of clock_gettime(2)), to the nanosecond.
 package struct MonotonicInstant: Comparable, Sendable {
-  /// Nanoseconds since a moment that is fixed until the machine restarts.
+  /// Nanoseconds since a moment that stays the same until the machine restarts.
   package let nanoseconds: Int64
 
   package init(nanoseconds: Int64) {
@@ -17,7 +17,7 @@ package struct MonotonicInstant: Comparable, Sendable {
       nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
   }
 
-  /// The moment as the system's calls take it.
+  /// The moment in the form of system calls.
   package var timespec: timespec {
     Glibc.timespec(
       tv_sec: Int(nanoseconds / 1_000_000_000), tv_nsec: Int(nanoseconds % 1_000_000_000))
@@ -37,12 +37,12 @@ package struct MonotonicInstant: Comparable, Sendable {
 }
 
 extension Duration {
-  /// The whole nanoseconds, rounded toward zero; at most what a century has, so that sums stay in range.
+  /// The whole nanoseconds, rounded toward zero, and at most those of a century, so that sums stay in range.
   package var nanoseconds: Int64 {
     let seconds = min(components.seconds, 100 * 366 * 86_400)
     return seconds * 1_000_000_000 + components.attoseconds / 1_000_000_000
   }
 
-  /// The whole milliseconds, rounded toward zero; at most what a century has.
+  /// The whole milliseconds, rounded toward zero, and at most those of a century.
   package var milliseconds: Int { Int(nanoseconds / 1_000_000) }
 }

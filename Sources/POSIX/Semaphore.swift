@@ -1,10 +1,10 @@
 import Glibc
 
-/// A counting semaphore of the system (sem_init(3)). It costs no system call as long as nobody waits.
+/// A counting semaphore (sem_init(3)). It makes no system call while no thread waits.
 package final class Semaphore: @unchecked Sendable {
   private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
 
-  /// A semaphore that can be waited for `value` times without waiting.
+  /// Creates a semaphore with a value.
   package init(_ value: UInt32 = 0) {
     sem_init(semaphore, 0, value)
   }
@@ -21,7 +21,7 @@ package final class Semaphore: @unchecked Sendable {
     }
   }
 
-  /// Raises the value by 1, which lets one waiting thread go on.
+  /// Raises the value by 1, which lets one waiting thread continue.
   package func signal() {
     let isSignalled = sem_post(semaphore) == 0
     precondition(isSignalled, "sem_post failed: \(systemErrorText(errno))")

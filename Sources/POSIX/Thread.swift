@@ -1,12 +1,12 @@
 import Glibc
 
-/// A thread of its own, which takes no signal but those that tell of a crash.
+/// A thread that blocks all signals but those of a crash.
 package struct Thread: Sendable {
   private let id: pthread_t
 
-  /// The system has no further thread to give.
+  /// The system cannot create another thread.
   package struct StartError: Error, CustomStringConvertible {
-    /// What the system says (pthread_create(3)).
+    /// The error number of pthread_create(3).
     package let code: Int32
     package var description: String { "cannot start a thread: \(systemErrorText(code))" }
   }
@@ -21,12 +21,12 @@ package struct Thread: Sendable {
     }
   }
 
-  /// Starts it.
+  /// Starts a thread.
   ///
   /// - Parameters:
-  ///   - name: What `top -H` and a debugger show; 15 bytes at most (proc(5), comm).
-  ///   - stackSize: Bytes of its stack; nil for the system's usual.
-  ///   - run: What it does.
+  ///   - name: The name that `top -H` and debuggers show, of at most 15 bytes (proc(5), comm).
+  ///   - stackSize: The size of its stack in bytes; nil for the system's default.
+  ///   - run: The work of the thread.
   /// - Throws: ``StartError``.
   package init(name: String, stackSize: Int? = nil, _ run: @escaping @Sendable () -> Void) throws {
     precondition(name.utf8.count <= 15, "a thread's name has 15 bytes at most")
@@ -37,10 +37,10 @@ package struct Thread: Sendable {
       let code = pthread_attr_setstacksize(&attributes, stackSize)
       guard code == 0 else { throw StartError(code: code) }
     }
-    // A thread begins with the mask of the one that starts it. A call that a signal interrupts looks to
-    // libfcgi like success or like the end, and a write of SQLite's could be cut short, so these threads
-    // are never to be interrupted. Those that tell of a crash stay, and SIGPROF, with which Swift's report
-    // of a crash halts the other threads.
+    // A thread inherits the signal mask of the thread that starts it. No signal may interrupt these threads,
+    // because libfcgi takes an interrupted call for success or for the end, and a write of SQLite could be
+    // incomplete. The signals of a crash stay unblocked, and SIGPROF, with which Swift's crash report stops the
+    // other threads.
     var blocked = sigset_t()
     var before = sigset_t()
     sigfillset(&blocked)
@@ -67,17 +67,17 @@ package struct Thread: Sendable {
     self.id = id
   }
 
-  /// Whether this is the thread that asks.
+  /// Whether this is the calling thread.
   package var isCurrent: Bool { pthread_equal(id, pthread_self()) != 0 }
 
-  /// Waits for its end. To be called once, unless ``detach()`` is.
+  /// Waits for its end. Call either this or ``detach()``, once.
   package func join() { pthread_join(id, nil) }
 
-  /// Lets it end by itself.
+  /// Frees its resources when it ends, so that no thread needs to join it.
   package func detach() { pthread_detach(id) }
 }
 
-/// Swift's Glibc lacks pthread_setname_np(3); the file does the same.
+/// Does the same as pthread_setname_np(3), which Swift's Glibc does not import.
 private func nameThisThread(_ name: String) {
   let file = open("/proc/thread-self/comm", O_WRONLY | O_CLOEXEC)
   guard file >= 0 else { return }

@@ -22,7 +22,7 @@ extension Database {
   ///
   /// - Parameters:
   ///   - file: The copy's path. It gets the database's permissions.
-  ///   - replacing: Whether a file that is there already is replaced; it is an error otherwise.
+  ///   - replacing: Whether an existing file is replaced. Otherwise it is an error.
   ///   - progress: Called now and then with how far the copy is. It stops the backup by throwing.
   /// - Throws: What `progress` throws, and ``SQLiteError``. No file is left behind then.
   package func backup(
@@ -57,7 +57,7 @@ extension Database {
     guard fchmod(descriptor, source.st_mode & 0o777) == 0, fsync(descriptor) == 0 else {
       throw SQLiteError(extendedCode: SQLITE_IOERR, about: temporary)
     }
-    // link(2), unlike rename(2), never replaces a file that came meanwhile.
+    // Unlike rename(2), link(2) never replaces a file that another process has created meanwhile.
     guard (replacing ? rename(temporary, file) : link(temporary, file)) == 0 else {
       throw SQLiteError(
         extendedCode: errno == EEXIST ? SQLITE_ERROR : SQLITE_IOERR, about: file)

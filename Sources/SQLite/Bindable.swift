@@ -21,14 +21,14 @@ extension Int: Bindable {
   }
 }
 
-/// Binds 0 or 1: SQLite has no boolean of its own.
+/// Binds 0 or 1, because SQLite has no Boolean type.
 extension Bool: Bindable {
   package func bind(to statement: OpaquePointer, at index: Int32) -> Int32 {
     sqlite3_bind_int64(statement, index, self ? 1 : 0)
   }
 }
 
-/// Refuses NaN with `SQLITE_MISMATCH`: SQLite would store NULL in its place without a word
+/// Refuses NaN with `SQLITE_MISMATCH`, because SQLite would silently store NULL instead
 /// (<https://www.sqlite.org/floatingpoint.html>).
 extension Double: Bindable {
   package func bind(to statement: OpaquePointer, at index: Int32) -> Int32 {

@@ -2,13 +2,13 @@ import CSQLite
 
 /// One connection to a database file, with its prepared statements.
 ///
-/// One thread at a time uses it: SQLite opens it without a mutex of its own
+/// Only one thread may use it at a time, because it is opened without a mutex
 /// (<https://www.sqlite.org/threadsafe.html>, "multi-thread").
 ///
 /// Every connection is in WAL mode with `synchronous=FULL`, enforces foreign keys, protects its
-/// schema (DEFENSIVE), takes double quotes for identifiers only, and never checkpoints by itself,
-/// neither after a commit nor when it closes: Debian 12's SQLite 3.40.1 can corrupt a file when two
-/// connections write or checkpoint at the same instant, so ``Database`` decides who does.
+/// schema (DEFENSIVE), and uses double quotes for identifiers only. It never starts a checkpoint after a
+/// commit or when it closes: Debian 12's SQLite 3.40.1 can corrupt a file when two connections write or
+/// checkpoint at the same instant, so ``Database`` decides when.
 package final class Connection {
   /// What a connection may do.
   package enum Role: Sendable {
@@ -25,9 +25,9 @@ package final class Connection {
 
   let handle: OpaquePointer
 
-  /// When set, statements run only within the transaction that ``Database`` opened, and cannot end
-  /// it: a body that goes on after its transaction was rolled back would otherwise commit each
-  /// further statement on its own.
+  /// Whether statements can run only in the transaction that ``Database`` has begun, and cannot end it.
+  /// Otherwise a body that continues after its transaction was rolled back would commit each further
+  /// statement.
   var isSupervised = false
 
   /// The pages in the write-ahead log after this connection's last commit.
@@ -164,9 +164,9 @@ package final class Connection {
     }
   }
 
-  /// Lends each row of a query in turn, holding one at a time: for exports.
+  /// Calls `body` with each row of a query. Only one row is in memory at a time.
   ///
-  /// A `body` that throws ends it; otherwise as ``rows(_:_:read:)``.
+  /// An error of `body` ends it; otherwise as ``rows(_:_:read:)``.
   package func each(
     _ sql: String, arguments: [(any Bindable)?] = [], body: (Row) throws -> Void
   ) throws {
@@ -175,11 +175,9 @@ package final class Connection {
     }
   }
 
-  /// Runs any number of statements without arguments, one after another, up to the first that
-  /// fails: for migrations.
+  /// Runs statements without arguments in their order, up to the first that fails: for migrations.
   ///
-  /// They run in the transaction that is open or that they begin themselves; otherwise each commits by
-  /// itself.
+  /// They run in the open transaction, or in one that they begin; otherwise each is a transaction.
   ///
   /// - Throws: ``SQLiteError`` with the statement that failed; those before it have run.
   package func script(_ sql: String) throws {
@@ -208,33 +206,6 @@ package final class Connection {
     }
     return values
   }
-
-  /// Does `body`'s changes wholly or, if it throws, not at all, and leaves what was changed before
-  /// alone.
-  ///
-  /// - Throws: What `body` throws, and ``SQLiteError``. When SQLite rolled back more than `body`'s
-  ///   changes (a full disk, no memory, `RAISE(ROLLBACK)`), the transaction is over, and statements
-  ///   fail with `SQLITE_ABORT_ROLLBACK` if ``Database`` began it.
-  @discardableResult
-  package func savepoint<T>(_ body: () throws -> T) throws -> T {
-    try control("SAVEPOINT nested")
-    let result: T
-    do {
-      result = try body()
-    } catch {
-      if !isAutocommit {
-        try control("ROLLBACK TO nested")
-        try control("RELEASE nested")
-      }
-      throw error
-    }
-    try checkTransaction(sql: "RELEASE nested")
-    try control("RELEASE nested")
-    return result
-  }
-
-  /// The rowid of the row that this connection inserted last; 0 before the first.
-  package var lastInsertRowID: Int64 { sqlite3_last_insert_rowid(handle) }
 
   /// Whether no transaction is open. SQLite rolls back the whole transaction on some errors
   /// (<https://www.sqlite.org/lang_transaction.html>, "Response To Errors Within A Transaction").
@@ -323,9 +294,9 @@ package final class Connection {
     for (option, value) in [
       (SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1), (SQLITE_DBCONFIG_DEFENSIVE, 1),
       (SQLITE_DBCONFIG_DQS_DML, 0), (SQLITE_DBCONFIG_DQS_DDL, 0),
-      // SQLite before 3.41 takes its own JSON functions and FTS5 for unsafe in a schema that is not
-      // trusted, so that neither json_valid() in a CHECK nor a trigger on a search index would
-      // work. We register no function that a schema could misuse.
+      // SQLite before 3.41 considers its JSON functions and FTS5 unsafe in a schema that is not trusted.
+      // Then json_valid() in a CHECK and a trigger on a search index do not work. We register no
+      // function that a schema could misuse.
       (SQLITE_DBCONFIG_TRUSTED_SCHEMA, 1), (SQLITE_DBCONFIG_ENABLE_FKEY, 1),
     ] as [(Int32, Int32)] {
       var now: Int32 = -1

@@ -2,11 +2,11 @@ import CSQLite
 import Glibc
 import POSIX
 
-/// A database file that any number of threads read, and that one thread of its own writes.
+/// A database file that any number of threads read, and that only the writer's thread writes.
 ///
-/// - A read is a snapshot on a connection of a pool, and waits for no change.
-/// - A change is queued for the writer's thread. Changes that wait together are committed together,
-///   with one sync of the disk, and each completes only once it is on the disk.
+/// - A read sees a snapshot on a connection of a pool. It does not wait for changes.
+/// - A change is queued for the writer's thread. Changes that wait together are committed together, with
+///   one sync of the disk. Each completes when it is on the disk.
 /// - The lock file `PATH.lock` (beside the file itself, symbolic links resolved) is held for each
 ///   batch and each checkpoint, so that two processes, or two openings in one process, never write
 ///   at the same instant.
@@ -60,18 +60,10 @@ package final class Database: Sendable {
   package enum CheckpointMode: Sendable {
     /// Copies the pages that no reader still needs in the log.
     case passive
-    /// Waits for readers, so that the log starts over.
-    case restart
-    /// Does what ``restart`` does, and cuts the log's file to nothing.
+    /// Waits for readers, so that the log starts over, and truncates the log's file to nothing.
     case truncate
 
-    var code: Int32 {
-      switch self {
-      case .passive: SQLITE_CHECKPOINT_PASSIVE
-      case .restart: SQLITE_CHECKPOINT_RESTART
-      case .truncate: SQLITE_CHECKPOINT_TRUNCATE
-      }
-    }
+    var code: Int32 { self == .passive ? SQLITE_CHECKPOINT_PASSIVE : SQLITE_CHECKPOINT_TRUNCATE }
   }
 
   /// What the writer has done since the database was opened.
@@ -89,10 +81,8 @@ package final class Database: Sendable {
     package internal(set) var batchSizes = [Int](repeating: 0, count: 16)
     /// The time that committed transactions took, from BEGIN to the sync's end.
     package internal(set) var committing = Duration.zero
-    /// The transactions that were lost as a whole, after which each of their changes ran by itself.
+    /// The transactions that were lost, after which each of their changes ran in its own transaction.
     package internal(set) var restarts = 0
-    /// The write-ahead log's length after the last commit or truncation, in bytes.
-    package internal(set) var walBytes = 0
     /// The checkpoints begun.
     package internal(set) var checkpoints = 0
     /// Those among them that left pages in the log, because of a reader or an error.
@@ -182,8 +172,7 @@ package final class Database: Sendable {
   /// `body` runs on the writer's thread, together with other changes in one transaction, and sees
   /// what those before it did. What it changed is undone if it throws. It may run more than once,
   /// after what it did was undone, so it must do nothing but change the database and compute its
-  /// result. It must not wait for another change, and cannot begin or end a transaction;
-  /// ``Connection/savepoint(_:)`` it can.
+  /// result. It must not wait for another change, and cannot begin or end a transaction.
   ///
   /// `completion` is called exactly once, with what `body` returned or threw, or with a
   /// ``SQLiteError``: on the writer's thread, after the COMMIT, and in the order in which the
@@ -194,8 +183,8 @@ package final class Database: Sendable {
   /// method returns, with an error that `isUnavailable`: too many changes wait
   /// (``Configuration/maximumWaiting``), the database is closed, or nothing is written any more.
   ///
-  /// After any error that `isUnavailable` the change was not made, but for the one of which
-  /// ``Configuration/onFatal`` hears: then it may have been.
+  /// After an error that `isUnavailable` the change was not made, except after the error that
+  /// ``Configuration/onFatal`` gets: then it may have been made.
   package func write<T>(
     _ body: @escaping @Sendable (Connection) throws -> T,
     then completion: @escaping @Sendable (Result<T, any Error>) -> Void
@@ -214,8 +203,8 @@ package final class Database: Sendable {
     try wait(isMaintenance: false, body)
   }
 
-  /// Gives `body` the writing connection by itself, outside of any transaction and under the lock
-  /// file, and returns once it has run: for migrations.
+  /// Runs `body` with the writing connection, outside of any transaction, and holds the lock file
+  /// meanwhile: for migrations.
   ///
   /// It runs once, begins and ends its own transactions, and may change the connection's settings,
   /// which are put back afterwards.
@@ -253,7 +242,7 @@ package final class Database: Sendable {
   /// Then every change fails with an error that `isUnavailable`.
   package var isReadOnly: Bool { writer.report.withLock { $0.isReadOnly } }
 
-  /// Takes the database for complete as it is: after a backup was put in its place.
+  /// Accepts the database as complete, after it was replaced by a backup.
   package func acceptLoss() throws {
     try maintain { [writer] in try writer.acceptLoss(on: $0) }
   }
@@ -265,12 +254,11 @@ package final class Database: Sendable {
     return statistics
   }
 
-  /// Makes the changes that are queued, refuses further ones, copies the write-ahead log into the
-  /// file, and closes all connections; those of reads that still run when they end.
+  /// Makes the changes that are queued, refuses further ones, copies the write-ahead log into the file,
+  /// and closes all connections. Connections of running reads close when these end.
   ///
-  /// Everything after it fails with an error that `isUnavailable`. It may be called more than once,
-  /// and each call returns when all of it is done; but one on the writer's thread, which cannot wait
-  /// for itself, returns at once.
+  /// Later calls of other methods fail with an error that `isUnavailable`. It may be called more than
+  /// once. Each call returns when everything is done, but a call on the writer's thread returns at once.
   package func close() {
     queue.close()
     if !thread.isCurrent { queue.waitUntilFinished() }

@@ -1,15 +1,15 @@
-/// Work for the writer's thread, and the completion that hears of its end.
+/// Work for the writer's thread, and the completion that is called at its end.
 ///
-/// One thread at a time uses it: the one that queues it, then the writer's.
+/// Only one thread uses it at a time: the one that queues it, then the writer's.
 struct Job {
-  /// Whether it runs by itself, outside of any transaction.
+  /// Whether it runs alone, outside of any transaction.
   let isMaintenance: Bool
 
   /// Runs the body and keeps its value. A change may run again after it was undone.
   let run: (Connection) throws -> Void
 
-  /// Completes with the error, or without one with the value of the last run. It must be called
-  /// exactly once.
+  /// Completes with the error or, without one, with the value of the last run. It must be called exactly
+  /// once.
   let complete: ((any Error)?) -> Void
 
   init<Value>(

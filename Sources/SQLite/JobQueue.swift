@@ -46,7 +46,7 @@ final class JobQueue: Sendable {
     }
   }
 
-  /// Makes room for another job. It comes just before an answer, so that whoever hears the answer can
+  /// Makes room for another job. It is called just before an answer, so that the receiver of the answer can
   /// queue the next job.
   func noteAnswer() { state.withLock { $0.unanswered -= 1 } }
 

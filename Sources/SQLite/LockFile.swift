@@ -38,7 +38,7 @@ final class LockFile {
       try openFile()
       if flock(descriptor, LOCK_EX | LOCK_NB) == 0 {
         if isCurrent { return }
-        // The file was removed or replaced: this lock is another than the one that all others take.
+        // The file was removed or replaced, so other processes take a different lock.
         closeFile()
         continue
       }
@@ -50,7 +50,7 @@ final class LockFile {
           extendedCode: Extended.busyTimeout,
           message: "\(path) is locked by another process, or another opening of the database")
       }
-      // flock has no timeout of its own.
+      // flock(2) has no timeout.
       usleep(pause)
       pause = min(pause * 2, 1_000)
     }
@@ -78,7 +78,7 @@ final class LockFile {
   func writeMark(_ mark: Int64) {
     let digits = String(max(0, mark))
     let text = String(repeating: "0", count: Self.markLength - 1 - digits.count) + digits + "\n"
-    // A mark that cannot be written is as good as one taken back.
+    // An error is ignored, because it has the same effect as a mark that a power failure undoes.
     _ = pwrite(descriptor, text, Self.markLength, 0)
   }
 

@@ -2,12 +2,11 @@ import CSQLite
 import Glibc
 
 extension Database {
-  /// Puts a database that is whole in one file in the place of another, which must not be open.
+  /// Replaces a database, which must not be open, by another one that consists of one file.
   ///
-  /// The old database is kept under another name, and its write-ahead log is copied into it. If that
-  /// fails, since the file is damaged, the log is kept beside it. The lock file's high-water mark
-  /// stays, since numbers were given up to it. If there was a database at `path`, there is one at every
-  /// moment.
+  /// The old database is kept under another name, and its write-ahead log is copied into it. If that fails
+  /// because the file is damaged, the log is kept next to it. The lock file's high-water mark stays, because
+  /// the numbers up to it are in use. If there was a database at `path`, there is one at every moment.
   ///
   /// - Parameters:
   ///   - path: Where the database is to be.

@@ -57,7 +57,7 @@ package struct Row {
 
   /// A TEXT, or `nil` for NULL.
   package func textOrNil(_ index: Int) -> String? {
-    utf8OrNil(index).map { String(decoding: $0, as: UTF8.self) }
+    if case .null = value(index) { nil } else { text(index) }
   }
 
   /// A BLOB, or the bytes of a TEXT.
@@ -80,21 +80,11 @@ package struct Row {
 
   /// The bytes of a TEXT where SQLite holds them, without a copy; valid as long as the row.
   package func utf8(_ index: Int) -> UnsafeBufferPointer<UInt8> {
-    if case .text(let bytes) = value(index) { bytes } else { mismatch(index, "text", Row.nothing) }
+    if case .text(let bytes) = value(index) { return bytes }
+    return mismatch(index, "text", UnsafeBufferPointer(start: nil, count: 0))
   }
 
-  /// The bytes of a TEXT as ``utf8(_:)`` returns them, or `nil` for NULL.
-  package func utf8OrNil(_ index: Int) -> UnsafeBufferPointer<UInt8>? {
-    switch value(index) {
-    case .text(let bytes): bytes
-    case .null: nil
-    default: mismatch(index, "text", Row.nothing)
-    }
-  }
-
-  private static var nothing: UnsafeBufferPointer<UInt8> { .init(start: nil, count: 0) }
-
-  /// Notes that a column is not what it was read as.
+  /// Records that a column does not hold what a reader expects.
   @inline(never)
   private func mismatch<T>(_ index: Int, _ wanted: StaticString, _ value: T) -> T {
     if statement.misread == nil {

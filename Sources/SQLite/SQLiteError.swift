@@ -55,17 +55,7 @@ package struct SQLiteError: Error, CustomStringConvertible, Sendable {
     "SQLite error \(extendedCode): \(message)" + (sql.map { " [\($0.prefix(300))]" } ?? "")
   }
 
-  /// A constraint of the schema was violated: NOT NULL, CHECK, UNIQUE, a foreign key, or a trigger's
-  /// `RAISE`.
-  package var isConstraint: Bool { code == SQLITE_CONSTRAINT }
-
-  /// A UNIQUE or PRIMARY KEY constraint was violated.
-  package var isUniqueViolation: Bool {
-    extendedCode == Extended.constraintUnique || extendedCode == Extended.constraintPrimaryKey
-      || extendedCode == Extended.constraintRowID
-  }
-
-  /// The database cannot be read or written just now: the disk is full or fails, memory ran out,
+  /// The database cannot be read or written now: the disk is full or fails, memory ran out,
   /// another process holds the lock, the file cannot be opened or written, too many changes wait, or
   /// the database is closed. The same call may succeed later.
   package var isUnavailable: Bool {
@@ -78,8 +68,8 @@ package struct SQLiteError: Error, CustomStringConvertible, Sendable {
     }
   }
 
-  /// A write found no room, but not in the one way that SQLite reports as `SQLITE_FULL`: a quota or
-  /// a limit on the size of files stopped it.
+  /// A write found no room because of a quota or a limit on the size of files, for which SQLite does not
+  /// report `SQLITE_FULL`.
   var isOutOfSpace: Bool {
     extendedCode == Extended.ioErrorWrite && [ENOSPC, EDQUOT, EFBIG].contains(systemError)
   }
@@ -93,11 +83,7 @@ package struct SQLiteError: Error, CustomStringConvertible, Sendable {
 enum Extended {
   static let abortRollback = SQLITE_ABORT | (2 << 8)
   static let constraintForeignKey = SQLITE_CONSTRAINT | (3 << 8)
-  static let constraintPrimaryKey = SQLITE_CONSTRAINT | (6 << 8)
-  static let constraintUnique = SQLITE_CONSTRAINT | (8 << 8)
-  static let constraintRowID = SQLITE_CONSTRAINT | (10 << 8)
   static let busyTimeout = SQLITE_BUSY | (3 << 8)
   static let readOnlyMoved = SQLITE_READONLY | (4 << 8)
   static let ioErrorWrite = SQLITE_IOERR | (3 << 8)
-  static let ioErrorFsync = SQLITE_IOERR | (4 << 8)
 }

@@ -61,7 +61,7 @@ final class Statement {
   /// Binds all parameters, in order.
   func bind(_ arguments: [(any Bindable)?]) throws {
     guard arguments.count == parameterCount else {
-      // SQLite would take a missing one for NULL.
+      // SQLite binds NULL to a parameter without an argument.
       throw SQLiteError(
         extendedCode: SQLITE_RANGE,
         message: "\(arguments.count) arguments for \(parameterCount) parameters", sql: sql)

@@ -2,12 +2,12 @@ import CSQLite
 import Glibc
 import POSIX
 
-/// Makes every change of a ``Database``, on the one connection that writes and checkpoints. Its
-/// thread alone uses it, but for its report.
+/// Makes all changes of a ``Database``, on the only connection that writes and checkpoints. Other threads
+/// use only its report.
 ///
-/// A batch of changes is one transaction: each change runs in a savepoint, then comes one COMMIT,
-/// and only then the answers. Refusals wait for it too, since they may rest on what another change
-/// of the batch did. If the transaction is lost, each change runs again in a transaction of its own.
+/// A batch of changes is one transaction. Each change runs in a savepoint, and all are answered after the
+/// COMMIT. Refusals wait for it too, because they may depend on another change of the batch. If the
+/// transaction is lost, each change runs again in its own transaction.
 final class Writer: @unchecked Sendable {
   /// What other threads may see.
   struct Report {
@@ -94,7 +94,7 @@ final class Writer: @unchecked Sendable {
     }
   }
 
-  /// Makes changes in one transaction, or if it is lost each in one of its own, and answers them.
+  /// Makes changes in one transaction, or if it is lost each in its own transaction, and answers them.
   private func transact(_ jobs: [Job]) {
     let started = MonotonicInstant.now
     var hasBegun = false
@@ -111,7 +111,7 @@ final class Writer: @unchecked Sendable {
       for job in jobs { refusals.append(try attempt(job, on: connection)) }
       try commitTransaction(of: connection)
       storeMark(of: connection)
-      noteCommit(of: jobs, on: connection, took: .now - started)
+      noteCommit(of: jobs, took: .now - started)
       for (job, refusal) in zip(jobs, refusals) { job.complete(refusal) }
     } catch {
       if hasBegun {
@@ -172,7 +172,7 @@ final class Writer: @unchecked Sendable {
     for job in jobs { job.complete(error) }
   }
 
-  private func noteCommit(of jobs: [Job], on connection: Connection, took: Duration) {
+  private func noteCommit(of jobs: [Job], took: Duration) {
     hasPagesToCopy = true
     hasChangesToAnalyze = true
     report.withLock {
@@ -181,14 +181,12 @@ final class Writer: @unchecked Sendable {
       $0.statistics.largestBatch = max($0.statistics.largestBatch, jobs.count)
       $0.statistics.batchSizes[min(Int.bitWidth - (jobs.count - 1).leadingZeroBitCount, 15)] += 1
       $0.statistics.committing += took
-      $0.statistics.walBytes = connection.walPages * pageSize
     }
   }
 
   // MARK: - Maintenance
 
-  /// Runs a job by itself, outside of any transaction, and puts the connection's settings back
-  /// afterwards.
+  /// Runs a job outside of any transaction, and restores the connection's settings afterwards.
   private func maintain(_ job: Job) {
     withLockFile(failing: [job]) {
       var failure: (any Error)?
@@ -226,8 +224,8 @@ final class Writer: @unchecked Sendable {
     return nil
   }
 
-  /// Does what can wait for a quiet moment. If another process writes just now, it waits for the
-  /// next one.
+  /// Does what can wait until no job comes. If another process is writing, it waits for the next such
+  /// moment.
   private func idle() {
     withLockFile(failing: [], timeout: .zero) {
       optimizeIfDue()
@@ -277,7 +275,6 @@ final class Writer: @unchecked Sendable {
       $0.statistics.checkpointing += took
       $0.statistics.longestCheckpoint = max($0.statistics.longestCheckpoint, took)
       if !isComplete { $0.statistics.incompleteCheckpoints += 1 }
-      if isComplete && mode == .truncate { $0.statistics.walBytes = 0 }
     }
     if let failure, failure.code != SQLITE_BUSY {
       note(failure)
@@ -309,9 +306,8 @@ final class Writer: @unchecked Sendable {
     }
     walPages = pages
     if pages >= nextTruncate {
-      // Readers that overlap keep the log from ever starting over by itself. This waits for those of
-      // the moment, and lets new ones read past the log. One that stays long, such as a backup, must
-      // not hold up every batch.
+      // With overlapping readers, the log never starts over. So this waits for the present readers, while
+      // new ones do not need the log. A long reader, such as a backup, must not delay every batch.
       checkpoint(.truncate, wait: configuration.restartWait)
       nextTruncate = pages + pages / 4
       nextPassive = pages + checkpointPages

@@ -4,7 +4,7 @@ import HTTPTypes
 
 /// Translates between FastCGI and HTTP.
 enum Gateway {
-  /// The parameters that carry the header fields that the service reads (RFC 3875, section 4.1.18).
+  /// The header fields that the service reads, by the parameters that carry them (RFC 3875, section 4.1.18).
   private static let fields: [String: HTTPField.Name] = {
     var fields: [String: HTTPField.Name] = [:]
     for name in HTTPField.Name.ofRequests {
@@ -14,7 +14,7 @@ enum Gateway {
     return fields
   }()
 
-  /// Answers a request of the web server, be it for the API or for the metrics.
+  /// Answers a request for the API or for the metrics.
   static func respond(
     to request: FastCGI.Request, router: Router, metrics: Metrics, reply: Reply
   ) {
@@ -25,7 +25,7 @@ enum Gateway {
       case "REQUEST_URI": http.target = parameter.value
       case "REQUEST_ID": http.id = parameter.value
       default:
-        // nginx sends an empty CONTENT_TYPE if the request had none.
+        // nginx sends an empty CONTENT_TYPE if the request has none.
         guard let name = fields[parameter.name],
           !(name == .contentType && parameter.value.isEmpty)
         else { continue }

@@ -3,7 +3,7 @@ import Glibc
 import JSON
 import Logging
 
-/// Writes each log message as one JSON object on a line of standard error.
+/// Writes each log message to standard error, as one JSON object on one line.
 struct JSONLog: LogHandler {
   var logLevel: Logger.Level = .info
   var metadata: Logger.Metadata = [:]
@@ -25,8 +25,8 @@ struct JSONLog: LogHandler {
         JSONLog.put(value, to: &json)
       }
     }
-    // One write each, so that the lines of several threads do not mix. A log that cannot be written is
-    // no reason to stop, so its error is let go.
+    // A single write, so that the lines of several threads do not mix. Its error is ignored: the service goes
+    // on without a log.
     let line = json.bytes + [UInt8(ascii: "\n")]
     _ = write(STDERR_FILENO, line, line.count)
   }

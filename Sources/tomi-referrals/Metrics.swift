@@ -5,10 +5,10 @@ import Foundation
 import POSIX
 import Store
 
-/// What the service tells of itself in Prometheus' text format
+/// The service's metrics in Prometheus' text format
 /// (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
 final class Metrics: Sendable {
-  /// Where the responder offers them; the web server lets the machine itself alone ask for it.
+  /// The path at which the service offers them. nginx answers it only to requests from the machine itself.
   static let path = "/metrics"
   static let contentType = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -20,7 +20,7 @@ final class Metrics: Sendable {
   private let server = Lock<Server?>(nil)
 
   /// - Parameters:
-  ///   - database: The path of the database's file.
+  ///   - database: The path of the database file.
   ///   - threads: How many requests may be computed at once.
   init(router: Router, store: Store, database: String, threads: Int) {
     self.router = router
@@ -29,25 +29,25 @@ final class Metrics: Sendable {
     self.threads = threads
   }
 
-  /// Has the metrics tell of a server, which is made after them because it offers them.
-  func tell(of server: Server) { self.server.withLock { $0 = server } }
+  /// Adds the metrics of a server. It is created after them, because its handler offers them.
+  func include(_ server: Server) { self.server.withLock { $0 = server } }
 
   /// The metrics at this moment.
   var text: String {
     var text = Exposition()
+    let server = server.withLock { $0 }
     text.add(
-      "tomi_build_info", .gauge, "Always 1, with the executable's version.",
+      "tomi_build_info", "Always 1, with the version of the executable.",
       [([("version", Version.current)], 1)])
     addRequests(to: &text)
-    text.add("tomi_threads", .gauge, "How many requests may be computed at once.", Double(threads))
+    text.add("tomi_threads", "How many requests may be computed at once.", Double(threads))
     text.add(
-      "tomi_threads_busy", .gauge,
-      "The threads that compute an answer just now, this one included.",
-      server.withLock { $0 }.map { Double($0.busyThreads) })
-    let ends = server.withLock { $0 }?.abnormalEnds ?? [:]
+      "tomi_threads_busy", "The threads that compute an answer now, this one included.",
+      server.map { Double($0.busyThreads) })
+    let ends = server?.abnormalEnds ?? [:]
     text.add(
-      "tomi_fastcgi_connections_ended_total", .counter,
-      "The web server's connections that ended while a request or an answer was on its way, by reason.",
+      "tomi_fastcgi_connections_ended_total",
+      "The web server's connections that ended during a request or an answer, by reason.",
       AbnormalEnd.allCases.map { ([("reason", $0.rawValue)], Double(ends[$0] ?? 0)) })
     addWriter(to: &text)
     addFiles(to: &text)
@@ -60,7 +60,7 @@ final class Metrics: Sendable {
       ($0.key.route, $0.key.method) < ($1.key.route, $1.key.method)
     }
     text.add(
-      "tomi_http_requests_total", .counter, "Answers by route, method and status.",
+      "tomi_http_requests_total", "Answers by route, method and status.",
       counts.flatMap { key, count in
         count.statuses.sorted { $0.key < $1.key }.map { status, number in
           (
@@ -83,7 +83,7 @@ final class Metrics: Sendable {
   private func addWriter(to text: inout Exposition) {
     let writer = store.statistics
     text.add(
-      "tomi_writer_queue_length", .gauge, "The changes that wait to be committed.",
+      "tomi_writer_queue_length", "The changes that wait to be committed.",
       Double(writer.queueLength))
     text.addHistogram(
       "tomi_writer_batch_changes", "The changes in a transaction.",
@@ -93,104 +93,92 @@ final class Metrics: Sendable {
           counts: writer.batchSizes, sum: Double(writer.changes))
       ])
     text.add(
-      "tomi_writer_commit_seconds_total", .counter,
-      "The time that committed transactions took, the disk's sync included.",
+      "tomi_writer_commit_seconds_total",
+      "The time of committed transactions, the disk's sync included.",
       writer.committing / .seconds(1))
     text.add(
-      "tomi_writer_restarts_total", .counter,
-      "How often a change took its whole transaction with it.", Double(writer.restarts))
+      "tomi_writer_restarts_total",
+      "The transactions that were lost, after which each of their changes ran in its own.",
+      Double(writer.restarts))
     text.add(
-      "tomi_checkpoints_total", .counter,
-      "How often the write-ahead log was copied into the database.", Double(writer.checkpoints))
+      "tomi_checkpoints_total", "The copies of the write-ahead log into the database.",
+      Double(writer.checkpoints))
     text.add(
-      "tomi_checkpoints_incomplete_total", .counter,
+      "tomi_checkpoints_incomplete_total",
       "The checkpoints that left pages in the log, because of a reader or an error.",
       Double(writer.incompleteCheckpoints))
     text.add(
-      "tomi_maintenance_errors_total", .counter,
-      "The errors of checkpoints and of the planner's upkeep; the log names their cause.",
+      "tomi_maintenance_errors_total",
+      "The errors of checkpoints and of PRAGMA optimize. The log names their cause.",
       Double(writer.maintenanceErrors))
     text.add(
-      "tomi_checkpoint_seconds_total", .counter, "The time that checkpoints took.",
+      "tomi_checkpoint_seconds_total", "The time of checkpoints.",
       writer.checkpointing / .seconds(1))
     text.add(
-      "tomi_checkpoint_longest_seconds", .gauge, "The longest checkpoint since the start.",
+      "tomi_checkpoint_longest_seconds", "The longest checkpoint since the start.",
       writer.longestCheckpoint / .seconds(1))
   }
 
   private func addFiles(to text: inout Exposition) {
     for (name, help, path) in [
-      ("tomi_database_bytes", "The size of the database's file.", database),
+      ("tomi_database_bytes", "The size of the database file.", database),
       ("tomi_wal_bytes", "The size of the write-ahead log's file.", "\(database)-wal"),
     ] {
-      text.add(
-        name, .gauge, help, Metrics.attribute(.size, of: path, as: Int.self).map(Double.init))
+      let attributes = try? FileManager.default.attributesOfItem(atPath: path)
+      text.add(name, help, (attributes?[.size] as? Int).map(Double.init))
     }
     text.add(
-      "tomi_last_backup_timestamp_seconds", .gauge,
+      "tomi_last_backup_timestamp_seconds",
       "When the last backup of this database was complete, in seconds since 1970.",
       store.lastBackup.map { Double($0.milliseconds) / 1000 })
   }
 
-  private static func attribute<Value>(
-    _ key: FileAttributeKey, of path: String, as type: Value.Type
-  ) -> Value? {
-    (try? FileManager.default.attributesOfItem(atPath: path))?[key] as? Value
-  }
-
-  /// Those that every program with Prometheus metrics has
+  /// Adds the metrics that every process has
   /// (<https://prometheus.io/docs/instrumenting/writing_clientlibs/#process-metrics>).
   private func addProcess(to text: inout Exposition) {
     var usage = rusage()
     getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
     let cpu = [usage.ru_utime, usage.ru_stime].map { Double($0.tv_sec) + Double($0.tv_usec) / 1e6 }
-    text.add(
-      "process_cpu_seconds_total", .counter, "User and system CPU time.", cpu.reduce(0, +))
+    text.add("process_cpu_seconds_total", "User and system CPU time.", cpu.reduce(0, +))
     // statm(5): the second number is the resident pages.
     let pages = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8))?
       .split(separator: " ").dropFirst().first.flatMap { Double($0) }
     text.add(
-      "process_resident_memory_bytes", .gauge, "Resident memory.",
+      "process_resident_memory_bytes", "Resident memory.",
       pages.map { $0 * Double(sysconf(Int32(_SC_PAGESIZE))) })
     text.add(
-      "process_start_time_seconds", .gauge, "When the process started, in seconds since 1970.",
+      "process_start_time_seconds", "When the process started, in seconds since 1970.",
       Double(startTime.milliseconds) / 1000)
   }
 }
 
-/// Text in Prometheus' format, as it is put together.
+/// A text in Prometheus' format.
 private struct Exposition {
   typealias Labels = [(name: String, value: String)]
-
-  enum Kind: String {
-    case counter, gauge, histogram
-  }
 
   struct Histogram {
     let labels: Labels
     let bounds: [Double]
-    /// How many were counted up to each bound and not the one before, and at last above all of them.
+    /// The count up to each bound, without those up to the bound before it; the last count is above all bounds.
     let counts: [Int]
     let sum: Double
   }
 
   private(set) var text = ""
 
-  /// Adds a metric with one value; nothing if there is none.
-  mutating func add(_ name: String, _ kind: Kind, _ help: String, _ value: Double?) {
-    guard let value else { return }
-    add(name, kind, help, [([], value)])
+  /// Adds a metric with one value. Without a value, nothing is added.
+  mutating func add(_ name: String, _ help: String, _ value: Double?) {
+    if let value { add(name, help, [([], value)]) }
   }
 
-  mutating func add(
-    _ name: String, _ kind: Kind, _ help: String, _ samples: [(Labels, Double)]
-  ) {
-    begin(name, kind, help)
+  /// Adds a metric: a counter if its name ends with `_total`, or else a gauge.
+  mutating func add(_ name: String, _ help: String, _ samples: [(Labels, Double)]) {
+    begin(name, name.hasSuffix("_total") ? "counter" : "gauge", help)
     for (labels, value) in samples { addSample(name, labels, value) }
   }
 
   mutating func addHistogram(_ name: String, _ help: String, _ histograms: [Histogram]) {
-    begin(name, .histogram, help)
+    begin(name, "histogram", help)
     for histogram in histograms {
       var total = 0
       for (index, count) in histogram.counts.enumerated() {
@@ -204,11 +192,11 @@ private struct Exposition {
     }
   }
 
-  private mutating func begin(_ name: String, _ kind: Kind, _ help: String) {
-    text += "# HELP \(name) \(help)\n# TYPE \(name) \(kind.rawValue)\n"
+  private mutating func begin(_ name: String, _ type: String, _ help: String) {
+    text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
   }
 
-  /// The values of labels are the service's own words, in which nothing needs an escape.
+  /// Adds a line. The labels' values are the service's own words, which need no escapes.
   private mutating func addSample(_ name: String, _ labels: Labels, _ value: Double) {
     let list = labels.map { "\($0.name)=\"\($0.value)\"" }.joined(separator: ",")
     text += "\(name)\(list.isEmpty ? "" : "{\(list)}") \(Exposition.number(value))\n"

@@ -7,28 +7,30 @@ import Logging
 import POSIX
 import Store
 
-/// `serve`: the responder.
+/// `serve`: runs the service.
 struct Serve: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Answer the web server's FastCGI requests until SIGTERM or SIGINT.",
     discussion: """
-      The database is made or brought up to date first. The socket is one of its own (--socket), or
-      one that is handed over: by systemd (descriptor 3) or by spawn-fcgi (descriptor 0).
+      First the database is created, or its schema is brought up to date. The service answers on a
+      socket that systemd passes (descriptor 3), that spawn-fcgi passes (descriptor 0), or that it
+      creates (--socket).
 
-      Callers have tokens of this service's own. Those of another sign-in are taken as well if it is
-      told how to know them (--jwt-keys): sub is the user's ID, exp must be there, and clocks may
-      differ by 60 seconds. The user must be known here, and not disabled. To change the keys, change
-      the file and restart.
+      Callers identify themselves with this service's tokens. With --jwt-keys, the service also
+      accepts JSON Web Tokens of another sign-in. The claim sub is the user's ID, the claim exp is
+      required, and clocks may differ by 60 seconds. The user must exist here, and not be disabled.
+      To change the keys, change the file and restart the service.
 
-      It logs to standard error, one JSON object a line: its start and stop, migrations, and
-      requests that failed or took longer than half a second. Under systemd it says when it is ready
-      (Type=notify), and feeds the watchdog (WatchdogSec) for as long as it answers.
+      The log goes to standard error, one JSON object per line: start and stop, migrations, and
+      requests that fail or take longer than half a second. Under systemd, the service reports when
+      it is ready (Type=notify), and notifies the watchdog (WatchdogSec) for as long as it answers.
 
-      On SIGTERM it answers what has arrived, then ends with 0. It ends with 75 when a failed write
-      to disk left it in doubt about a change: start it again, and it knows.
+      On SIGTERM the service answers the requests that have arrived, and exits with 0. It exits with
+      75 when a write to disk failed and it cannot know whether a change was stored. Start it again:
+      it reads the truth from the disk.
 
-      A database that cannot be written is served for reading, and changes are refused: what has
-      changed about that counts from the next start.
+      If the database can only be read, the service answers reads and refuses changes until it is
+      restarted.
       """)
 
   /// EX_TEMPFAIL of sysexits(3).
@@ -36,22 +38,22 @@ struct Serve: ParsableCommand {
 
   @OptionGroup var database: DatabaseOption
 
-  @Option(
-    help: ArgumentHelp(
-      "The Unix socket to make and to answer on (else TOMI_SOCKET).", valueName: "path"))
-  var socket: String?
+  @OptionGroup var socket: SocketOption
 
   @Option(
     help: ArgumentHelp(
-      "Requests computed at once (else TOMI_THREADS, else 32 or more).", valueName: "n"))
+      """
+      How many requests may be computed at once, 1 to 1024 (default: TOMI_THREADS, or 8 for each \
+      processor and at least 32).
+      """, valueName: "n"))
   var threads: Int?
 
   @Option(
     name: .customLong("allow-origin"),
     help: ArgumentHelp(
       """
-      An origin whose pages may call the service from a browser, such as https://app.example; may \
-      be given several times (else TOMI_ALLOW_ORIGIN, several parted by commas).
+      An origin whose pages may call the service from a browser, such as https://app.example. Repeat \
+      the option for several (default: TOMI_ALLOW_ORIGIN, separated by commas or spaces).
       """, valueName: "origin"))
   var origins: [String] = []
 
@@ -59,170 +61,121 @@ struct Serve: ParsableCommand {
     name: .customLong("jwt-keys"),
     help: ArgumentHelp(
       """
-      A JWK Set in JSON: take JSON Web Tokens that one of its keys has signed (HS256, ES256 or \
-      RS256), besides the service's own tokens. Needs --jwt-issuer and --jwt-audience \
-      (else TOMI_JWT_KEYS).
+      A JWK Set in JSON. JSON Web Tokens that one of its keys has signed (HS256, ES256 or RS256) are \
+      accepted. Needs --jwt-issuer and --jwt-audience (default: TOMI_JWT_KEYS).
       """, valueName: "file"))
   var webTokenKeys: String?
 
   @Option(
     name: .customLong("jwt-issuer"),
-    help: ArgumentHelp("What iss must be in them (else TOMI_JWT_ISSUER).", valueName: "text"))
+    help: ArgumentHelp("The required claim iss (default: TOMI_JWT_ISSUER).", valueName: "text"))
   var webTokenIssuer: String?
 
   @Option(
     name: .customLong("jwt-audience"),
     help: ArgumentHelp(
-      "What aud must be or hold in them (else TOMI_JWT_AUDIENCE).", valueName: "text"))
+      "The required claim aud, or one of its values (default: TOMI_JWT_AUDIENCE).",
+      valueName: "text"))
   var webTokenAudience: String?
 
   @Option(
     name: .customLong("jwt-staff-claim"),
     help: ArgumentHelp(
       """
-      The claim that makes their users staff: its name, if it is true then, or NAME=VALUE, if it is \
-      that text or a list that holds it (else TOMI_JWT_STAFF_CLAIM; nobody).
+      The claim that makes a user staff: NAME if it must be true, or NAME=VALUE if it must be that \
+      text or a list that contains it (default: TOMI_JWT_STAFF_CLAIM, or no claim).
       """, valueName: "claim"))
-  var webTokenStaffClaim: String?
+  var webTokenStaffClaim: WebTokenVerifier.StaffClaim?
 
   @Option(
     name: .customLong("log-level"),
     help: ArgumentHelp(
-      "The least level that is logged: \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")) (else TOMI_LOG_LEVEL; info).",
-      valueName: "level"),
-    transform: Serve.level)
+      "The lowest level that is logged (default: TOMI_LOG_LEVEL, or info).", valueName: "level"))
   var logLevel: Logger.Level?
 
   @Option(
     help: ArgumentHelp(
-      "The most changes that one commit makes durable; 1 is for measuring what committing together gains.",
+      "The most changes in one transaction; 1 is for measuring the gain of larger ones.",
       valueName: "n", visibility: .hidden))
   var changesPerCommit: Int?
 
-  private static func level(_ text: String) throws -> Logger.Level {
-    guard let level = Logger.Level(rawValue: text) else {
-      throw ValidationError("There is no log level \(text).")
+  /// The value of an option; without it, that of an environment variable.
+  ///
+  /// - Throws: `ValidationError` if the option does not take the variable's value.
+  private func value<Value: ExpressibleByArgument>(
+    of option: Value?, or variable: String
+  ) throws -> Value? {
+    guard option == nil, let text = environment(variable) else { return option }
+    guard let value = Value(argument: text) else {
+      throw ValidationError("The value '\(text)' is invalid for \(variable).")
     }
-    return level
+    return value
   }
 
-  private struct Settings {
-    var socket: String?
-    var threads: Int?
-    var origins: [String]
-    var webTokens: WebTokens?
-    var logLevel: Logger.Level
+  /// The number of threads; nil for the default.
+  private func threadLimit() throws -> Int? {
+    let limit = try value(of: threads, or: "TOMI_THREADS")
+    if let limit, !(1...1024).contains(limit) {
+      throw ValidationError("The number of threads must be from 1 to 1024.")
+    }
+    return limit
   }
 
-  /// Another sign-in's tokens, as they are to be known.
-  private struct WebTokens {
-    let keys: String
-    let issuer: String
-    let audience: String
-    let staffClaim: WebTokenVerifier.StaffClaim?
-
-    /// - Throws: `CommandError` if the key set is of no use.
-    func verifier() throws -> WebTokenVerifier {
-      guard let keySet = FileManager.default.contents(atPath: keys) else {
-        throw CommandError("the key set \(keys) cannot be read")
-      }
-      do {
-        return try WebTokenVerifier(
-          keySet: Array(keySet), issuer: issuer, audience: audience, staffClaim: staffClaim)
-      } catch let error as KeySetError {
-        throw CommandError("the key set \(keys) cannot be used: \(error.description)")
-      }
+  private func allowedOrigins() throws -> [String] {
+    let listed = (environment("TOMI_ALLOW_ORIGIN") ?? "").split { ", ".contains($0) }
+    let allowed = origins.isEmpty ? listed.map(String.init) : origins
+    let form = /https?:\/\/([A-Za-z0-9.\-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?/
+    if let origin = allowed.first(where: { $0.wholeMatch(of: form) == nil }) {
+      throw ValidationError(
+        "'\(origin)' is not an origin: a scheme, a host and an optional port, such as https://app.example."
+      )
     }
+    return allowed
   }
 
-  private func settings() throws -> Settings {
-    let environment = ProcessInfo.processInfo.environment
-    func variable(_ name: String) -> String? {
-      environment[name].flatMap { $0.isEmpty ? nil : $0 }
+  /// The verifier of another sign-in's tokens; nil if none are accepted.
+  ///
+  /// - Throws: `ValidationError`; `CommandError` if the key set cannot be used.
+  private func verifier() throws -> WebTokenVerifier? {
+    let keys = try value(of: webTokenKeys, or: "TOMI_JWT_KEYS")
+    let issuer = try value(of: webTokenIssuer, or: "TOMI_JWT_ISSUER")
+    let audience = try value(of: webTokenAudience, or: "TOMI_JWT_AUDIENCE")
+    let staffClaim = try value(of: webTokenStaffClaim, or: "TOMI_JWT_STAFF_CLAIM")
+    if keys == nil, issuer == nil, audience == nil, staffClaim == nil { return nil }
+    guard let keys, let issuer, let audience else {
+      throw ValidationError(
+        "JSON Web Tokens need all of --jwt-keys, --jwt-issuer and --jwt-audience.")
     }
-    var settings = Settings(
-      socket: socket ?? variable("TOMI_SOCKET"), threads: threads,
-      origins: origins.isEmpty
-        ? (variable("TOMI_ALLOW_ORIGIN") ?? "").split(whereSeparator: { ", ".contains($0) })
-          .map(String.init) : origins,
-      logLevel: logLevel ?? .info)
-    if threads == nil, let text = variable("TOMI_THREADS") {
-      guard let number = Int(text) else {
-        throw ValidationError("TOMI_THREADS is not a number: \(text)")
-      }
-      settings.threads = number
+    guard let keySet = FileManager.default.contents(atPath: keys) else {
+      throw CommandError("cannot read the key set \(keys)")
     }
-    if let number = settings.threads, !(1...1024).contains(number) {
-      throw ValidationError("The number of threads is 1 to 1024, not \(number).")
+    do {
+      return try WebTokenVerifier(
+        keySet: Array(keySet), issuer: issuer, audience: audience, staffClaim: staffClaim)
+    } catch let error as KeySetError {
+      throw CommandError("cannot use the key set \(keys): \(error)")
     }
-    if let changesPerCommit, changesPerCommit < 1 {
-      throw ValidationError("A commit makes one change at least.")
-    }
-    if logLevel == nil, let text = variable("TOMI_LOG_LEVEL") {
-      settings.logLevel = try Serve.level(text)
-    }
-    for origin in settings.origins {
-      guard
-        origin.wholeMatch(
-          of: /https?:\/\/[A-Za-z0-9.\-]+(:[0-9]+)?|https?:\/\/\[[0-9A-Fa-f:.]+\](:[0-9]+)?/)
-          != nil
-      else {
-        throw ValidationError(
-          "An origin is a scheme, a host and perhaps a port, such as https://app.example: \(origin)"
-        )
-      }
-    }
-    settings.webTokens = try webTokens(
-      keys: webTokenKeys ?? variable("TOMI_JWT_KEYS"),
-      issuer: webTokenIssuer ?? variable("TOMI_JWT_ISSUER"),
-      audience: webTokenAudience ?? variable("TOMI_JWT_AUDIENCE"),
-      staffClaim: webTokenStaffClaim ?? variable("TOMI_JWT_STAFF_CLAIM"))
-    return settings
   }
-
-  private func webTokens(
-    keys: String?, issuer: String?, audience: String?, staffClaim: String?
-  ) throws -> WebTokens? {
-    guard let keys else {
-      guard issuer == nil, audience == nil, staffClaim == nil else {
-        throw ValidationError("Without --jwt-keys no JSON Web Token is taken: name its file.")
-      }
-      return nil
-    }
-    guard let issuer, let audience else {
-      throw ValidationError("--jwt-keys needs --jwt-issuer and --jwt-audience.")
-    }
-    let claim = staffClaim.map { WebTokenVerifier.StaffClaim($0) }
-    if let staffClaim, claim == .some(nil) {
-      throw ValidationError("A staff claim is NAME or NAME=VALUE, not \(staffClaim).")
-    }
-    return WebTokens(keys: keys, issuer: issuer, audience: audience, staffClaim: claim ?? nil)
-  }
-
-  func validate() throws { _ = try settings() }
 
   func run() throws {
     // Before any thread starts, so that each inherits it.
     Signals.block()
-    let settings = try settings()
+    if let changesPerCommit, changesPerCommit < 1 {
+      throw ValidationError("A transaction needs at least one change.")
+    }
+    let configuration = Server.Configuration(threads: try threadLimit())
+    let origins = try allowedOrigins()
+    let level = try value(of: logLevel, or: "TOMI_LOG_LEVEL") ?? .info
+    let verifier = try verifier()
     LoggingSystem.bootstrap { _ in
       var log = JSONLog()
-      log.logLevel = settings.logLevel
+      log.logLevel = level
       return log
     }
     let logger = Logger(label: "tomi-referrals")
-    let verifier = try settings.webTokens?.verifier()
 
-    let listening: ListeningSocket
-    if let inherited = try ListeningSocket.inherited() {
-      listening = inherited
-    } else if let path = settings.socket {
-      listening = try ListeningSocket.bind(path: path)
-    } else {
-      throw ValidationError("No socket is named: give --socket PATH or set TOMI_SOCKET.")
-    }
+    let listening = try ListeningSocket.inherited() ?? ListeningSocket.bind(path: socket.path)
     defer { listening.close() }
-
     for migration in try Migrator.migrate(path: database.path) {
       logger.notice(
         "migrated",
@@ -230,35 +183,11 @@ struct Serve: ParsableCommand {
           "migration": .stringConvertible(migration.number), "name": "\(migration.name)",
         ])
     }
-    let store = try Store(
-      path: database.path, changesPerCommit: changesPerCommit,
-      onFatal: { cause in
-        logger.critical(
-          "a change is in doubt, so the service ends", metadata: ["cause": "\(cause)"])
-        _exit(Serve.inDoubt)
-      },
-      onMaintenanceError: { cause in
-        logger.error(
-          "the write-ahead log cannot be copied into the database", metadata: ["cause": "\(cause)"])
-      })
+    let store = try openStore(logger)
     defer { store.close() }
-    if store.isReadOnly {
-      logger.critical(
-        "the database cannot be written, so changes are refused until the service is started again")
-    } else if let lost = store.lostEvents {
-      logger.critical(
-        "the database has lost events: its write-ahead log was removed or cut, or an older copy was put in place",
-        metadata: [
-          "expected": .stringConvertible(Int(lost.expected)),
-          "found": .stringConvertible(Int(lost.found)),
-        ])
-      try store.acceptLoss(now: .present)
-    }
 
     let router = Router(
-      store: store, origins: settings.origins, verifier: verifier, logger: logger,
-      clock: { .present })
-    let configuration = Server.Configuration(threads: settings.threads)
+      store: store, origins: origins, verifier: verifier, logger: logger, clock: { .present })
     let metrics = Metrics(
       router: router, store: store, database: database.path, threads: configuration.threads)
     let server = Server(
@@ -272,7 +201,7 @@ struct Serve: ParsableCommand {
       handler: { request, reply in
         Gateway.respond(to: request, router: router, metrics: metrics, reply: reply)
       })
-    metrics.tell(of: server)
+    metrics.include(server)
     try POSIX.Thread(name: "signals") {
       var signal = Signals.wait()
       while signal != SIGTERM && signal != SIGINT { signal = Signals.wait() }
@@ -287,8 +216,45 @@ struct Serve: ParsableCommand {
         "threads": .stringConvertible(configuration.threads),
       ])
     Systemd.notify("READY=1")
-    try Systemd.keepWatchdogQuiet(askingAt: listening.path)
+    try Systemd.notifyWatchdog(whileAnsweringAt: listening.path)
     try server.run()
     logger.notice("stopped")
   }
+
+  /// Opens the store, and logs what is wrong with the database.
+  private func openStore(_ logger: Logger) throws -> Store {
+    let store = try Store(
+      path: database.path, changesPerCommit: changesPerCommit,
+      onFatal: { cause in
+        logger.critical(
+          "it is unknown whether a change was stored, so the service ends",
+          metadata: ["cause": "\(cause)"])
+        _exit(Serve.inDoubt)
+      },
+      onMaintenanceError: { cause in
+        logger.error(
+          "the write-ahead log cannot be copied into the database", metadata: ["cause": "\(cause)"])
+      })
+    if store.isReadOnly {
+      logger.critical(
+        "the database cannot be written; changes are refused until the service is restarted")
+    } else if let lost = store.lostEvents {
+      logger.critical(
+        "the database has lost events: its write-ahead log was removed or truncated, or the database was replaced by an older copy",
+        metadata: [
+          "expected": .stringConvertible(Int(lost.expected)),
+          "found": .stringConvertible(Int(lost.found)),
+        ])
+      try store.acceptLoss(now: .present)
+    }
+    return store
+  }
+}
+
+// swift-format-ignore: AvoidRetroactiveConformances
+// No other package imports an executable.
+extension Logger.Level: @retroactive ExpressibleByArgument {}
+
+extension WebTokenVerifier.StaffClaim: ExpressibleByArgument {
+  package init?(argument: String) { self.init(argument) }
 }

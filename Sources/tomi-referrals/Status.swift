@@ -1,118 +1,100 @@
 import ArgumentParser
 import Domain
-import FastCGI
 import Foundation
 
-/// `status`: how a responder does.
+/// `status`: shows the state of the running service.
 struct Status: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Say how a running responder does.",
+    abstract: "Show the state of the running service.",
     discussion: """
-      Asks it through FastCGI for its metrics, the same that the web server offers to the machine
-      itself at /metrics, and prints them for a person. What is counted is counted since its start.
+      Reads the service's metrics through its socket. nginx offers the same metrics at /metrics on
+      this machine. All counts begin when the service starts.
       """)
 
   @OptionGroup var socket: SocketOption
 
-  @Flag(help: "Print the metrics as they are, in Prometheus' text format.")
+  @Flag(help: "Print the metrics in Prometheus' text format.")
   var raw = false
 
   func run() throws {
-    let answer = try socket.ask(for: Metrics.path)
-    let text = String(decoding: answer, as: UTF8.self)
-    guard !raw else { return print(text, terminator: "") }
-    print(Status.summary(of: Samples(text), now: .present))
+    let text = try socket.get(Metrics.path)
+    print(raw ? text : Status.summary(of: Samples(text)), terminator: raw ? "" : "\n")
   }
 
-  /// The metrics for a person, a line each.
-  static func summary(of samples: Samples, now: Timestamp) -> String {
-    var lines: [(name: String, text: String)] = []
+  /// A line for each subject.
+  private static func summary(of samples: Samples) -> String {
+    func value(_ name: String) -> Double { samples[name] ?? 0 }
+    func count(_ name: String) -> Int { Int(value(name)) }
     func time(_ name: String) -> String? {
       samples[name].map { seconds in
         let time = Timestamp(milliseconds: Int64(seconds * 1000))
-        return "\(time) (\(span(Double(now.milliseconds) / 1000 - seconds)) ago)"
+        return "\(time) (\(span(Date().timeIntervalSince1970 - seconds)) ago)"
       }
     }
-    let version = samples.all("tomi_build_info").first?.labels["version"].map(String.init)
-    lines.append(("Version", version ?? "unknown"))
-    lines.append(("Started", time("process_start_time_seconds") ?? "unknown"))
-
-    let requests = samples.all("tomi_http_requests_total")
-    let statuses = Dictionary(grouping: requests) { $0.labels["status"] ?? "" }
-      .mapValues { $0.reduce(0) { $0 + $1.value } }.sorted { $0.key < $1.key }
-    let list = statuses.map { "\(count($0.value)) × \($0.key)" }.joined(separator: ", ")
-    lines.append(
+    let requests = Dictionary(grouping: samples.all("tomi_http_requests_total")) {
+      $0.labels["status"] ?? ""
+    }.mapValues { Int($0.reduce(0) { $0 + $1.value }) }.sorted { $0.key < $1.key }
+    let statuses = requests.map { "\($0.value) × \($0.key)" }.joined(separator: ", ")
+    let batches = value("tomi_writer_batch_changes_count")
+    let lines: [(name: String, text: String)] = [
+      ("Version", "\(samples.all("tomi_build_info").first?.labels["version"] ?? "unknown")"),
+      ("Started", time("process_start_time_seconds") ?? "unknown"),
       (
         "Requests",
-        "\(count(requests.reduce(0) { $0 + $1.value }))\(list.isEmpty ? "" : ": \(list)")"
-      )
-    )
-    lines.append(("Times", times(in: samples)))
-    lines.append(
-      (
-        "Threads",
-        "\(count(samples["tomi_threads_busy"])) of \(count(samples["tomi_threads"])) busy"
-      ))
-
-    let batches = samples["tomi_writer_batch_changes_count"] ?? 0
-    let changes = samples["tomi_writer_batch_changes_sum"] ?? 0
-    lines.append(
+        "\(requests.reduce(0) { $0 + $1.value })\(statuses.isEmpty ? "" : ": \(statuses)")"
+      ),
+      ("Latency", latency(in: samples)),
+      ("Threads", "\(count("tomi_threads_busy")) of \(count("tomi_threads")) busy"),
       (
         "Changes",
         """
-        \(count(changes)) in \(count(batches)) transactions, \
-        \(count(samples["tomi_writer_queue_length"])) waiting
+        \(count("tomi_writer_batch_changes_sum")) in \(Int(batches)) transactions, \
+        \(count("tomi_writer_queue_length")) waiting
         """
-      ))
-    if batches > 0, let seconds = samples["tomi_writer_commit_seconds_total"] {
-      lines.append(("Commit", "\(span(seconds / batches)) on average"))
-    }
-    let checkpoints = samples["tomi_checkpoints_total"] ?? 0
-    lines.append(
+      ),
+      (
+        "Commit time",
+        "\(span(value("tomi_writer_commit_seconds_total") / max(1, batches))) on average"
+      ),
       (
         "Checkpoints",
         """
-        \(count(checkpoints)), \(count(samples["tomi_checkpoints_incomplete_total"])) incomplete, \
-        the longest \(span(samples["tomi_checkpoint_longest_seconds"] ?? 0))
+        \(count("tomi_checkpoints_total")), \(count("tomi_checkpoints_incomplete_total")) \
+        incomplete, longest \(span(value("tomi_checkpoint_longest_seconds")))
         """
-      ))
-    lines.append(
+      ),
       (
         "Database",
-        """
-        \(size(samples["tomi_database_bytes"])), write-ahead log \(size(samples["tomi_wal_bytes"]))
-        """
-      ))
-    lines.append(("Last backup", time("tomi_last_backup_timestamp_seconds") ?? "none"))
-    lines.append(("Memory", size(samples["process_resident_memory_bytes"])))
-    lines.append(("CPU time", span(samples["process_cpu_seconds_total"] ?? 0)))
-    let width = lines.map(\.name.count).max() ?? 0
-    return lines.map { name, text in
-      name.padding(toLength: width + 2, withPad: " ", startingAt: 0) + text
-    }.joined(separator: "\n")
+        "\(size(value("tomi_database_bytes"))), write-ahead log \(size(value("tomi_wal_bytes")))"
+      ),
+      ("Last backup", time("tomi_last_backup_timestamp_seconds") ?? "none"),
+      ("Memory", size(value("process_resident_memory_bytes"))),
+      ("CPU time", span(value("process_cpu_seconds_total"))),
+    ]
+    return lines.map { $0.padding(toLength: 13, withPad: " ", startingAt: 0) + $1 }
+      .joined(separator: "\n")
   }
 
-  /// Half of the answers, and 99 of 100, took at most so long: the class of time that they fall in.
-  private static func times(in samples: Samples) -> String {
-    var classes: [Double: Double] = [:]
+  /// The time that half of the answers took at most, and the time that 99 % took at most, by the buckets
+  /// in which they are counted.
+  private static func latency(in samples: Samples) -> String {
+    var buckets: [Double: Double] = [:]
     for sample in samples.all("tomi_http_request_duration_seconds_bucket") {
-      // Double knows "+Inf".
+      // Double also reads "+Inf".
       guard let bound = sample.labels["le"].flatMap({ Double($0) }) else { continue }
-      classes[bound, default: 0] += sample.value
+      buckets[bound, default: 0] += sample.value
     }
-    guard let total = classes[.infinity], total > 0 else { return "no requests yet" }
-    func quantile(_ share: Double) -> String {
-      let bound = classes.keys.sorted().first { (classes[$0] ?? 0) >= share * total } ?? .infinity
-      let slowest = classes.keys.filter { $0 < .infinity }.max() ?? 0
-      return bound < .infinity ? "within \(span(bound))" : "over \(span(slowest))"
-    }
-    return "half \(quantile(0.5)), 99 % \(quantile(0.99))"
+    guard let total = buckets[.infinity], total > 0 else { return "no requests yet" }
+    let bounds = buckets.keys.sorted()
+    return [0.5, 0.99].map { share in
+      let bound = bounds.first { buckets[$0, default: 0] >= share * total } ?? .infinity
+      let text =
+        bound < .infinity ? "within \(span(bound))" : "over \(span(bounds.dropLast().last ?? 0))"
+      return "\(Int(share * 100)) % \(text)"
+    }.joined(separator: ", ")
   }
 
-  private static func count(_ value: Double?) -> String { value.map { "\(Int($0))" } ?? "?" }
-
-  private static func size(_ bytes: Double?) -> String {
-    guard let bytes else { return "none" }
+  private static func size(_ bytes: Double) -> String {
     let units = ["bytes", "KiB", "MiB", "GiB", "TiB"]
     let power = bytes < 1 ? 0 : min(Int(log2(bytes) / 10), units.count - 1)
     let value = bytes / pow(1024, Double(power))
@@ -130,8 +112,8 @@ struct Status: ParsableCommand {
   }
 }
 
-/// The samples of a text in Prometheus' format, as `Metrics` writes it.
-struct Samples {
+/// The samples in a text of Prometheus' format that `Metrics` has written.
+private struct Samples {
   struct Sample {
     let name: Substring
     let labels: [Substring: Substring]
@@ -142,22 +124,18 @@ struct Samples {
 
   init(_ text: String) {
     samples = text.split(separator: "\n").compactMap { line in
-      guard !line.hasPrefix("#"), let space = line.lastIndex(of: " "),
-        let value = Double(line[line.index(after: space)...])
+      guard let parts = line.wholeMatch(of: /(\w+)(?:\{(.*)\})? (\S+)/),
+        let value = Double(parts.3)
       else { return nil }
-      let parts = line[..<space].split(separator: "{", maxSplits: 1)
-      let labels = (parts.dropFirst().first ?? "").dropLast().split(separator: ",").map { label in
-        let sides = label.split(separator: "=", maxSplits: 1)
-        return (sides[0], sides[1].dropFirst().dropLast())
-      }
+      let labels = (parts.2 ?? "").matches(of: /(\w+)="([^"]*)"/).map { ($0.1, $0.2) }
       return Sample(
-        name: parts[0], labels: Dictionary(labels) { first, _ in first }, value: value)
+        name: parts.1, labels: Dictionary(labels) { first, _ in first }, value: value)
     }
   }
 
   /// The samples of a name.
   func all(_ name: String) -> [Sample] { samples.filter { $0.name == name } }
 
-  /// The value of the one sample of a name.
+  /// The value of the only sample of a name.
   subscript(name: String) -> Double? { all(name).first?.value }
 }

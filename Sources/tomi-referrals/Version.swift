@@ -1,4 +1,4 @@
-/// The executable's version (<https://semver.org>).
+/// The version of the executable (<https://semver.org>).
 enum Version {
   static let current = "1.0.0"
 }

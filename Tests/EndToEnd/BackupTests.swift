@@ -36,7 +36,7 @@ extension EndToEnd {
         }
         #expect(
           second.lines.dropFirst() == [
-            "\(folder)/referrals-2020-01-01T000000.000Z.db: removed.", "\(made[0]): removed.",
+            "\(folder)/referrals-2020-01-01T000000.000Z.db: deleted.", "\(made[0]): deleted.",
           ])
         let left = try Self.names(in: folder)
         #expect(Set(left) == Set(others + [String(made[1].dropFirst(folder.count + 1))]))
@@ -87,10 +87,11 @@ extension EndToEnd {
         #expect(restored.status == 0 && restored.errors.isEmpty, "\(restored)")
         #expect(FileManager.default.contents(atPath: backup) == bytes)
         let kept = String(
-          try #require(restored.output.firstMatch(of: /(?m)^(\S+): the former database\.$/)).1)
+          try #require(restored.output.firstMatch(of: /(?m)^(\S+): the replaced database\.$/)).1)
         #expect(try sqlite(kept, "SELECT count(*) FROM partners") == ["3"])
         #expect(
-          restored.lines.contains("It ends with event \(before); there had been \(end)."),
+          restored.lines.contains(
+            "The backup ends with event \(before). Later events, up to \(end), are lost."),
           "\(restored)")
         let modes = try [service.database, kept].map {
           try FileManager.default.attributesOfItem(atPath: $0)[.posixPermissions] as? Int
@@ -121,7 +122,7 @@ extension EndToEnd {
         let restored = try service.command("restore", backup)
         #expect(restored.status == 0, "\(restored)")
         let kept = String(
-          try #require(restored.output.firstMatch(of: /(?m)^(\S+): the former database\.$/)).1)
+          try #require(restored.output.firstMatch(of: /(?m)^(\S+): the replaced database\.$/)).1)
         #expect(try sqlite(kept, "SELECT email FROM partners") == ["logged@restore.example"])
         #expect(try sqlite(service.database, "SELECT count(*) FROM partners") == ["0"])
         try service.startResponder()

@@ -116,7 +116,7 @@ extension EndToEnd {
         ] {
           Self.expectFailure(
             try Service.command(arguments, database: unmade),
-            "there is no database \(unmade.lowercased())")
+            "the database \(unmade.lowercased()) does not exist")
         }
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == [])
 

@@ -55,7 +55,7 @@ extension EndToEnd {
         let result = try importPartners(bytes)
         #expect(result.status == 1, sourceLocation: sourceLocation)
         #expect(result.lines == mistakes, sourceLocation: sourceLocation)
-        let count = "\(mistakes.count) mistake\(mistakes.count == 1 ? "" : "s")"
+        let count = "\(mistakes.count) error\(mistakes.count == 1 ? "" : "s")"
         #expect(
           result.errorLines.count == 1
             && result.errors.hasSuffix("nothing was imported: \(count)\n"),
@@ -175,16 +175,16 @@ extension EndToEnd {
         try place.expectRefusal(
           "type,company_name,email,companyname,id,type,\r\ncpa,A,a@example.com,,,,\r\n",
           "line 1, column 4: unknown column \"companyname\"",
-          "line 1, column 5: id is set by the service; remove the column",
-          "line 1, column 6: type is a duplicate",
+          "line 1, column 5: the service sets id; remove the column",
+          "line 1, column 6: duplicate column \"type\"",
           "line 1, column 7: unknown column \"\"")
         try place.expectRefusal(
-          "notes\r\nx\r\n", "line 1: the column type is missing",
-          "line 1: the column company_name is missing", "line 1: the column email is missing")
+          "notes\r\nx\r\n", "line 1: missing column \"type\"",
+          "line 1: missing column \"company_name\"", "line 1: missing column \"email\"")
         try place.expectRefusal(
           "Type,company_name,email\r\ncpa,A,a@example.com\r\n",
           "line 1, column 1: unknown column \"Type\"",
-          "line 1: the column type is missing")
+          "line 1: missing column \"type\"")
       }
     }
 
@@ -226,7 +226,7 @@ extension EndToEnd {
         let lines = result.lines.map { $0.prefix("line 4".count) }
         #expect(lines == lines.sorted(), "\(result.output)")
         #expect(result.lines.contains("line 8: 3 cells, but the first row has 10"))
-        #expect(result.errors.hasSuffix("nothing was imported: 15 mistakes\n"), "\(result.errors)")
+        #expect(result.errors.hasSuffix("nothing was imported: 15 errors\n"), "\(result.errors)")
         #expect(try place.export() == before)
       }
     }
@@ -240,7 +240,7 @@ extension EndToEnd {
           header + "cpa,\"A,a@example.com\n", "line 2: A quoted field is not closed.")
         try place.expectRefusal(
           header + "cpa,A \"B\",a@example.com\n",
-          "line 2: A quotation mark stands inside a field that is not quoted.")
+          "line 2: A field that is not quoted contains a quotation mark.")
         try place.expectRefusal(
           header + "cpa,\"A\nB\",a@example.com\ncpa,\"A\" B,b@example.com\n",
           "line 4: Text follows a closing quotation mark.")

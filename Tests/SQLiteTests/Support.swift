@@ -5,6 +5,12 @@ import Synchronization
 
 @testable import SQLite
 
+extension Extended {
+  static let constraintPrimaryKey = SQLITE_CONSTRAINT | (6 << 8)
+  static let constraintUnique = SQLITE_CONSTRAINT | (8 << 8)
+  static let ioErrorFsync = SQLITE_IOERR | (4 << 8)
+}
+
 /// A directory of a test's own, watched by the fault VFS, removed with all that is in it when the test
 /// is done.
 final class TemporaryDirectory: @unchecked Sendable {

@@ -99,14 +99,10 @@ extension Connection {
 
   /// The message with which a statement is refused; nil if it is not. It changes nothing either way.
   func refusal(_ sql: String) throws -> String? {
-    struct Undo: Error {}
+    try run("SAVEPOINT attempt")
+    defer { try? script("ROLLBACK TO attempt; RELEASE attempt") }
     do {
-      try savepoint {
-        try run(sql)
-        throw Undo()
-      }
-      return nil
-    } catch is Undo {
+      try run(sql)
       return nil
     } catch let error as SQLiteError {
       return error.message

@@ -1,37 +1,35 @@
 import ArgumentParser
 import Domain
-import Foundation
 import JSON
 import POSIX
 import Store
 
-/// `demo`: plausible data to try the service with.
+/// `demo`: creates data to try the service with.
 struct DemoCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "demo", abstract: "Fill an empty database with plausible data.",
+    commandName: "demo", abstract: "Fill an empty database with demo data.",
     discussion: """
-      The data follow the service's own rules, as if people had used it for a year. The same seed and
-      the same numbers give the same data.
+      The data look like a year of real use, and follow the service's rules. The same options always
+      give the same data.
       """)
 
   @OptionGroup var database: DatabaseOption
 
-  @Option(help: ArgumentHelp("How many partners.", valueName: "n"))
+  @Option(help: ArgumentHelp("The number of partners.", valueName: "n"))
   var partners = 60
 
-  @Option(help: ArgumentHelp("How many groups of co-buyers.", valueName: "n"))
+  @Option(help: ArgumentHelp("The number of groups of co-buyers.", valueName: "n"))
   var groups = 40
 
-  @Option(help: ArgumentHelp("How many referral requests.", valueName: "n"))
+  @Option(help: ArgumentHelp("The number of referral requests.", valueName: "n"))
   var referrals = 120
 
   @Option(help: ArgumentHelp("Another seed gives other data.", valueName: "number"))
   var seed: UInt64 = 1
 
   func validate() throws {
-    for (name, number) in [("partners", partners), ("groups", groups), ("referrals", referrals)]
-    where number < 0 {
-      throw ValidationError("--\(name) can't be negative.")
+    guard min(partners, groups, referrals) >= 0 else {
+      throw ValidationError("--partners, --groups and --referrals must not be negative.")
     }
     if groups == 0, referrals > 0 { throw ValidationError("Referral requests need groups.") }
   }
@@ -45,18 +43,18 @@ struct DemoCommand: ParsableCommand {
       writerCacheKiB: 512 << 10)
     defer { store.close() }
     guard try store.read(now: .present, { try $0.isEmpty() }) else {
-      throw CommandError("the database is not empty: demo data can be made only in a new one")
+      throw CommandError("the database is not empty; demo data needs a new one")
     }
     let demo = Demo(store: store, seed: seed)
     try demo.run(partners: partners, groups: groups, referrals: referrals)
     Progress.end()
-    print("Made \(partners) partners, \(groups) groups and \(referrals) referral requests.")
+    print("Created \(partners) partners, \(groups) groups and \(referrals) referral requests.")
   }
 }
 
-/// A small generator whose numbers a seed fixes (Steele, Lea, Flood: Fast splittable pseudorandom
-/// number generators, 2014).
-struct SplitMix64: RandomNumberGenerator {
+/// A random number generator with a seed (Steele, Lea, Flood: Fast splittable pseudorandom number generators,
+/// 2014).
+private struct SplitMix64: RandomNumberGenerator {
   var state: UInt64
 
   mutating func next() -> UInt64 {
@@ -68,29 +66,25 @@ struct SplitMix64: RandomNumberGenerator {
   }
 }
 
-/// A year of use: what people would have done, in the order of time.
+/// Plans the actions of a year, and then carries them out in the order of their times.
 ///
 /// The writer's thread uses it while the thread that started it waits.
 private final class Demo: @unchecked Sendable {
-  /// Something that somebody does at a time.
   private struct Action: @unchecked Sendable {
     let time: Timestamp
     let actor: ID
     let run: (Change) throws -> Void
   }
 
-  /// A referral request, once it was made; nil until then, and again when nothing more happens to it.
-  private final class Made {
+  /// The ID that an action creates for later ones. Nil before that, and again when no more actions follow.
+  private final class Created {
     var id: ID?
   }
 
-  /// The year that the data lie in: fixed, since the same seed gives the same data.
+  /// The end of the year. It is fixed, so that the same seed gives the same data.
   private static let end = Timestamp("2026-11-01T18:00:00Z")!
-  private static let hour: Int64 = 3_600_000
   private static let hoursOfYear = 365 * 24
-
-  /// How many actions one transaction holds.
-  private static let batch = 10_000
+  private static let actionsPerTransaction = 10_000
 
   private let store: Store
   private var random: SplitMix64
@@ -111,80 +105,72 @@ private final class Demo: @unchecked Sendable {
     let ordered = actions.enumerated().sorted {
       ($0.element.time, $0.offset) < ($1.element.time, $1.offset)
     }.map(\.element).filter { $0.time <= Demo.end }
-    for first in stride(from: 0, to: ordered.count, by: Demo.batch) {
+    for first in stride(from: 0, to: ordered.count, by: Demo.actionsPerTransaction) {
       Progress.update("Filling: \(100 * first / ordered.count) %")
-      let batch = ordered[first..<min(first + Demo.batch, ordered.count)]
+      let actions = ordered[first...].prefix(Demo.actionsPerTransaction)
       try store.fill(now: Demo.end) { change in
-        for action in batch {
+        for action in actions {
           do {
             try action.run(change.acting(as: action.actor, at: action.time))
           } catch Failure.conflict {
-            // Something else happened to it meanwhile: it was cancelled, or its partner left. A rule is
-            // asked before anything is written.
+            // An earlier action makes this one impossible: a request was cancelled, or a partner left. Rules
+            // are checked before anything is written.
           }
         }
       }
     }
   }
 
-  // MARK: Staff, partners
+  // MARK: Staff and partners
 
   private func addStaff() throws {
     let people = [("Ana Lindqvist", "ana"), ("Marcus Bell", "marcus"), ("Priya Raman", "priya")]
     try store.write(now: time(hours: 0), actor: nil) { [self] change in
       for (name, mailbox) in people {
         let id = change.newID()
-        try change.putUser(
-          id, user(name: name, email: "\(mailbox)@tomi.example", at: change.now))
         staff.append(id)
+        try change.putUser(
+          id, change.body(["name": "\(name)", "email": "\(mailbox)@tomi.example"], .users))
       }
     }
   }
 
-  private func user(name: String, email: String, at now: Timestamp) -> Body {
-    Body(
-      ["name": .string(name), "email": .string(email)], Table.users.fields, by: .staff, at: now)
-  }
-
   private func planPartner(_ index: Int) {
-    // Most states have nobody yet: Minnesota and California come first.
+    // Most partners are in Minnesota and California, and most states have none.
     let roll = chance()
     let home: StateCode = roll < 0.4 ? .MN : roll < 0.75 ? .CA : pick(Demo.furtherStates)
     var areas = [home]
     if chance() < 0.3 { areas.append(pick(StateCode.allCases)) }
-    let type = weighted(Demo.types)
+    let type = weightedType()
     let family = pick(Demo.families)
     let company = Demo.company(type, family: family, town: pick(Demo.towns))
     let domain = company.lowercased().filter { $0.isASCII && $0.isLetter }
     let fields: JSON = [
-      "type": .string(type.rawValue), "company_name": .string(company),
-      "contact_name": .string("\(pick(Demo.names)) \(family)"),
-      "email": .string("office\(index + 1)@\(domain).example"),
-      "phone": .string("(\(between(201, 989))) 555-\(between(1000, 9999))"),
-      "website": .string("https://www.\(domain).example"),
-      "service_areas": .array(areas.map { .string($0.rawValue) }),
+      "type": "\(type)", "company_name": "\(company)",
+      "contact_name": "\(pick(Demo.names)) \(family)",
+      "email": "office\(index + 1)@\(domain).example",
+      "phone": "(\(between(201, 989))) 555-\(between(1000, 9999))",
+      "website": "https://www.\(domain).example", "service_areas": .array(areas.map { "\($0)" }),
       "co_ownership_certified": .bool(chance() < (type == .agent ? 0.5 : 0.25)),
-      "notes": .string("Met through \(pick(Demo.sources))."),
+      "notes": "Met through \(pick(Demo.sources)).",
     ]
     let actor = pick(staff)
     let invited = between(0, 240) * 24 + between(0, 9)
     let fate = chance()
-    let made = Made()
+    let created = Created()
     plan(invited, by: actor) { change in
-      let body = Body(fields, Table.partners.fields, by: .staff, at: change.now, isNew: true)
-      made.id = try change.createPartner(body, invitedBy: actor)
+      created.id = try change.createPartner(
+        change.body(fields, .partners, isNew: true), invitedBy: actor)
     }
     func move(_ status: PartnerStatus, at hours: Int, note: String) {
       plan(hours, by: actor) { change in
-        guard let id = made.id else { return }
+        guard let id = created.id else { return }
         if status == .active {
-          let signed: JSON = ["agreement_signed_at": .string(change.now.text)]
-          try change.updatePartner(
-            id, Body(signed, Table.partners.fields, by: .staff, at: change.now), by: .staff)
+          let signed: JSON = ["agreement_signed_at": "\(change.now)"]
+          try change.updatePartner(id, change.body(signed, .partners), by: .staff)
         }
-        let body: JSON = ["status": .string(status.rawValue), "note": .string(note)]
-        try change.changePartnerStatus(
-          id, Body(body, partnerStatusFields, by: .staff, at: change.now))
+        let fields: JSON = ["status": .string(status.rawValue), "note": "\(note)"]
+        try change.changePartnerStatus(id, change.body(fields, partnerStatusFields))
       }
     }
     let reviewed = invited + between(3, 15) * 24
@@ -196,30 +182,27 @@ private final class Demo: @unchecked Sendable {
     if fate > 0.97 { move(.removed, at: left + 20 * 24, note: "Closed the practice.") }
   }
 
-  // MARK: Groups, referral requests
+  // MARK: Groups and referral requests
 
   private func planGroup(_ index: Int, referrals: Int) {
     let founded = between(20, 280) * 24
-    let id = newID(at: time(hours: founded))
+    let id = newID(at: founded)
     let state: StateCode = chance() < 0.55 ? .MN : chance() < 0.8 ? .CA : pick(Demo.furtherStates)
-    let members = (0..<between(2, 4)).map { member in
-      (
-        id: newID(at: time(hours: founded)), name: "\(pick(Demo.names)) \(pick(Demo.families))",
-        email: "member\(index + 1).\(member + 1)@mail.example"
+    let members = (0..<between(2, 4)).map { member -> (id: ID, fields: JSON) in
+      let id = newID(at: founded)
+      let name = "\(pick(Demo.names)) \(pick(Demo.families))"
+      return (
+        id, ["name": "\(name)", "email": "member\(index + 1).\(member + 1)@mail.example"]
       )
     }
     let name =
       "\(pick(Demo.streets)) \(pick(["House", "Collective", "Co-op", "Neighbours", "Home"]))"
-    plan(founded, by: pick(staff)) { [self] change in
-      for member in members {
-        try change.putUser(
-          member.id, user(name: member.name, email: member.email, at: change.now))
-      }
+    plan(founded, by: pick(staff)) { change in
+      for member in members { try change.putUser(member.id, change.body(member.fields, .users)) }
       let group: JSON = [
-        "name": .string(name), "state": .string(state.rawValue),
-        "members": .array(members.map { .string($0.id.text) }),
+        "name": "\(name)", "state": "\(state)", "members": .array(members.map { "\($0.id)" }),
       ]
-      try change.putGroup(id, Body(group, Table.groups.fields, by: .staff, at: change.now))
+      try change.putGroup(id, change.body(group, .groups))
     }
     for _ in 0..<referrals {
       planReferral(
@@ -231,46 +214,42 @@ private final class Demo: @unchecked Sendable {
   private func planReferral(of group: ID, in state: StateCode, members: [ID], at hours: Int) {
     let member = pick(members)
     let lowest = between(5, 16) * 50_000
-    // A group has one open request of a type and state. Where the first choice is taken, another is made.
-    var wishes = [(weighted(Demo.types), chance() < 0.9 ? state : nil)]
+    // A group has one open request of a type and state. If there is one of the first choice, another is made.
+    var wishes = [(weightedType(), chance() < 0.9 ? state : nil)]
     wishes += PartnerType.allCases.flatMap { type in [(type, state), (type, nil)] }
-    let size = members.count
     let timeline = pick(["1 month", "3 months", "6 months", "this year"])
     let need = random.next()
-    let made = Made()
+    let created = Created()
     plan(hours, by: member) { change in
       var wishes = wishes[...]
       while let (type, state) = wishes.first {
         let needs = Demo.needs[type]!
         let context: JSON = [
-          "group_size": .integer(size),
+          "group_size": .integer(members.count),
           "home_price_range": ["min": .integer(lowest), "max": .integer(lowest + 150_000)],
-          "timeline": .string(timeline),
-          "state": state.map { .string($0.rawValue) } ?? .null,
-          "specific_need": .string(needs[Int(need % UInt64(needs.count))]),
+          "timeline": "\(timeline)", "state": state.map { "\($0)" } ?? .null,
+          "specific_need": "\(needs[Int(need % UInt64(needs.count))])",
         ]
-        let body = Body(
-          ["partner_type": .string(type.rawValue), "context": context], Table.referrals.fields,
-          by: .member, at: change.now, isNew: true)
+        let body = change.body(
+          ["partner_type": "\(type)", "context": context], .referrals, by: .member, isNew: true)
         do {
-          made.id = try change.requestReferral(
+          created.id = try change.requestReferral(
             ofGroup: group, body, by: Caller(userID: member, isStaff: false))
           return
         } catch Failure.conflict(.referralAlreadyOpen(_, let open)) {
           wishes.removeFirst()
           guard wishes.isEmpty else { continue }
-          // All of them are open: one of them ends, and the last wish is free.
-          let note = Body(
-            ["note": "We no longer need this."], [.note], by: .staff, at: change.now)
+          // There is an open request of every type. One is cancelled to make room for the last wish.
+          let note = change.body(["note": "We no longer need this."], [.note])
           try change.cancelReferral(open, ofGroup: group, note, byStaff: true)
           wishes = [(type, state)]
         }
       }
     }
-    planLife(of: made, group: group, member: member, from: hours)
+    planLife(of: created, group: group, member: member, from: hours)
   }
 
-  private func planLife(of made: Made, group: ID, member: ID, from hours: Int) {
+  private func planLife(of created: Created, group: ID, member: ID, from hours: Int) {
     let actor = pick(staff)
     let fate = chance()
     let outcome = pick(["deal_closed", "deal_closed", "not_engaged", "unknown"])
@@ -278,7 +257,7 @@ private final class Demo: @unchecked Sendable {
       at hours: Int, by actor: ID, _ run: @escaping (Change, Referral) throws -> Void
     ) {
       plan(hours, by: actor) { change in
-        guard let id = made.id, let referral = try change.referral(id) else { return }
+        guard let id = created.id, let referral = try change.referral(id) else { return }
         try run(change, referral)
       }
     }
@@ -290,8 +269,7 @@ private final class Demo: @unchecked Sendable {
     }
     if fate < 0.06 {
       act(at: hours + between(5, 90), by: member) { change, referral in
-        let note = Body(
-          ["note": "We found somebody ourselves."], [.note], by: .member, at: change.now)
+        let note = change.body(["note": "We found somebody ourselves."], [.note], by: .member)
         try change.cancelReferral(referral.id, ofGroup: group, note, byStaff: false)
       }
     }
@@ -299,40 +277,38 @@ private final class Demo: @unchecked Sendable {
     let introduced = matched + between(2, 72)
     act(at: matched, by: actor) { change, referral in
       guard let best = try change.rankingKeys(for: referral).min() else {
-        // Nobody serves this state yet: the request waits.
-        made.id = nil
+        // The state has no partner yet, so the request stays pending.
+        created.id = nil
         return
       }
-      try change.perform(
-        .match(best.id), on: referral, partner: try change.partner(best.id))
+      try change.perform(.match(best.id), on: referral, partner: try change.partner(best.id))
     }
     move(.introduce, at: introduced)
     if fate > 0.3 { move(.connect, at: introduced + between(10, 200)) }
     if fate > 0.5 {
       act(at: introduced + between(20, 80) * 24, by: actor) { change, referral in
-        let body: JSON = [
-          "outcome": .string(outcome), "outcome_notes": "As the partner told us on the telephone.",
+        let fields: JSON = [
+          "outcome": "\(outcome)", "outcome_notes": "The partner told us on the telephone.",
         ]
-        try change.recordOutcome(
-          referral.id, Body(body, outcomeFields, by: .staff, at: change.now))
+        try change.recordOutcome(referral.id, change.body(fields, outcomeFields))
       }
     }
   }
 
-  // MARK: Means
+  // MARK: Times and random choices
 
   private func plan(_ hours: Int, by actor: ID, _ run: @escaping (Change) throws -> Void) {
     actions.append(Action(time: time(hours: hours), actor: actor, run: run))
   }
 
-  /// A time so many hours after the year's beginning.
+  /// The time so many hours after the beginning of the year.
   private func time(hours: Int) -> Timestamp {
     Timestamp(
-      milliseconds: Demo.end.milliseconds + Int64(hours - Demo.hoursOfYear) * Demo.hour)
+      milliseconds: Demo.end.milliseconds + Int64(hours - Demo.hoursOfYear) * 3_600_000)
   }
 
-  private func newID(at time: Timestamp) -> ID {
-    ID(time: time, random: (random.next(), random.next()))
+  private func newID(at hours: Int) -> ID {
+    ID(time: time(hours: hours), random: (random.next(), random.next()))
   }
 
   private func pick<Element>(_ elements: [Element]) -> Element {
@@ -345,13 +321,13 @@ private final class Demo: @unchecked Sendable {
 
   private func chance() -> Double { Double(random.next() >> 11) / Double(1 << 53) }
 
-  private func weighted(_ types: [(PartnerType, Double)]) -> PartnerType {
+  private func weightedType() -> PartnerType {
     var roll = chance()
-    for (type, weight) in types {
+    for (type, weight) in Demo.types {
       if roll < weight { return type }
       roll -= weight
     }
-    return types[0].0
+    return .attorney
   }
 
   private static func company(_ type: PartnerType, family: String, town: String) -> String {
@@ -397,4 +373,18 @@ private final class Demo: @unchecked Sendable {
     .insurance: ["A policy that names all owners"],
     .cpa: ["How to share the deductions"],
   ]
+}
+
+extension Change {
+  /// Reads the fields of a resource as a request's body.
+  fileprivate func body(
+    _ fields: JSON, _ table: Table, by audience: Audiences = .staff, isNew: Bool = false
+  ) -> Body {
+    Body(fields, table.fields, by: audience, at: now, isNew: isNew)
+  }
+
+  /// Reads fields as a request's body.
+  fileprivate func body(_ json: JSON, _ fields: [Field], by audience: Audiences = .staff) -> Body {
+    Body(json, fields, by: audience, at: now)
+  }
 }

@@ -1,13 +1,14 @@
 import Glibc
 
-/// What a text field allows.
+/// The rule for the content of a text field.
 package struct TextRule: Sendable {
-  /// How many Unicode scalars it may have after trimming.
+  /// The most Unicode scalars that the trimmed text may have.
   package let limit: Int
-  /// Whether line breaks and tabs are allowed; other control characters, those that turn the direction
-  /// of writing among them, never are.
+  /// Whether line breaks and tabs are allowed. Other control characters, and those that change the writing
+  /// direction, never are.
   package var multiline = false
-  /// What else must hold; nil if the trimmed text is right, else what is expected.
+  /// A further check of the trimmed text: returns nil if it is valid, or else a sentence that says what is
+  /// expected.
   package var expected: (@Sendable (String) -> String?)?
 
   package init(
@@ -18,25 +19,25 @@ package struct TextRule: Sendable {
     self.expected = expected
   }
 
-  /// Trims white space at both ends, then checks what is left: its characters, its length, its form.
+  /// Trims white space at both ends, and checks the characters, the length and the form of the rest.
   ///
-  /// - Returns: The trimmed text, nil if nothing is left.
+  /// - Returns: The trimmed text; nil if it is empty.
   package func check(_ text: String) -> Result<String?, FieldProblem> {
     let trimmed = text.trimmingWhitespace()
-    // Most texts are plain, and to ask Unicode about each character takes longest of all.
+    // Most texts are printable ASCII, which needs no look-up of Unicode properties.
     let isPlain = trimmed.utf8.allSatisfy { (0x20...0x7E).contains($0) }
     if !isPlain, trimmed.unicodeScalars.contains(where: isForbidden) {
       return .failure(
         FieldProblem(
           .controlCharacter,
           "Control characters\(multiline ? " other than line breaks and tabs" : "") are not allowed, "
-            + "nor invisible marks that turn the direction of writing."))
+            + "nor invisible characters that change the writing direction."))
     }
     if trimmed.isEmpty { return .success(nil) }
     let length = isPlain ? trimmed.utf8.count : trimmed.unicodeScalars.count
     guard length <= limit else {
       return .failure(
-        FieldProblem(.tooLong, "At most \(limit) characters are allowed; this has \(length)."))
+        FieldProblem(.tooLong, "Must have at most \(limit) characters; this has \(length)."))
     }
     if let expectation = expected?(trimmed) {
       return .failure(FieldProblem(.invalidFormat, expectation))
@@ -47,18 +48,17 @@ package struct TextRule: Sendable {
   private func isForbidden(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar {
     case "\n", "\r", "\t", "\u{2028}", "\u{2029}": !multiline
-    // They turn what stands around them, in texts that are shown beside others' (Unicode Standard
-    // Annex #9, section 2).
+    // These also reorder the text around them (Unicode Standard Annex #9, section 2).
     case "\u{202A}"..."\u{202E}", "\u{2066}"..."\u{2069}": true
     default: scalar.properties.generalCategory == .control
     }
   }
 
-  /// An e-mail address: one `@`, a local part of 1 to 64 characters, a host of labels parted by dots.
-  /// Deliberately no more (RFC 5321 allows almost anything); whether it exists only a mail can tell.
+  /// An e-mail address: one `@`, a local part of 1 to 64 characters, and a host of labels separated by dots.
+  /// It checks no more, because RFC 5321 allows almost anything, and only a mail shows whether it exists.
   package static let email = TextRule(limit: 255) { text in
     let parts = text.split(separator: "@", omittingEmptySubsequences: false)
-    // By scalars, since a mark that joins with a sign before it would hide the sign.
+    // By scalars, because a combining mark after one of these characters would hide it.
     let isAddress =
       parts.count == 2 && (1...64).contains(parts[0].unicodeScalars.count)
       && text.unicodeScalars.count(where: { $0 == "@" }) == 1
@@ -67,22 +67,22 @@ package struct TextRule: Sendable {
       })
       && !parts[0].hasPrefix(".") && !parts[0].hasSuffix(".") && !parts[0].contains("..")
       && isHostName(parts[1], dotted: true)
-    return isAddress ? nil : "An e-mail address is expected, such as name@example.com."
+    return isAddress ? nil : "Must be an e-mail address, such as name@example.com."
   }
 
-  /// A telephone number for people to read: digits, spaces and `+ ( ) - . x`, with 7 digits at least.
+  /// A telephone number as people write it: at least 7 digits, spaces and `+ ( ) - . x`.
   package static let phone = TextRule(limit: 20) { text in
     let isNumber =
       text.utf8.allSatisfy { "0123456789 +()-.x".utf8.contains($0) }
       && text.utf8.filter { (0x30...0x39).contains($0) }.count >= 7
     return isNumber
-      ? nil : "A phone number is expected: 7 digits at least, spaces and + ( ) - . x."
+      ? nil : "Must be a phone number: at least 7 digits, spaces and + ( ) - . x."
   }
 
   /// An absolute `http` or `https` URL with a host and without a user name (RFC 3986).
   package static let website = TextRule(limit: 255) { text in
     isWebsite(text)
-      ? nil : "An absolute http or https URL is expected, such as https://example.com."
+      ? nil : "Must be an absolute http or https URL, such as https://example.com."
   }
 
   private static func isWebsite(_ text: String) -> Bool {
@@ -91,13 +91,13 @@ package struct TextRule: Sendable {
       text[text.index(after: colon)...].hasPrefix("//")
     else { return false }
     let afterScheme = text[colon...].dropFirst(3)
-    // By scalars, since a mark that joins with a sign before it would hide the sign.
+    // By scalars, because a combining mark after one of these characters would hide it.
     let isPlain = !afterScheme.unicodeScalars.contains(where: {
       $0.properties.isWhitespace || "<>\"\\^`{|}".unicodeScalars.contains($0)
     })
     guard isPlain else { return false }
     let authority = afterScheme.prefix { !"/?#".contains($0) }
-    // Brackets stand around an address only (RFC 3986, section 3.2.2).
+    // Brackets may only enclose an IPv6 address (RFC 3986, section 3.2.2).
     let rest = afterScheme.dropFirst(authority.count)
     guard !authority.contains("@"), !rest.unicodeScalars.contains(where: { $0 == "[" || $0 == "]" })
     else { return false }
@@ -131,7 +131,7 @@ package struct TextRule: Sendable {
 }
 
 extension String {
-  /// The text without Unicode white space at its two ends.
+  /// The text without Unicode white space at its beginning and its end.
   package func trimmingWhitespace() -> String {
     let visible = UInt8(0x21)...0x7E
     if let first = utf8.first, let last = utf8.last, visible.contains(first), visible.contains(last)
@@ -144,39 +144,4 @@ extension String {
     else { return "" }
     return String(scalars[first...last])
   }
-}
-
-/// What is wrong with one field, without its name.
-package struct FieldProblem: Error, Equatable, Sendable {
-  package var code: FieldCode
-  package var detail: String
-
-  package init(_ code: FieldCode, _ detail: String) {
-    self.code = code
-    self.detail = detail
-  }
-}
-
-/// The codes of what can be wrong with one field or parameter.
-package enum FieldCode: String, Sendable {
-  case controlCharacter = "control_character"
-  case inFuture = "in_future"
-  case inPast = "in_past"
-  case invalidCursor = "invalid_cursor"
-  case invalidFormat = "invalid_format"
-  case notAMember = "not_a_member"
-  case notAllowedHere = "not_allowed_here"
-  case notNull = "not_null"
-  case outOfRange = "out_of_range"
-  case readOnly = "read_only"
-  case repeatedParameter = "repeated_parameter"
-  case required
-  case tooLong = "too_long"
-  case unknownField = "unknown_field"
-  case unknownParameter = "unknown_parameter"
-  case unknownPartner = "unknown_partner"
-  case unknownState = "unknown_state"
-  case unknownUser = "unknown_user"
-  case unknownValue = "unknown_value"
-  case wrongType = "wrong_type"
 }

@@ -1,0 +1,169 @@
+import API
+import ArgumentParser
+import Domain
+import Foundation
+import JSON
+import Store
+
+/// `token`: manages access tokens.
+struct TokenCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "token", abstract: "Create, list and revoke access tokens.",
+    subcommands: [Create.self, List.self, Revoke.self])
+
+  /// How long a token is valid.
+  enum Lifetime: ExpressibleByArgument {
+    case never
+    case days(Int)
+
+    init?(argument: String) {
+      if argument == "never" {
+        self = .never
+      } else if argument.hasSuffix("d"), let days = Int(argument.dropLast()),
+        (1...36_500).contains(days)
+      {
+        self = .days(days)
+      } else {
+        return nil
+      }
+    }
+
+    var defaultValueDescription: String {
+      switch self {
+      case .never: "never"
+      case .days(let days): "\(days)d"
+      }
+    }
+  }
+
+  struct Create: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Create a token and print it. It cannot be shown again.",
+      discussion: """
+        An admin token has all rights of staff. Only this command creates one. If no user has the
+        e-mail address, a user is created whose name is the part of the address before the @.
+        """)
+
+    @OptionGroup var database: DatabaseOption
+
+    @Flag(help: "Create an admin token. Needs --email.")
+    var admin = false
+
+    @Option(help: "The e-mail address of the staff user.", transform: Create.email)
+    var email: String?
+
+    @Option(help: ArgumentHelp("The user of a token without the rights of staff.", valueName: "id"))
+    var user: ID?
+
+    @Option(help: "What the token is for.")
+    var name: String?
+
+    @Option(
+      name: .customLong("expires-in"),
+      help: ArgumentHelp(
+        "How long it is valid, such as 30d for 30 days, or never.", valueName: "time"))
+    var lifetime = Lifetime.days(Token.defaultDays)
+
+    private static func email(_ text: String) throws -> String {
+      switch TextRule.email.check(text) {
+      case .success(let email?): return email
+      case .success(nil): throw ValidationError("Must not be empty.")
+      case .failure(let problem): throw ValidationError(problem.detail)
+      }
+    }
+
+    func validate() throws {
+      guard admin == (email != nil), admin != (user != nil) else {
+        throw ValidationError("Use either --admin with --email, or --user.")
+      }
+    }
+
+    func run() throws {
+      let now = Timestamp.present
+      let expiry: JSON =
+        if case .days(let days) = lifetime { .string(now.adding(days: days).text) } else { .null }
+      let body = Body(
+        ["name": name.map { .string($0) } ?? .null, "expires_at": expiry], Table.tokens.fields,
+        by: .staff, at: now, isNew: true)
+      if let error = body.errors.first { throw ValidationError("--name: \(error.problem.detail)") }
+      let secret = AccessToken.new()
+      let store = try database.open()
+      defer { store.close() }
+      try store.write(now: now, actor: nil) { [admin, email, user] change in
+        guard let id = try user ?? email.map({ try Create.user(email: $0, in: change) }),
+          let holder = try change.user(id)
+        else { throw CommandError("no user has the ID \(user?.text ?? "")") }
+        if holder.isDisabled { throw CommandError("the user \(id) is disabled") }
+        _ = try change.createToken(
+          for: id, isAdmin: admin, sha256: AccessToken.sha256(of: secret), body)
+      }
+      print(secret)
+    }
+
+    /// The ID of the user with an e-mail address, who is created if there is none.
+    private static func user(email: String, in change: Change) throws -> ID {
+      if let known = try change.user(email: email) { return known.id }
+      let id = change.newID()
+      let fields: JSON = [
+        "email": .string(email), "name": .string(String(email.prefix { $0 != "@" })),
+      ]
+      try change.putUser(id, Body(fields, Table.users.fields, by: .staff, at: change.now))
+      return id
+    }
+  }
+
+  struct List: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "List the tokens without their secrets, newest first.")
+
+    @OptionGroup var database: DatabaseOption
+
+    func run() throws {
+      let now = Timestamp.present
+      let store = try database.open()
+      defer { store.close() }
+      let rows = try store.read(now: now) { snapshot in
+        try snapshot.tokens().map { token in
+          let state =
+            if let revoked = token.revokedAt {
+              "revoked \(revoked)"
+            } else if let expiry = token.expiresAt {
+              "\(expiry > now ? "expires" : "expired") \(expiry)"
+            } else {
+              "never expires"
+            }
+          return [
+            token.id.text, token.isAdmin ? "admin" : "user",
+            try snapshot.user(token.userID)?.email ?? "", token.name ?? "-", state,
+          ]
+        }
+      }
+      if rows.isEmpty { print("There are no tokens.") }
+      let widths = (0..<5).map { column in rows.map { $0[column].count }.max() ?? 0 }
+      for row in rows {
+        let cells = zip(row, widths).map { $0.padding(toLength: $1, withPad: " ", startingAt: 0) }
+        print(cells.joined(separator: "  ").trimmingCharacters(in: .whitespaces))
+      }
+    }
+  }
+
+  struct Revoke: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Revoke a token. Requests with it fail from now on.")
+
+    @OptionGroup var database: DatabaseOption
+
+    @Argument(help: "The token's ID, as `token list` shows it.")
+    var id: ID
+
+    func run() throws {
+      let store = try database.open()
+      defer { store.close() }
+      try store.write(now: .present, actor: nil) { [id] change in
+        guard try change.token(id) != nil else { throw CommandError("no token has the ID \(id)") }
+        try change.revokeToken(id)
+      }
+      print("Revoked.")
+    }
+  }
+}
