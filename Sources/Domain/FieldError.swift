@@ -16,8 +16,7 @@ package struct FieldError: Error, Equatable, Sendable {
   package var problem: FieldProblem
 
   package init(_ place: Place, _ code: FieldCode, _ detail: String) {
-    self.place = place
-    problem = FieldProblem(code, detail)
+    self.init(place, FieldProblem(code, detail))
   }
 
   package init(_ place: Place, _ problem: FieldProblem) {

@@ -8,12 +8,12 @@ struct BackupCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "backup", abstract: "Copy the database while others read and write it.",
     discussion: """
-      The copy is a snapshot of one moment. It gets its name after it is checked and on the disk. An
+      The copy is a snapshot of one moment. It gets its name after it is checked and on the disk. An \
       existing file is never replaced.
 
-      With --into, the name of the copy is its time. The copy is also restored in the directory,
-      brought up to this executable's schema, and checked as `check` does. Then older backups are
-      deleted: the newest of each of the last days and of each of the last weeks stay. Days and weeks
+      With --into, the name of the copy is its time. The copy is also restored in the directory, \
+      brought up to this executable's schema, and checked as `check` does. Then older backups are \
+      deleted: the newest of each of the last days and of each of the last weeks stay. Days and weeks \
       are in UTC, and weeks begin on Monday. Other files in the directory are not touched.
       """)
 

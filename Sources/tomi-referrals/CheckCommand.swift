@@ -7,7 +7,7 @@ struct CheckCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "check", abstract: "Find damage in the database.",
     discussion: """
-      Checks the integrity of the file, foreign keys, counts, the search index and the history.
+      Checks the integrity of the file, foreign keys, counts, the search index and the history. \
       Prints each problem, and exits with 1 if there is one.
       """)
 

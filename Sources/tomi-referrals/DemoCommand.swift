@@ -9,7 +9,7 @@ struct DemoCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "demo", abstract: "Fill an empty database with demo data.",
     discussion: """
-      The data look like a year of real use, and follow the service's rules. The same options always
+      The data look like a year of real use, and follow the service's rules. The same options always \
       give the same data.
       """)
 

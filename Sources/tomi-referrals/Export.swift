@@ -7,7 +7,7 @@ struct Export: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Write records to standard output.",
     discussion: """
-      Partners and referrals are written as CSV. A cell that begins with = + - or @, which a
+      Partners and referrals are written as CSV. A cell that begins with = + - or @, which a \
       spreadsheet would run as a formula, gets an apostrophe before it. An import removes it again.
       """, subcommands: [Partners.self, Referrals.self, Postgres.self])
 
@@ -33,13 +33,13 @@ struct Export: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Write all data as SQL for PostgreSQL 15.",
       discussion: """
-        The output is one transaction. It creates the tables in an empty database, with PostgreSQL's
+        The output is one transaction. It creates the tables in an empty database, with PostgreSQL's \
         own types (UUID, JSONB, TIMESTAMPTZ), and fills them:
 
           tomi-referrals export postgres > referrals.sql
           psql --set ON_ERROR_STOP=1 --dbname DATABASE --file referrals.sql
 
-        Derived data (areas of partners, counts, the search index) is not written. The hashes of
+        Derived data (areas of partners, counts, the search index) is not written. The hashes of \
         tokens are: protect the file as you protect the database.
         """)
 

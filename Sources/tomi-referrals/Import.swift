@@ -13,12 +13,12 @@ struct Import: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Add partners from a CSV file, all of them or none.",
       discussion: """
-        The first row names the columns, in any order. These are required: type, company_name, email.
-        These are optional: status (invited, pending_review or active), contact_name, phone, website,
-        service_areas (state codes separated by ;), co_ownership_certified (true or false),
+        The first row names the columns, in any order. These are required: type, company_name, email. \
+        These are optional: status (invited, pending_review or active), contact_name, phone, website, \
+        service_areas (state codes separated by ;), co_ownership_certified (true or false), \
         agreement_signed_at (RFC 3339), notes, user_id. An empty cell leaves the field out.
 
-        The other columns of an export (id, invited_by, created_at, updated_at) are set by the service.
+        The other columns of an export (id, invited_by, created_at, updated_at) are set by the service. \
         Remove them.
 
         If a row has an error, nothing is added. Each error is printed with its line and column.

@@ -8,11 +8,11 @@ struct RestoreCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "restore", abstract: "Replace the database by a backup.",
     discussion: """
-      Stop the service first. The backup is copied, brought up to this executable's schema, and
-      checked as `check` does. Then the copy replaces the database. The backup itself does not change,
+      Stop the service first. The backup is copied, brought up to this executable's schema, and \
+      checked as `check` does. Then the copy replaces the database. The backup itself does not change, \
       and the replaced database stays next to the new one.
 
-      Changes since the backup are lost. The numbers of their events are not used again, so that
+      Changes since the backup are lost. The numbers of their events are not used again, so that \
       readers of the events notice the gap.
       """)
 

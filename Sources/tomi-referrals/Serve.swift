@@ -12,24 +12,24 @@ struct Serve: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Answer the web server's FastCGI requests until SIGTERM or SIGINT.",
     discussion: """
-      First the database is created, or its schema is brought up to date. The service answers on a
-      socket that systemd passes (descriptor 3), that spawn-fcgi passes (descriptor 0), or that it
+      First the database is created, or its schema is brought up to date. The service answers on a \
+      socket that systemd passes (descriptor 3), that spawn-fcgi passes (descriptor 0), or that it \
       creates (--socket).
 
-      Callers identify themselves with this service's tokens. With --jwt-keys, the service also
-      accepts JSON Web Tokens of another sign-in. The claim sub is the user's ID, the claim exp is
-      required, and clocks may differ by 60 seconds. The user must exist here, and not be disabled.
+      Callers identify themselves with this service's tokens. With --jwt-keys, the service also \
+      accepts JSON Web Tokens of another sign-in. The claim sub is the user's ID, the claim exp is \
+      required, and clocks may differ by 60 seconds. The user must exist here, and not be disabled. \
       To change the keys, change the file and restart the service.
 
-      The log goes to standard error, one JSON object per line: start and stop, migrations, and
-      requests that fail or take longer than half a second. Under systemd, the service reports when
+      The log goes to standard error, one JSON object per line: start and stop, migrations, and \
+      requests that fail or take longer than half a second. Under systemd, the service reports when \
       it is ready (Type=notify), and notifies the watchdog (WatchdogSec) for as long as it answers.
 
-      On SIGTERM the service answers the requests that have arrived, and exits with 0. It exits with
-      75 when a write to disk failed and it cannot know whether a change was stored. Start it again:
+      On SIGTERM the service answers the requests that have arrived, and exits with 0. It exits with \
+      75 when a write to disk failed and it cannot know whether a change was stored. Start it again: \
       it reads the truth from the disk.
 
-      If the database can only be read, the service answers reads and refuses changes until it is
+      If the database can only be read, the service answers reads and refuses changes until it is \
       restarted.
       """)
 

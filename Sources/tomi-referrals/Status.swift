@@ -7,7 +7,7 @@ struct Status: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Show the state of the running service.",
     discussion: """
-      Reads the service's metrics through its socket. nginx offers the same metrics at /metrics on
+      Reads the service's metrics through its socket. nginx offers the same metrics at /metrics on \
       this machine. All counts begin when the service starts.
       """)
 

@@ -40,7 +40,7 @@ struct TokenCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Create a token and print it. It cannot be shown again.",
       discussion: """
-        An admin token has all rights of staff. Only this command creates one. If no user has the
+        An admin token has all rights of staff. Only this command creates one. If no user has the \
         e-mail address, a user is created whose name is the part of the address before the @.
         """)
 

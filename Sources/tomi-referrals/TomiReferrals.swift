@@ -9,10 +9,10 @@ struct TomiReferrals: ParsableCommand {
     commandName: "tomi-referrals",
     abstract: "Run and maintain Tomi's partner referral service.",
     discussion: """
-      Commands work on one SQLite database, which --database or TOMI_DATABASE names. They can run
+      Commands work on one SQLite database, which --database or TOMI_DATABASE names. They can run \
       while the service uses the database, unless their help says otherwise.
 
-      The exit status is 0 for success, 1 for an error, with one line on standard error, and 64 for
+      The exit status is 0 for success, 1 for an error, with one line on standard error, and 64 for \
       wrong usage.
       """,
     version: Version.current,

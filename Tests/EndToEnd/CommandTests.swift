@@ -255,7 +255,7 @@ extension EndToEnd {
           WHERE state_code = 'MN' AND partner_type = 'cpa'
           """)
         let unsound = try service.command("check")
-        Self.expectFailure(unsound, "wrong")
+        Self.expectFailure(unsound, "problem")
         #expect(unsound.lines.count == 1 && unsound.output.contains("MN/cpa"), "\(unsound)")
         try service.startResponder()
       }

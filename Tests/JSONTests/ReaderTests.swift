@@ -152,11 +152,8 @@ struct ReaderTests {
       }
     }
     #expect(value == .integer(1))
-    #expect(
-      throws: JSONError(description: "Arrays and objects are nested more than 64 levels deep.")
-    ) {
-      try read(nested(64, "[]"))
-    }
+    let error = JSONError(description: "Arrays and objects are nested more than 64 levels deep.")
+    #expect(throws: error) { try read(nested(64, "[]")) }
     #expect(throws: JSONError.self) { try read(nested(64, "{}")) }
     #expect(throws: JSONError.self) { try read(String(repeating: open, count: 100_000)) }
   }
