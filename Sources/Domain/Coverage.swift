@@ -11,8 +11,7 @@ package enum CoverageStatus: String, CaseIterable, Sendable {
 
   /// The best of several statuses; `unavailable` if there is none.
   package static func best(of statuses: some Sequence<CoverageStatus>) -> CoverageStatus {
-    let present = Set(statuses)
-    return allCases.first(where: present.contains) ?? .unavailable
+    allCases.first(where: Set(statuses).contains) ?? .unavailable
   }
 }
 

@@ -38,19 +38,11 @@ package enum Ranking {
 
   /// The reasons for the partner's place, in short texts for staff.
   package static func why(_ key: Key, servedState: StateCode?) -> [String] {
-    var why: [String] = []
-    if key.certified { why.append("Certified for co-ownership") }
-    if let servedState { why.append("Serves \(servedState.name)") }
-    switch key.openReferrals {
-    case 0: why.append("No open referrals")
-    case 1: why.append("1 open referral")
-    default: why.append("\(key.openReferrals) open referrals")
-    }
-    if let last = key.lastIntroAt {
-      why.append("Last introduced on \(last.text.prefix(10))")
-    } else {
-      why.append("Not introduced yet")
-    }
-    return why
+    let count = key.openReferrals
+    return (key.certified ? ["Certified for co-ownership"] : [])
+      + (servedState.map { ["Serves \($0.name)"] } ?? []) + [
+        "\(count == 0 ? "No" : "\(count)") open referral\(count == 1 ? "" : "s")",
+        key.lastIntroAt.map { "Last introduced on \($0.text.prefix(10))" } ?? "Not introduced yet",
+      ]
   }
 }

@@ -40,8 +40,6 @@ private struct Reader {
   let bytes: UnsafeBufferPointer<UInt8>
   var position = 0
 
-  init(bytes: UnsafeBufferPointer<UInt8>) { self.bytes = bytes }
-
   var next: UInt8? { position < bytes.count ? bytes[position] : nil }
 
   func unexpected(_ expected: String) -> JSONError {

@@ -63,3 +63,12 @@ extension [UInt8]: Bindable {
       }
   }
 }
+
+extension Optional: Bindable where Wrapped: Bindable {
+  package func bind(to statement: OpaquePointer, at index: Int32) -> Int32 {
+    switch self {
+    case .some(let value): value.bind(to: statement, at: index)
+    case .none: sqlite3_bind_null(statement, index)
+    }
+  }
+}

@@ -8,5 +8,7 @@ struct Health: ParsableCommand {
 
   @OptionGroup var socket: SocketOption
 
+  func validate() throws { _ = try socket.path }
+
   func run() throws { print(try socket.get("/api/health")) }
 }

@@ -121,6 +121,10 @@ struct Serve: ParsableCommand {
     return limit
   }
 
+  private func level() throws -> Logger.Level {
+    try value(of: logLevel, or: "TOMI_LOG_LEVEL") ?? .info
+  }
+
   private func allowedOrigins() throws -> [String] {
     let listed = (environment("TOMI_ALLOW_ORIGIN") ?? "").split { ", ".contains($0) }
     let allowed = origins.isEmpty ? listed.map(String.init) : origins
@@ -133,10 +137,11 @@ struct Serve: ParsableCommand {
     return allowed
   }
 
-  /// The verifier of another sign-in's tokens; nil if none are accepted.
+  /// Checks the options for another sign-in's tokens.
   ///
-  /// - Throws: `ValidationError`; `CommandError` if the key set cannot be used.
-  private func verifier() throws -> WebTokenVerifier? {
+  /// - Returns: A function that reads the key set, and throws `CommandError` if it cannot be used; nil if no
+  ///   such tokens are accepted.
+  private func webTokens() throws -> (() throws -> WebTokenVerifier)? {
     let keys = try value(of: webTokenKeys, or: "TOMI_JWT_KEYS")
     let issuer = try value(of: webTokenIssuer, or: "TOMI_JWT_ISSUER")
     let audience = try value(of: webTokenAudience, or: "TOMI_JWT_AUDIENCE")
@@ -146,27 +151,33 @@ struct Serve: ParsableCommand {
       throw ValidationError(
         "JSON Web Tokens need all of --jwt-keys, --jwt-issuer and --jwt-audience.")
     }
-    guard let keySet = FileManager.default.contents(atPath: keys) else {
-      throw CommandError("cannot read the key set \(keys)")
+    return {
+      guard let keySet = FileManager.default.contents(atPath: keys) else {
+        throw CommandError("cannot read the key set \(keys)")
+      }
+      do {
+        return try WebTokenVerifier(
+          keySet: Array(keySet), issuer: issuer, audience: audience, staffClaim: staffClaim)
+      } catch let error as KeySetError {
+        throw CommandError("cannot use the key set \(keys): \(error)")
+      }
     }
-    do {
-      return try WebTokenVerifier(
-        keySet: Array(keySet), issuer: issuer, audience: audience, staffClaim: staffClaim)
-    } catch let error as KeySetError {
-      throw CommandError("cannot use the key set \(keys): \(error)")
+  }
+
+  func validate() throws {
+    _ = (try threadLimit(), try allowedOrigins(), try level(), try webTokens())
+    if let changesPerCommit, changesPerCommit < 1 {
+      throw ValidationError("A transaction needs at least one change.")
     }
   }
 
   func run() throws {
     // Before any thread starts, so that each inherits it.
     Signals.block()
-    if let changesPerCommit, changesPerCommit < 1 {
-      throw ValidationError("A transaction needs at least one change.")
-    }
     let configuration = Server.Configuration(threads: try threadLimit())
     let origins = try allowedOrigins()
-    let level = try value(of: logLevel, or: "TOMI_LOG_LEVEL") ?? .info
-    let verifier = try verifier()
+    let level = try level()
+    let verifier = try webTokens()?()
     LoggingSystem.bootstrap { _ in
       var log = JSONLog()
       log.logLevel = level

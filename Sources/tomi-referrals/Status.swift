@@ -16,6 +16,8 @@ struct Status: ParsableCommand {
   @Flag(help: "Print the metrics in Prometheus' text format.")
   var raw = false
 
+  func validate() throws { _ = try socket.path }
+
   func run() throws {
     let text = try socket.get(Metrics.path)
     print(raw ? text : Status.summary(of: Samples(text)), terminator: raw ? "" : "\n")

@@ -12,28 +12,19 @@ struct TokenCommand: ParsableCommand {
     subcommands: [Create.self, List.self, Revoke.self])
 
   /// How long a token is valid.
-  enum Lifetime: ExpressibleByArgument {
-    case never
-    case days(Int)
+  struct Lifetime: ExpressibleByArgument {
+    /// The number of days; nil if the token never expires.
+    let days: Int?
+
+    init(days: Int?) { self.days = days }
 
     init?(argument: String) {
-      if argument == "never" {
-        self = .never
-      } else if argument.hasSuffix("d"), let days = Int(argument.dropLast()),
-        (1...36_500).contains(days)
-      {
-        self = .days(days)
-      } else {
-        return nil
-      }
+      let days = argument.hasSuffix("d") ? Int(argument.dropLast()) : nil
+      guard argument == "never" || (1...36_500).contains(days ?? 0) else { return nil }
+      self.init(days: days)
     }
 
-    var defaultValueDescription: String {
-      switch self {
-      case .never: "never"
-      case .days(let days): "\(days)d"
-      }
-    }
+    var defaultValueDescription: String { days.map { "\($0)d" } ?? "never" }
   }
 
   struct Create: ParsableCommand {
@@ -62,7 +53,7 @@ struct TokenCommand: ParsableCommand {
       name: .customLong("expires-in"),
       help: ArgumentHelp(
         "How long it is valid, such as 30d for 30 days, or never.", valueName: "time"))
-    var lifetime = Lifetime.days(Token.defaultDays)
+    var lifetime = Lifetime(days: Token.defaultDays)
 
     private static func email(_ text: String) throws -> String {
       switch TextRule.email.check(text) {
@@ -76,16 +67,22 @@ struct TokenCommand: ParsableCommand {
       guard admin == (email != nil), admin != (user != nil) else {
         throw ValidationError("Use either --admin with --email, or --user.")
       }
+      if let error = body(at: .present).errors.first {
+        throw ValidationError("The value of --name is invalid: \(error.problem.detail)")
+      }
+    }
+
+    /// The fields of the token.
+    private func body(at now: Timestamp) -> Body {
+      let expiry: JSON = lifetime.days.map { "\(now.adding(days: $0))" } ?? .null
+      return Body(
+        ["name": name.map { .string($0) } ?? .null, "expires_at": expiry], Table.tokens.fields,
+        by: .staff, at: now, isNew: true)
     }
 
     func run() throws {
       let now = Timestamp.present
-      let expiry: JSON =
-        if case .days(let days) = lifetime { .string(now.adding(days: days).text) } else { .null }
-      let body = Body(
-        ["name": name.map { .string($0) } ?? .null, "expires_at": expiry], Table.tokens.fields,
-        by: .staff, at: now, isNew: true)
-      if let error = body.errors.first { throw ValidationError("--name: \(error.problem.detail)") }
+      let body = body(at: now)
       let secret = AccessToken.new()
       let store = try database.open()
       defer { store.close() }
@@ -125,13 +122,9 @@ struct TokenCommand: ParsableCommand {
       let rows = try store.read(now: now) { snapshot in
         try snapshot.tokens().map { token in
           let state =
-            if let revoked = token.revokedAt {
-              "revoked \(revoked)"
-            } else if let expiry = token.expiresAt {
-              "\(expiry > now ? "expires" : "expired") \(expiry)"
-            } else {
-              "never expires"
-            }
+            token.revokedAt.map { "revoked \($0)" }
+            ?? token.expiresAt.map { "\($0 > now ? "expires" : "expired") \($0)" }
+            ?? "never expires"
           return [
             token.id.text, token.isAdmin ? "admin" : "user",
             try snapshot.user(token.userID)?.email ?? "", token.name ?? "-", state,
