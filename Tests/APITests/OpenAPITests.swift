@@ -1,5 +1,6 @@
 import Domain
 import HTTPTypes
+import JSON
 import Schema
 import Store
 import Testing
@@ -228,6 +229,79 @@ import Yams
 
   private enum BodyPurpose {
     case creation, update
+  }
+
+  /// A failure for each problem of the document's that this service answers.
+  private static let failures: [String: Failure] = [
+    "InvalidParameter": .invalidParameter([
+      FieldError(.parameter("limit"), .outOfRange, "Must be a whole number from 1 to 100.")
+    ]),
+    "Unauthenticated": .unauthenticated(tokenGiven: false), "Forbidden": .forbidden,
+    "NotFound": .notFound,
+    "MethodNotAllowed": .methodNotAllowed(["GET", "HEAD", "PUT", "OPTIONS"]),
+    "TransitionNotAllowed": .conflict(
+      .transitionNotAllowed(from: "removed", to: "active", allowed: ["pending_review"])),
+    "PartnerNotReady": .conflict(
+      .partnerNotReady(missing: ["agreement_signed_at", "service_areas"])),
+    "PartnerExists": .conflict(.partnerExists),
+    "UserAlreadyLinked": .conflict(.userAlreadyLinked),
+    "PartnerHasReferrals": .conflict(.partnerHasReferrals),
+    "PartnerNotEligible": .conflict(.partnerNotEligible([.notActive, .doesNotServeState])),
+    "PartnerAlreadyIntroduced": .conflict(.partnerAlreadyIntroduced),
+    "ReferralNotPending": .conflict(.referralNotPending),
+    "ReferralAlreadyOpen": .conflict(
+      .referralAlreadyOpen(
+        group: ID("019ab4c1-22d0-7c3e-9a44-5e0f6a7b8c9d")!,
+        referral: ID("019ab4c3-7f10-7d21-8b3c-0a1b2c3d4e5f")!)),
+    "OutcomeNotPossible": .conflict(.outcomeNotPossible(status: .pending)),
+    "NoActivePartner": .conflict(.noActivePartner), "EmailTaken": .conflict(.emailTaken),
+    "PreconditionFailed": .preconditionFailed, "TooLarge": .tooLarge,
+    "UnsupportedMediaType": .unsupportedMediaType,
+    "Validation": .validation([
+      FieldError(.pointer("/company_name"), .required, "This field is required."),
+      FieldError(.pointer("/service_areas/1"), .unknownState, "\"ZZ\" is not a US state code."),
+    ]),
+    "IdempotencyKeyReused": .idempotencyKeyReused, "Unavailable": .unavailable(""),
+  ]
+
+  @Test("Each problem's example is what the service answers") func problems() throws {
+    var names: [String] = []
+    for (name, schema) in try members(of: document["components"]?["schemas"]) {
+      guard
+        elements(of: schema["allOf"]).contains(where: {
+          $0["$ref"]?.string == "#/components/schemas/Problem"
+        })
+      else { continue }
+      names.append(name)
+      let example = try #require(elements(of: schema["examples"]).first, "\(name)")
+      var problem: Problem
+      if let failure = Self.failures[name] {
+        problem = Problem(failure)
+      } else if name == "Internal" {
+        problem = .internalError
+      } else if name == "MalformedJSON" {
+        problem = Problem(.malformedJSON(try #require(example["detail"]?.string)))
+      } else {
+        // nginx answers these.
+        continue
+      }
+      problem.instance = try #require(example["instance"]?.string)
+      problem.requestID = try #require(example["request_id"]?.string)
+      #expect(try JSON(parsing: problem.bytes) == json(example), "\(name)")
+    }
+    let own = Set(Self.failures.keys).union(["Internal", "MalformedJSON"])
+    #expect(Set(names).subtracting(own) == ["UnreadableRequest", "UriTooLong", "RateLimited"])
+    #expect(own.isSubset(of: names))
+  }
+
+  /// A node of the document as JSON.
+  private func json(_ node: Node) throws -> JSON {
+    if node.mapping != nil {
+      return .object(try members(of: node).map { JSON.Member($0.name, try json($0.value)) })
+    }
+    if node.sequence != nil { return .array(try elements(of: node).map(json)) }
+    if let number = node.int { return .integer(number) }
+    return .string(try #require(node.string))
   }
 
   @Test("The service answers with this document") func served() throws {
