@@ -4,10 +4,10 @@ import Foundation
 import HTTPTypes
 import Store
 
-/// Names the caller of a request by its token and checks that the route is for them.
+/// Identifies the caller of a request by the token and checks that they may call the route.
 ///
-/// - Parameter verifier: Knows the tokens of another sign-in, if those are taken.
-/// - Returns: Nil where nobody has to say who they are.
+/// - Parameter verifier: Verifies the tokens of another sign-in, if they are accepted.
+/// - Returns: Nil for a public route.
 /// - Throws: `Failure`: `.unauthenticated`, `.forbidden`, and `.invalidParameter` for two tokens.
 func authenticate(
   _ request: Request, for route: Route, in records: Snapshot, _ verifier: WebTokenVerifier?
@@ -27,9 +27,10 @@ func authenticate(
   else { throw Failure.unauthenticated(tokenGiven: true) }
   let isAllowed =
     switch route.audience {
-    case .anyone, .member: true
     case .staff: caller.isStaff
     case .partner: try records.partnerID(ofUser: caller.userID) != nil
+    // `Call.checkGroup` checks the membership.
+    default: true
     }
   guard isAllowed else { throw Failure.forbidden }
   return caller
@@ -38,7 +39,7 @@ func authenticate(
 private func caller(
   of token: String, in records: Snapshot, _ verifier: WebTokenVerifier?
 ) throws -> Caller? {
-  // One of our own has no dot in it.
+  // The service's own tokens have no dot.
   guard let verifier, token.utf8.contains(UInt8(ascii: ".")) else {
     return try records.caller(tokenSHA256: AccessToken.sha256(of: token))
   }
@@ -48,17 +49,16 @@ private func caller(
   return caller
 }
 
-/// The secret that a caller shows.
+/// The secret of an access token.
 package enum AccessToken {
-  /// A new token: 256 random bits in base64url, behind a prefix that scanners for leaked secrets can
-  /// look for.
+  /// A new secret: 256 random bits in base64url, with a prefix that scanners for leaked secrets can find.
   package static func new() -> String {
     var generator = SystemRandomNumberGenerator()
     let bytes = (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
     return "tomi_" + Base64URL.encode(bytes)
   }
 
-  /// What is kept of a token. It has more random bits than can be guessed, so no slow hash is needed.
+  /// The hash that is stored. The secret has too many random bits to be guessed, so the hash can be fast.
   package static func sha256(of token: String) -> [UInt8] {
     Array(SHA256.hash(data: Data(token.utf8)))
   }

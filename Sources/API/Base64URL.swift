@@ -21,7 +21,7 @@ enum Base64URL {
     }
   }
 
-  /// The bytes; nil for anything else, padding and the usual alphabet among it.
+  /// The decoded bytes; nil if the text is not base64url, or has padding.
   static func decode(_ text: some StringProtocol) -> [UInt8]? {
     var base64: [UInt8] = []
     base64.reserveCapacity(text.utf8.count + 3)

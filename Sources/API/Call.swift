@@ -2,35 +2,58 @@ import Domain
 import JSON
 import Store
 
-/// One request, as its handler sees it.
+/// A request as its handler sees it, after all checks that need no database.
 struct Call: Sendable {
   /// The time of the request.
   let now: Timestamp
   let query: Query
-  /// The body; nil where the route takes none or the caller sent none.
+  /// The body; nil if the route takes none or the caller sent none.
   let body: JSON?
+  let idempotencyKey: IdempotencyKey?
   private let route: Route
   /// The path's segments.
   private let path: [String]
   private let preconditions: Preconditions?
   private let identity: Caller?
 
+  /// - Throws: `Failure`: `.tooLarge`, `.unsupportedMediaType`, `.malformedJSON`, `.invalidParameter`.
   init(
-    now: Timestamp, query: Query, route: Route, path: [String], body: JSON?,
-    preconditions: Preconditions?, identity: Caller?
-  ) {
+    _ request: Request, _ target: Target, _ segments: [String], _ route: Route, _ caller: Caller?,
+    now: Timestamp
+  ) throws {
     self.now = now
-    self.query = query
     self.route = route
-    self.path = path
-    self.body = body
-    self.preconditions = preconditions
-    self.identity = identity
+    path = segments
+    identity = caller
+    guard let bytes = request.body else { throw Failure.tooLarge }
+    body = try Call.json(bytes, of: request, route.body)
+    let path = String(target.path)
+    query = try Query(target.query, path: path, parameters: route.parameters)
+    idempotencyKey =
+      route.method == .post
+      ? try IdempotencyKey(request, path: path, body: bytes, isAccepted: route.storable) : nil
+    preconditions = try Preconditions(request)
   }
 
-  /// Who calls.
+  private static func json(_ bytes: [UInt8], of request: Request, _ use: BodyUse) throws -> JSON? {
+    guard use == .required || (use == .optional && !bytes.isEmpty) else { return nil }
+    guard !bytes.isEmpty else { throw Failure.malformedJSON("The request has no body.") }
+    // A media type may have parameters.
+    let type = try request.header(.contentType)?
+      .split(separator: ";", omittingEmptySubsequences: false).first
+    guard let type, String(type).trimmingWhitespace().lowercased() == "application/json" else {
+      throw Failure.unsupportedMediaType
+    }
+    do {
+      return try JSON(parsing: bytes)
+    } catch let error as JSONError {
+      throw Failure.malformedJSON(error.description)
+    }
+  }
+
+  /// The caller.
   ///
-  /// - Throws: `Failure.unauthenticated` where nobody had to say so.
+  /// - Throws: `Failure.unauthenticated` on a public route.
   var caller: Caller {
     get throws {
       guard let identity else { throw Failure.unauthenticated(tokenGiven: false) }
@@ -38,7 +61,7 @@ struct Call: Sendable {
     }
   }
 
-  /// How a group's routes show their things to the caller.
+  /// The view that a caller of a group's routes gets.
   var groupAudience: Audiences {
     get throws { try caller.isStaff ? .staff : .member }
   }
@@ -54,22 +77,22 @@ struct Call: Sendable {
     return id
   }
 
-  /// Checks that the caller may know of the group that the path names, where it names one.
+  /// Checks that the caller may see the group in the path, if the route is a group's.
   ///
   /// - Throws: `Failure.notFound`.
   func checkGroup(in records: Snapshot) throws {
     guard route.audience == .member else { return }
-    guard try records.mayKnow(id("groupId"), caller) else { throw Failure.notFound }
+    guard try records.maySee(id("groupId"), caller) else { throw Failure.notFound }
   }
 
-  /// Reads the body by a list of fields. Its mistakes are answered once the resource was found.
+  /// Reads the body with a list of fields. A change reports its mistakes after it has found the resource.
   func body(
     _ fields: [Field], by audience: Audiences, seenBy seer: Audiences? = nil, isNew: Bool = false
   ) -> Body {
     Body(body, fields, by: audience, seenBy: seer, at: now, isNew: isNew)
   }
 
-  /// Checks `If-Match` and `If-None-Match`, if they were sent, against the resource as the caller sees it.
+  /// Checks `If-Match` and `If-None-Match`, if they were sent, against the caller's view of the resource.
   ///
   /// - Parameter view: Nil if it does not exist yet.
   /// - Throws: `Failure.preconditionFailed`.
@@ -78,14 +101,16 @@ struct Call: Sendable {
     guard preconditions.hold(for: view.map(ETag.of)) else { throw Failure.preconditionFailed }
   }
 
-  /// A page of a list, with the address of the next one.
+  /// Answers with a page of a list.
   ///
-  /// - Parameter write: Writes the items, and returns the last one's key if the list goes on.
+  /// - Parameters:
+  ///   - order: The order of the list in words, if the page states it.
+  ///   - write: Writes the items, and returns the last item's key if there are more items.
   func page(
     order: String? = nil, _ write: (inout JSONWriter) throws -> [String]?
   ) rethrows -> Answer {
     var cursor: String?
-    // Most pages are smaller, so that this is all the room they need.
+    // Most pages are smaller.
     var json = JSONWriter(capacity: 32_768)
     try json.object {
       $0.name("data")
@@ -100,11 +125,11 @@ struct Call: Sendable {
   }
 }
 
-/// What a request is to change.
+/// The change that a request asks for.
 struct Plan: Sendable {
-  /// Whether the body has mistakes: then the change is refused before it changes anything.
+  /// Whether the body has mistakes. Then the change fails before it writes anything.
   let isRefused: Bool
-  /// Makes the change, and answers.
+  /// Makes the change and answers.
   let perform: @Sendable (Change) throws -> Answer
 
   init(_ body: Body? = nil, perform: @escaping @Sendable (Change) throws -> Answer) {

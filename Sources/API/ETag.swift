@@ -1,16 +1,16 @@
 import Crypto
 import Foundation
 
-/// Entity tags (RFC 9110, section 8.8.3): a thing's version is a hash of its representation, so that it
-/// changes with all that the caller sees of it, a partner's telephone number inside a referral as well.
+/// Entity tags (RFC 9110, section 8.8.3). A tag is a hash of the caller's view of a resource, so that it changes
+/// with everything in the view, such as the phone number of a referral's partner.
 enum ETag {
   /// The strong tag of a body, in quotes.
   static func of(_ body: [UInt8]) -> String {
     "\"" + SHA256.hash(data: body).base64(first: 12) + "\""
   }
 
-  /// Whether a list of tags, as in `If-Match` and `If-None-Match`, names this one. Weak forms count as
-  /// equal: compression on the way weakens our tags, and nobody else makes any.
+  /// Whether a list of tags, as in `If-Match` and `If-None-Match`, has this one. Weak forms count as equal,
+  /// because compression makes tags weak.
   static func list(_ list: String, names tag: String) -> Bool {
     list.utf8.split(separator: UInt8(ascii: ",")).contains { part in
       let spaces: Set = [UInt8(ascii: " "), UInt8(ascii: "\t")]
@@ -22,7 +22,7 @@ enum ETag {
   }
 }
 
-/// What a caller makes a change depend on (RFC 9110, section 13.1).
+/// A request's conditional headers (RFC 9110, section 13.1).
 struct Preconditions: Sendable {
   private let ifMatch: String?
   private let ifNoneMatch: String?
@@ -36,7 +36,9 @@ struct Preconditions: Sendable {
     if ifMatch == nil, ifNoneMatch == nil { return nil }
   }
 
-  /// - Parameter tag: The thing's; nil if it does not exist.
+  /// Whether the conditions are true.
+  ///
+  /// - Parameter tag: The resource's tag; nil if it does not exist.
   func hold(for tag: String?) -> Bool {
     if let ifMatch {
       guard let tag, ETag.list(ifMatch, names: tag) else { return false }

@@ -8,11 +8,11 @@ package struct Request: Sendable {
   package var method: String
   /// The request target's path and query as they were sent, before any decoding.
   package var target: String
-  /// The header fields that the service looks at; repeated ones are kept.
+  /// The header fields that the service uses, with repetitions.
   package var headers: HTTPFields
   /// The body; nil if it was over the limit.
   package var body: [UInt8]?
-  /// What the web server calls this request, for logs and problems.
+  /// The web server's ID of the request, for logs and problems.
   package var id: String
 
   package init(
@@ -29,9 +29,8 @@ package struct Request: Sendable {
 extension Request {
   /// The value of a header; nil if it was not sent.
   ///
-  /// - Parameter isList: Whether several are one list (RFC 9110, section 5.3).
-  /// - Throws: `Failure.invalidParameter` if it was repeated and is no list, or is not in the stream-safe
-  ///   format.
+  /// - Parameter isList: Whether several fields are one list (RFC 9110, section 5.3).
+  /// - Throws: `Failure.invalidParameter` if it is repeated but not a list, or not in the stream-safe format.
   func header(_ name: HTTPField.Name, isList: Bool = false) throws -> String? {
     let values = headers[values: name]
     guard let first = values.first else { return nil }
@@ -49,7 +48,7 @@ extension Request {
   }
 }
 
-/// An answer in full.
+/// A response to send.
 package struct Response: Sendable {
   package var status: HTTPResponse.Status
   package var headers: HTTPFields
@@ -67,7 +66,7 @@ extension HTTPField.Name {
   static let idempotentReplayed = HTTPField.Name("Idempotent-Replayed")!
   static let link = HTTPField.Name("Link")!
 
-  /// Every request header that the service looks at.
+  /// The request headers that the service uses.
   package static let ofRequests: [HTTPField.Name] = [
     .authorization, .contentType, .ifMatch, .ifNoneMatch, .idempotencyKey, .origin,
     .accessControlRequestMethod,
@@ -75,13 +74,13 @@ extension HTTPField.Name {
 }
 
 extension HTTPFields {
-  /// Adds a field that is not there yet.
+  /// Adds a field that does not exist yet.
   mutating func add(_ name: HTTPField.Name, _ value: String) {
     append(HTTPField(name: name, value: value))
   }
 }
 
-/// What a handler answers.
+/// The result of a handler.
 struct Answer: Sendable {
   var status: HTTPResponse.Status = .ok
   var contentType = "application/json"
@@ -90,13 +89,13 @@ struct Answer: Sendable {
   var location: String?
   /// The next page's address, for the `Link` header.
   var next: String?
-  /// Whether this is the first answer to an earlier request with the same idempotency key.
+  /// Whether this is the stored answer to an earlier request with the same idempotency key.
   var isReplay = false
 
   /// A single resource as JSON, with its version.
   static func resource(_ body: [UInt8]) -> Answer { Answer(body: body, etag: ETag.of(body)) }
 
-  /// The same for a resource that was created just now.
+  /// The answer for a new resource.
   func created(at location: String) -> Answer {
     var answer = self
     answer.status = .created

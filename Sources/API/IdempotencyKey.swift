@@ -4,7 +4,7 @@ import Foundation
 import HTTPTypes
 import Store
 
-/// What makes a POST safe to send again: the first answer is given again for 24 hours.
+/// The key that makes a POST safe to repeat. For 24 hours, a repeated request gets the first answer.
 struct IdempotencyKey: Sendable {
   private let key: String
   private let path: String
@@ -12,15 +12,15 @@ struct IdempotencyKey: Sendable {
 
   /// Reads the header `Idempotency-Key`; nil if it was not sent.
   ///
-  /// - Parameter isTaken: Whether the route takes one.
+  /// - Parameter isAccepted: Whether the route accepts one.
   /// - Throws: `Failure.invalidParameter`.
-  init?(_ request: Request, path: String, body: [UInt8], isTaken: Bool) throws {
+  init?(_ request: Request, path: String, body: [UInt8], isAccepted: Bool) throws {
     guard let value = try request.header(.idempotencyKey) else { return nil }
     func refuse(_ code: FieldCode, _ detail: String) -> Failure {
       .invalidParameter([FieldError(.header("Idempotency-Key"), code, detail)])
     }
-    guard isTaken else {
-      throw refuse(.notAllowedHere, "Not allowed: this answer is never stored.")
+    guard isAccepted else {
+      throw refuse(.notAllowedHere, "Not allowed here, because this answer must not be stored.")
     }
     var key = value.trimmingWhitespace()
     if key.utf8.count > 1, key.utf8.first == UInt8(ascii: "\""), key.utf8.last == UInt8(ascii: "\"")
@@ -36,12 +36,11 @@ struct IdempotencyKey: Sendable {
     bodySHA256 = Array(SHA256.hash(data: Data(body)))
   }
 
-  /// Runs the body once for a caller, path and key; later requests get what it answered.
+  /// Runs `body` once for a caller, path and key. Later requests get its stored answer.
   ///
-  /// The answer is what the caller may see: a user's own token does not get again what the same
-  /// user was answered as staff.
+  /// A staff user who also uses a user's token has separate keys for the two, since the answers differ.
   ///
-  /// - Throws: `Failure.idempotencyKeyReused` if the request's body is another; what `body` throws.
+  /// - Throws: `Failure.idempotencyKeyReused` if the request's body differs; what `body` throws.
   func once(for caller: Caller, in change: Change, _ body: () throws -> Answer) throws -> Answer {
     let user = caller.userID
     let path = caller.isStaff ? "staff \(path)" : path

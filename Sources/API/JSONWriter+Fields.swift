@@ -1,18 +1,11 @@
 import Domain
 import JSON
 
-/// An answer with values that are computed: what is stored goes from its row to JSON by its table of fields.
-protocol View {
-  func write(to json: inout JSONWriter)
-}
-
-extension View {
-  /// The view as JSON.
-  var bytes: [UInt8] {
-    var json = JSONWriter()
-    write(to: &json)
-    return json.bytes
-  }
+/// The JSON of an object whose members `write` writes.
+func object(_ write: (inout JSONWriter) throws -> Void) rethrows -> [UInt8] {
+  var json = JSONWriter()
+  try json.object(write)
+  return json.bytes
 }
 
 extension JSONWriter {
@@ -20,14 +13,40 @@ extension JSONWriter {
     field(name, time?.text)
   }
 
-  mutating func field(_ name: StaticString, _ words: [String]) {
+  mutating func field<Word: RawRepresentable<String>>(_ name: StaticString, _ word: Word?) {
+    field(name, word?.rawValue)
+  }
+
+  mutating func field(_ name: StaticString, days: Double?) {
     self.name(name)
-    array { json in
-      for word in words { json.string(word) }
+    value(days.map(JSON.number) ?? .null)
+  }
+
+  mutating func field(_ name: StaticString, _ words: [String]) {
+    array(name, of: words) { $0.string($1) }
+  }
+
+  /// Writes an array that has an item for each of the values.
+  mutating func array<Value>(
+    _ name: StaticString, of values: some Sequence<Value>,
+    _ write: (inout JSONWriter, Value) throws -> Void
+  ) rethrows {
+    self.name(name)
+    try array { json in
+      for value in values { try write(&json, value) }
     }
   }
 
-  mutating func field<Word: RawRepresentable<String>>(_ name: StaticString, _ word: Word?) {
-    field(name, word?.rawValue)
+  /// Writes an object that has a number for each of the words.
+  mutating func counts<Word: RawRepresentable<String>>(
+    _ name: StaticString, of words: [Word], _ count: (Word) -> Int
+  ) {
+    self.name(name)
+    object { json in
+      for word in words {
+        json.name(escaping: word.rawValue)
+        json.integer(count(word))
+      }
+    }
   }
 }

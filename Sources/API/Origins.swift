@@ -10,22 +10,22 @@ struct Origins: Sendable {
   private static let exposedHeaders =
     "ETag, Location, Link, Retry-After, X-Request-Id, Idempotent-Replayed"
 
-  /// Lets the page of an allowed origin read the answer.
+  /// Adds the headers that let a page of an allowed origin read the answer.
   func mark(_ response: inout Response, for request: Request) {
-    // On every answer, also to others: a cache must not give one origin's answer to another.
+    // Every answer has it, so that a cache does not give one origin's answer to another.
     response.headers.add(.vary, "Origin")
     guard let origin = allowedOrigin(of: request) else { return }
     response.headers[.accessControlAllowOrigin] = origin
     response.headers[.accessControlExposeHeaders] = Origins.exposedHeaders
   }
 
-  /// The request's origin, if it is on the list.
+  /// The request's origin, if it is allowed.
   private func allowedOrigin(of request: Request) -> String? {
     guard let origin = request.headers[.origin] else { return nil }
     return allowed.first { $0.isSame(as: origin) }
   }
 
-  /// Answers `OPTIONS`, a preflight or not.
+  /// Answers `OPTIONS`, whether or not it is a preflight.
   func preflight(_ request: Request, allowed methods: [String]) -> Response {
     var response = Response(status: .noContent)
     response.headers[.allow] = methods.joined(separator: ", ")

@@ -2,8 +2,8 @@ import Domain
 import HTTPTypes
 import JSON
 
-/// An error as the caller gets it: RFC 9457's problem details.
-struct Problem: View {
+/// An error as the caller sees it: the problem details of RFC 9457.
+struct Problem {
   let status: HTTPResponse.Status
   let code: String
   let title: String
@@ -12,12 +12,13 @@ struct Problem: View {
   var conflict: Conflict?
   var instance = ""
   var requestID = ""
-  /// Header fields that belong to it.
+  /// The header fields of the response.
   var headers: HTTPFields = [:]
 
-  func write(to json: inout JSONWriter) {
-    json.object { json in
-      json.field("type", "/problems/" + code.map { $0 == "_" ? "-" : String($0) }.joined())
+  /// The problem as JSON.
+  var bytes: [UInt8] {
+    object { json in
+      json.field("type", "/problems/" + code.replacing("_", with: "-"))
       json.field("title", title)
       json.field("status", status.code)
       json.field("code", code)
@@ -25,18 +26,15 @@ struct Problem: View {
       json.field("instance", instance)
       json.field("request_id", requestID)
       if !errors.isEmpty {
-        json.name("errors")
-        json.array { json in
-          for error in errors {
-            json.object {
-              switch error.place {
-              case .pointer(let pointer): $0.field("pointer", pointer)
-              case .parameter(let name): $0.field("parameter", name)
-              case .header(let name): $0.field("header", name)
-              }
-              $0.field("code", error.problem.code.rawValue)
-              $0.field("detail", error.problem.detail)
+        json.array("errors", of: errors) { json, error in
+          json.object {
+            switch error.place {
+            case .pointer(let pointer): $0.field("pointer", pointer)
+            case .parameter(let name): $0.field("parameter", name)
+            case .header(let name): $0.field("header", name)
             }
+            $0.field("code", error.problem.code)
+            $0.field("detail", error.problem.detail)
           }
         }
       }
@@ -53,7 +51,7 @@ struct Problem: View {
 }
 
 extension Problem {
-  /// A failure of ours, of which the caller learns nothing.
+  /// An unexpected error. The response does not show its cause.
   static let internalError = Problem(
     status: .internalServerError, code: "internal", title: "Internal error",
     detail: "Something went wrong on our side. It was logged with this request's ID.")
@@ -192,13 +190,13 @@ extension Problem {
     self.init(status: .conflict, code: code, title: title, detail: detail, conflict: conflict)
   }
 
-  /// Why a change of status is refused, such as `A connected request can't go back to pending.`
+  /// The reason why a change of status is refused, such as `A connected request can't go back to pending.`
   private static func sentence(from: String, to: String) -> String {
     func adjective(_ status: String) -> String {
       ReferralStatus(rawValue: status)?.adjective ?? status.replacing("_", with: " ")
     }
     let article = "aeiou".contains(from.prefix(1)) ? "An" : "A"
-    // Partners and requests share no status; both have a first one, to which they go back.
+    // Partners and requests have no status in common.
     let subject = ReferralStatus(rawValue: from) == nil ? "partner" : "request"
     let verb = to == ReferralStatus.pending.rawValue ? "go back to" : "become"
     return "\(article) \(adjective(from)) \(subject) can't \(verb) \(adjective(to))."

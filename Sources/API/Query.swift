@@ -2,128 +2,60 @@ import Crypto
 import Domain
 import Foundation
 import JSON
+import Store
 
 /// A query parameter that a route takes.
 struct Parameter: Sendable {
   let name: String
-  /// The value that counts if the parameter is left out, in that one form.
+  /// What its value is read as; nil: any text.
+  let kind: Kind?
+  /// Whether it takes several values, separated by commas.
+  var isList = false
+  /// The value of a parameter that is missing.
   var fallback: String?
-  /// The value in the one form that means the same, or what is wrong with it.
-  let normalize: @Sendable (String) -> Result<String, FieldProblem>
+
+  /// The value in its one form, or what is wrong with it.
+  func normalize(_ text: String) -> Result<String, FieldProblem> {
+    guard let kind else { return .success(text) }
+    guard isList else { return kind.value(ofText: text) }
+    guard text.utf8.contains(UInt8(ascii: ",")) else {
+      return kind.value(ofText: text.trimmingWhitespace())
+    }
+    var values: Set<String> = []
+    for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+      switch kind.value(ofText: String(part).trimmingWhitespace()) {
+      case .success(let value): values.insert(value)
+      case .failure(let problem): return .failure(problem)
+      }
+    }
+    return .success(values.sorted().joined(separator: ","))
+  }
 }
 
 extension Parameter {
-  /// How many items a page has, 1 to `maximum`.
+  static func one(_ name: String, _ kind: Kind) -> Parameter { Parameter(name: name, kind: kind) }
+
+  static func list(_ name: String, _ kind: Kind) -> Parameter {
+    Parameter(name: name, kind: kind, isList: true)
+  }
+
+  /// The most items of a page.
   static func limit(_ maximum: Int = 100, default fallback: Int = 25) -> Parameter {
-    var parameter = integer("limit", 1...maximum)
-    parameter.fallback = String(fallback)
-    return parameter
+    Parameter(name: "limit", kind: .integer(1...maximum), fallback: String(fallback))
   }
 
-  /// Where a page begins. Whether it belongs to the list is checked when all others are known.
-  static let cursor = Parameter(name: "cursor") { .success($0) }
-
-  static func integer(_ name: String, _ range: ClosedRange<Int>) -> Parameter {
-    Parameter(name: name) { text in
-      guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let value = Int(text),
-        range.contains(value)
-      else {
-        return .failure(
-          FieldProblem(
-            .outOfRange,
-            range.upperBound == .max
-              ? "Must be a whole number, \(range.lowerBound) or more."
-              : "Must be a whole number from \(range.lowerBound) to \(range.upperBound)."))
-      }
-      return .success(String(value))
-    }
-  }
-
-  static func id(_ name: String) -> Parameter {
-    Parameter(name: name) { text in
-      guard let id = ID(text) else {
-        return .failure(FieldProblem(.invalidFormat, "Must be a UUID."))
-      }
-      return .success(id.text)
-    }
-  }
-
-  /// One or more words of a vocabulary, separated by commas.
-  static func words<Word: RawRepresentable<String> & CaseIterable>(
-    _ name: String, _: Word.Type, of allowed: [Word] = Array(Word.allCases)
-  ) -> Parameter {
-    let words = allowed.map(\.rawValue)
-    return list(name) { text in
-      words.contains { $0.isSame(as: text) }
-        ? .success(text)
-        : .failure(
-          FieldProblem(
-            .unknownValue, "Must be one or more of: \(words.joined(separator: ", ")).")
-        )
-    }
-  }
-
-  /// One or more state codes, separated by commas.
-  static func states(_ name: String) -> Parameter {
-    list(name) { text in
-      guard let state = StateCode(text) else {
-        return .failure(FieldProblem(.unknownState, "Must be US state codes, such as MN,CA."))
-      }
-      return .success(state.rawValue)
-    }
-  }
-
-  private static func list(
-    _ name: String, _ normalize: @escaping @Sendable (String) -> Result<String, FieldProblem>
-  ) -> Parameter {
-    Parameter(name: name) { text in
-      guard text.utf8.contains(UInt8(ascii: ",")) else {
-        return normalize(text.trimmingWhitespace())
-      }
-      var values: Set<String> = []
-      for part in text.split(separator: ",", omittingEmptySubsequences: false) {
-        switch normalize(String(part).trimmingWhitespace()) {
-        case .success(let value): values.insert(value)
-        case .failure(let problem): return .failure(problem)
-        }
-      }
-      return .success(values.sorted().joined(separator: ","))
-    }
-  }
-
-  /// One state code.
-  static func state(_ name: String) -> Parameter {
-    Parameter(name: name) { text in
-      guard let state = StateCode(text) else {
-        return .failure(FieldProblem(.unknownState, "Must be a US state code, such as MN."))
-      }
-      return .success(state.rawValue)
-    }
-  }
+  /// The beginning of a page. `Query` checks it after all other parameters.
+  static let cursor = Parameter(name: "cursor", kind: nil)
 
   /// Words to search for.
-  static func search(_ name: String) -> Parameter {
-    Parameter(name: name) { text in
-      TextRule(limit: 200).check(text).map { $0 ?? "" }
-    }
-  }
+  static let search = one("q", .text(limit: 200))
 
-  /// A field to sort by, `-` before it for descending.
+  /// A field to sort by, with `-` before it for descending order.
   static func sort<Sort: RawRepresentable<String> & CaseIterable>(
     _: Sort.Type, default fallback: String
   ) -> Parameter {
-    let words = Sort.allCases.map(\.rawValue)
-    return Parameter(name: "sort", fallback: fallback) { text in
-      words.contains {
-        "-\($0)".isSame(as: text) || $0.isSame(as: text)
-      }
-        ? .success(text)
-        : .failure(
-          FieldProblem(
-            .unknownValue,
-            "Must be one of: \(words.joined(separator: ", ")). A leading - means descending."
-          ))
-    }
+    let words = Sort.allCases.flatMap { [$0.rawValue, "-" + $0.rawValue] }
+    return Parameter(name: "sort", kind: .word(words, initial: words), fallback: fallback)
   }
 }
 
@@ -132,73 +64,71 @@ struct Query: Sendable {
   private struct Value {
     let name: String
     let text: String
-    /// Whether the caller said it.
-    let isGiven: Bool
+    /// Whether the caller sent it.
+    let isSent: Bool
   }
 
-  /// In the order of their names.
+  /// The parameters' values in the order of the names.
   private let values: [Value]
   private let path: String
 
   /// - Parameters:
-  ///   - text: What stands behind the `?`, as it was sent; nil if there is none.
-  ///   - path: The request's path, which cursors belong to.
-  ///   - parameters: In the order of their names.
+  ///   - text: The part of the target after the `?`, as it was sent; nil if there is none.
+  ///   - path: The request's path. Cursors belong to it.
+  ///   - parameters: The route's parameters in the order of their names.
   /// - Throws: `Failure.invalidParameter` with every parameter that is unknown, repeated or wrong.
   init(_ text: Substring?, path: String, parameters: [Parameter]) throws {
     var errors: [FieldError] = []
-    func wrong(_ name: String, _ problem: FieldProblem) {
-      errors.append(FieldError(.parameter(name), problem))
+    func wrong(_ name: String, _ code: FieldCode, _ detail: String) {
+      errors.append(FieldError(.parameter(name), code, detail))
     }
-    var given = [String?](repeating: nil, count: parameters.count)
+    var sent = [String?](repeating: nil, count: parameters.count)
     for part in Array((text ?? "").utf8).split(separator: UInt8(ascii: "&")) {
       let equals = part.firstIndex(of: UInt8(ascii: "=")) ?? part.endIndex
       let name = PercentEncoding.decode(part[..<equals], plusIsSpace: true)
       let value = PercentEncoding.decode(part[equals...].dropFirst(), plusIsSpace: true)
       guard let name, let index = parameters.firstIndex(where: { $0.name.isSame(as: name) }) else {
         wrong(
-          name ?? String(decoding: part[..<equals], as: UTF8.self),
-          FieldProblem(.unknownParameter, "Unknown parameter."))
+          name ?? String(decoding: part[..<equals], as: UTF8.self), .unknownParameter,
+          "Unknown parameter.")
         continue
       }
-      guard given[index] == nil else {
-        wrong(name, FieldProblem(.repeatedParameter, "This parameter can be sent only once."))
+      guard sent[index] == nil else {
+        wrong(name, .repeatedParameter, "This parameter can be sent only once.")
         continue
       }
-      given[index] = value ?? ""
+      sent[index] = value ?? ""
       if value == nil {
         wrong(
-          name,
-          FieldProblem(
-            .invalidFormat,
-            "Must be percent-encoded UTF-8, with at most 30 combining marks in a row."))
+          name, .invalidFormat,
+          "Must be percent-encoded UTF-8 with at most 30 combining marks in a row.")
       }
     }
     var values: [Value] = []
     values.reserveCapacity(parameters.count)
-    for (parameter, text) in zip(parameters, given) {
+    for (parameter, text) in zip(parameters, sent) {
       if let text, !text.isEmpty {
         switch parameter.normalize(text) {
         case .success(let text):
-          values.append(Value(name: parameter.name, text: text, isGiven: true))
-        case .failure(let problem): wrong(parameter.name, problem)
+          values.append(Value(name: parameter.name, text: text, isSent: true))
+        case .failure(let problem): wrong(parameter.name, problem.code, problem.detail)
         }
       } else if let fallback = parameter.fallback {
-        values.append(Value(name: parameter.name, text: fallback, isGiven: false))
+        values.append(Value(name: parameter.name, text: fallback, isSent: false))
       }
     }
     self.values = values
     self.path = path
     if let cursor = self["cursor"], errors.isEmpty, decode(cursor: cursor) == nil {
-      wrong("cursor", Query.foreignCursor)
+      throw List.invalidCursor
     }
     guard errors.isEmpty else { throw Failure.invalidParameter(errors) }
   }
 
-  /// The value of a parameter; nil if it was left out.
+  /// The value of a parameter; nil if it is missing.
   subscript(_ name: String) -> String? { values.first { $0.name == name }?.text }
 
-  /// The words of a parameter that takes several; none if it was left out.
+  /// The values of a parameter that takes several; none if it is missing.
   func words<Word: RawRepresentable<String>>(_ name: String, _: Word.Type = Word.self) -> [Word] {
     (self[name] ?? "").utf8.split(separator: UInt8(ascii: ","))
       .compactMap { Word(rawValue: String(Substring($0))) }
@@ -208,19 +138,19 @@ struct Query: Sendable {
 
   func integer(_ name: String) -> Int? { self[name].flatMap { Int($0) } }
 
-  /// The field to sort by and whether the order is descending.
-  func sort<Sort: RawRepresentable<String>>(_: Sort.Type = Sort.self) -> (Sort, Bool)? {
+  /// The field to sort by and whether the order is descending, if the route has `sort`.
+  func order<Sort: RawRepresentable<String>>() -> (by: Sort, descending: Bool)? {
     guard let text = self["sort"] else { return nil }
     let descending = text.hasPrefix("-")
     return Sort(rawValue: descending ? String(text.dropFirst()) : text).map { ($0, descending) }
   }
 
-  /// The page that is asked for.
+  /// The page that the caller asks for.
   var page: PageRequest {
     PageRequest(limit: integer("limit") ?? 25, after: self["cursor"].flatMap(decode(cursor:)))
   }
 
-  /// A cursor for what follows an item with this key.
+  /// The cursor of the page after an item with this key.
   func cursor(after key: [String]) -> String {
     var json = JSONWriter()
     json.array { json in
@@ -230,10 +160,10 @@ struct Query: Sendable {
     return Base64URL.encode(json.bytes)
   }
 
-  /// The address of the page that the cursor begins, relative to the host.
+  /// The path and query of the page that begins at the cursor.
   func address(cursor: String) -> String {
     var address = Array(path.utf8) + "?".utf8
-    for value in values where value.isGiven && value.name != "cursor" {
+    for value in values where value.isSent && value.name != "cursor" {
       address += value.name.utf8
       address += "=".utf8
       address += PercentEncoding.encode(value.text).utf8
@@ -244,10 +174,7 @@ struct Query: Sendable {
     return String(decoding: address, as: UTF8.self)
   }
 
-  static let foreignCursor = FieldProblem(
-    .invalidCursor, "This cursor belongs to another list, other filters or another order.")
-
-  /// What a cursor belongs to: the list, its filters and its order.
+  /// A hash of the list, its filters and its order, to which a cursor belongs.
   private var fingerprint: String {
     var list = Array(path.utf8) + "?".utf8
     var isFirst = true
@@ -277,8 +204,8 @@ struct Query: Sendable {
 
 /// Percent-encoding (RFC 3986, section 2.1).
 enum PercentEncoding {
-  /// Decodes a part of a URL; nil if an escape is broken, or the result is not UTF-8 or not in the
-  /// stream-safe format.
+  /// Decodes a part of a URL; nil if an escape is invalid, or if the result is not UTF-8 in the stream-safe
+  /// format.
   static func decode(_ text: ArraySlice<UInt8>, plusIsSpace: Bool = false) -> String? {
     guard text.contains(where: { $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: "+") }) else {
       return streamSafe(String(decoding: text, as: UTF8.self))
@@ -303,7 +230,7 @@ enum PercentEncoding {
 
   private static func streamSafe(_ text: String) -> String? { isStreamSafe(text) ? text : nil }
 
-  /// Encodes all but the unreserved characters and the comma.
+  /// Encodes a text, except for unreserved characters and the comma.
   static func encode(_ text: String) -> String {
     guard !text.utf8.allSatisfy(isUnreserved) else { return text }
     var result: [UInt8] = []
@@ -321,7 +248,7 @@ enum PercentEncoding {
     return String(decoding: result, as: UTF8.self)
   }
 
-  /// Whether a byte means itself; the comma does in a query.
+  /// Whether a byte needs no encoding in a query.
   private static func isUnreserved(_ byte: UInt8) -> Bool {
     switch byte {
     case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

@@ -3,25 +3,9 @@ import HTTPTypes
 import JSON
 import Store
 
-/// Who a route is for.
-enum Audience: Sendable {
-  /// Everybody; a token is not looked at.
-  case anyone
-  /// Holders of an admin token.
-  case staff
-  /// The members of the group that the path names, and staff on their behalf.
-  case member
-  /// Users who are linked to a partner record.
-  case partner
-}
-
-/// What a route does with a body.
+/// Whether a route takes a body. `none` ignores it.
 enum BodyUse: Sendable {
-  /// A body means nothing and is not looked at.
-  case none
-  /// A body may be sent.
-  case optional
-  case required
+  case none, optional, required
 }
 
 /// One row of the table of routes.
@@ -29,16 +13,18 @@ struct Route: Sendable {
   enum Handler: Sendable {
     /// Answers from one snapshot of the database.
     case read(@Sendable (Call, Snapshot) throws -> Answer)
-    /// Reads the request, without the database, and says what to change.
+    /// Plans the change from the request alone, without the database.
     case change(@Sendable (Call) throws -> Plan)
   }
 
   let method: HTTPRequest.Method
-  /// Its segments, `:name` for one that varies.
+  /// The path, with `:name` for a variable segment.
   let pattern: String
   let segments: [Segment]
-  let audience: Audience
-  /// In the order of their names.
+  /// Who may call it: `.anyone` (the token is ignored), `.member` (members of the path's group, and staff on
+  /// their behalf), `.partner` (users who are linked to a partner record), or `.staff` (admin tokens).
+  let audience: Audiences
+  /// The query parameters in the order of their names.
   let parameters: [Parameter]
   let body: BodyUse
   /// Whether the answer may be stored: by caches, and for an idempotency key.
@@ -52,7 +38,7 @@ struct Route: Sendable {
 
   /// A route that reads.
   static func get(
-    _ pattern: String, _ audience: Audience, query parameters: [Parameter] = [],
+    _ pattern: String, _ audience: Audiences, query parameters: [Parameter] = [],
     storable: Bool = true, _ handler: @escaping @Sendable (Call, Snapshot) throws -> Answer
   ) -> Route {
     Route(
@@ -62,7 +48,7 @@ struct Route: Sendable {
 
   /// A route that makes a change.
   static func change(
-    _ method: HTTPRequest.Method, _ pattern: String, _ audience: Audience,
+    _ method: HTTPRequest.Method, _ pattern: String, _ audience: Audiences,
     body: BodyUse = .required, storable: Bool = true,
     _ handler: @escaping @Sendable (Call) throws -> Plan
   ) -> Route {
@@ -72,7 +58,7 @@ struct Route: Sendable {
   }
 
   private init(
-    method: HTTPRequest.Method, pattern: String, audience: Audience, parameters: [Parameter],
+    method: HTTPRequest.Method, pattern: String, audience: Audiences, parameters: [Parameter],
     body: BodyUse, storable: Bool, handler: Handler
   ) {
     self.method = method
@@ -87,7 +73,7 @@ struct Route: Sendable {
     }
   }
 
-  /// Whether these are this route's segments.
+  /// Whether the route matches a path with these segments.
   func fits(_ path: [String]) -> Bool {
     guard path.count == segments.count else { return false }
     for (segment, text) in zip(segments, path) {
@@ -96,7 +82,7 @@ struct Route: Sendable {
     return true
   }
 
-  /// The value of a variable segment in a path that fits; nil if the route has no such variable.
+  /// The value of a variable segment in a matching path; nil if the route has no such variable.
   func variable(_ name: String, in path: [String]) -> String? {
     for (segment, text) in zip(segments, path) {
       if case .variable(name) = segment { return text }

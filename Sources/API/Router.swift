@@ -5,8 +5,8 @@ import JSON
 import Logging
 import Store
 
-/// Answers requests: finds the route, names the caller, checks what every route has in common, opens the
-/// one transaction, and turns what the handler returns or throws into bytes.
+/// Answers requests. It finds the route, authenticates the caller, makes the checks that all routes share,
+/// opens the transaction, and turns the handler's result or error into a response.
 package final class Router: Sendable {
   private let store: Store
   private let origins: Origins
@@ -14,15 +14,15 @@ package final class Router: Sendable {
   private let slowAfter: Duration
   private let logger: Logger
   private let clock: @Sendable () -> Timestamp
-  /// By the number of their segments, in the order in which they count.
+  /// The patterns by the number of their segments. If several match a path, the first one counts.
   private let patterns: [Int: [Pattern]]
-  /// What was asked and answered since the start.
+  /// The numbers of requests since the start.
   package let traffic: Traffic
 
   /// - Parameters:
   ///   - origins: The origins whose pages may call the service (CORS), such as `https://app.example`.
-  ///   - verifier: Knows the tokens of another sign-in; without it only the service's own count.
-  ///   - slowAfter: Requests that took longer are logged.
+  ///   - verifier: Verifies the tokens of another sign-in. Without it, only the service's own are accepted.
+  ///   - slowAfter: Requests that take longer are logged.
   ///   - clock: The present time.
   package init(
     store: Store, origins: [String] = [], verifier: WebTokenVerifier? = nil,
@@ -47,10 +47,10 @@ package final class Router: Sendable {
     traffic = Traffic(routes: patterns.map(\.text))
   }
 
-  /// Answers a request. It never fails: what goes wrong is a problem in the answer.
+  /// Answers a request. Any failure becomes a problem in the response.
   ///
-  /// - Parameter reply: Is called once: at once for what reads, and for a change by the database's writer,
-  ///   once it is on the disk. It must not block.
+  /// - Parameter reply: Called once. For a read it is called before this method returns; for a change, the
+  ///   database's writer calls it when the change is on the disk. It must not block.
   package func respond(to request: Request, reply: @escaping @Sendable (Response) -> Void) {
     let start = ContinuousClock.now
     var trace = Trace()
@@ -69,7 +69,7 @@ package final class Router: Sendable {
     }
   }
 
-  /// Completes an answer, counts and logs it, and hands it over.
+  /// Completes a response, counts it, logs it and sends it.
   private func finish(
     _ result: Result<Response, any Error>, to request: Request, _ trace: Trace,
     since start: ContinuousClock.Instant, _ reply: (Response) -> Void
@@ -94,28 +94,28 @@ package final class Router: Sendable {
 
   /// The routes of one pattern.
   private struct Pattern {
-    /// Its place among all.
+    /// Its index among all patterns.
     let index: Int
     var routes: [Route]
 
     var text: String { routes[0].pattern }
   }
 
-  /// What is known of a request by the time it is logged.
+  /// What the log says about a request.
   private struct Trace {
     var pattern: Pattern?
     var caller: Caller?
-    /// What went wrong, for our eyes only.
+    /// The cause of a failure. The response does not show it.
     var cause: String?
   }
 
-  /// What a request comes to.
+  /// The next step for a request.
   private enum Course {
     case response(Response)
     case change(Route, Caller?, @Sendable (Change) throws -> Answer)
   }
 
-  /// Does all that a request needs before the writer's turn.
+  /// Does everything for a request that does not need the writer.
   private func begin(_ request: Request, trace: inout Trace) throws -> Course {
     let target = Target(request.target)
     guard let segments = target.segments else { throw Failure.notFound }
@@ -134,10 +134,7 @@ package final class Router: Sendable {
     return try store.read(now: now) { snapshot in
       let caller = try authenticate(request, for: route, in: snapshot, verifier)
       trace.caller = caller
-      let input = try Input(request, target, route)
-      let call = Call(
-        now: now, query: input.query, route: route, path: segments, body: input.body,
-        preconditions: try Preconditions(request), identity: caller)
+      let call = try Call(request, target, segments, route, caller, now: now)
       switch route.handler {
       case .read(let handler):
         try call.checkGroup(in: snapshot)
@@ -146,17 +143,17 @@ package final class Router: Sendable {
         let plan = try handler(call)
         let change: @Sendable (Change) throws -> Answer = { change in
           try call.checkGroup(in: change)
-          guard let caller, let key = input.idempotencyKey else { return try plan.perform(change) }
+          guard let caller, let key = call.idempotencyKey else { return try plan.perform(change) }
           return try key.once(for: caller, in: change) { try plan.perform(change) }
         }
-        // What is to be refused for its body needs no writer: it fails before it changes anything.
+        // A body with mistakes is refused before the change writes anything, so that this needs no writer.
         if plan.isRefused { _ = try change(snapshot.withoutWriting(actor: caller?.userID)) }
         return .change(route, caller, change)
       }
     }
   }
 
-  /// The methods of a path, as `Allow` lists them.
+  /// The methods of a path for the `Allow` header.
   private static func methods(_ routes: [Route]) -> [String] {
     let own = Set(routes.map(\.method.rawValue))
     return ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"].filter {
@@ -204,7 +201,7 @@ package final class Router: Sendable {
     return Response(status: problem.status, headers: headers, body: problem.bytes)
   }
 
-  /// One line for a request that failed or was slow. The web server's log has a line for each.
+  /// Logs a request that failed or was slow. The web server logs every request.
   private func log(_ request: Request, _ response: Response, _ trace: Trace, took time: Duration) {
     let failed = response.status.code >= 400
     guard failed || time >= slowAfter else { return }
@@ -224,14 +221,14 @@ package final class Router: Sendable {
 }
 
 extension HTTPResponse.Status {
-  /// Whether an answer of this status never has a body (RFC 9110, section 6.4.1).
+  /// Whether a response of this status never has a body (RFC 9110, section 6.4.1).
   fileprivate var hasNoBody: Bool { self == .noContent || self == .notModified }
 }
 
-/// A request target in its parts.
+/// The parts of a request target.
 struct Target {
   let path: Substring
-  /// What stands behind the `?`; nil if there is none.
+  /// The part after the `?`; nil if there is none.
   let query: Substring?
 
   init(_ text: String) {
@@ -240,9 +237,9 @@ struct Target {
     query = mark.map { text[text.index(after: $0)...] }
   }
 
-  /// The path's segments, split first and then decoded, so that an encoded slash separates nothing. Nil for
-  /// a path that none of ours can be: with an empty segment, a slash at its end, a dot segment, or a
-  /// broken escape.
+  /// The path's segments. They are decoded after the split, so that an encoded slash does not separate. Nil
+  /// if no route can match: the path has an empty segment, a trailing slash, a dot segment, or an invalid
+  /// escape.
   var segments: [String]? {
     let slash = UInt8(ascii: "/")
     let bytes = Array(path.utf8)
@@ -258,44 +255,5 @@ struct Target {
       start = end + 1
     }
     return segments
-  }
-}
-
-/// What a request brings, checked as far as no database is needed.
-struct Input: Sendable {
-  let query: Query
-  let body: JSON?
-  let idempotencyKey: IdempotencyKey?
-
-  /// - Throws: `Failure`: `.tooLarge`, `.unsupportedMediaType`, `.malformedJSON`, `.invalidParameter`.
-  init(_ request: Request, _ target: Target, _ route: Route) throws {
-    guard let bytes = request.body else { throw Failure.tooLarge }
-    var json: JSON?
-    if route.body == .required || (route.body == .optional && !bytes.isEmpty) {
-      guard !bytes.isEmpty else {
-        throw Failure.malformedJSON("The request has no body.")
-      }
-      guard try Input.isJSON(request.header(.contentType)) else {
-        throw Failure.unsupportedMediaType
-      }
-      do {
-        json = try JSON(parsing: bytes)
-      } catch let error as JSONError {
-        throw Failure.malformedJSON(error.description)
-      }
-    }
-    body = json
-    let path = String(target.path)
-    query = try Query(target.query, path: path, parameters: route.parameters)
-    idempotencyKey =
-      route.method == .post
-      ? try IdempotencyKey(request, path: path, body: bytes, isTaken: route.storable) : nil
-  }
-
-  /// Whether a media type is `application/json`, whatever its parameters.
-  private static func isJSON(_ contentType: String?) -> Bool {
-    guard let type = contentType?.split(separator: ";", omittingEmptySubsequences: false).first
-    else { return false }
-    return String(type).trimmingWhitespace().lowercased() == "application/json"
   }
 }

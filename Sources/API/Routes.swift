@@ -2,13 +2,16 @@ import Domain
 import Store
 
 extension Route {
-  /// The whole surface of the service. Where two patterns fit a path, the first one counts.
+  private static let introduced = ReferralStatus.introduced.map(\.rawValue)
+
+  /// Every route of the service. If two patterns match a path, the first one counts.
   static let all: [Route] = [
     .get(
       "/api/admin/partners", .staff,
       query: [
-        .words("type", PartnerType.self), .words("status", PartnerStatus.self), .states("state"),
-        .search("q"), .sort(PartnerFilter.Sort.self, default: "-created_at"), .limit(), .cursor,
+        .list("type", .word(PartnerType.self)), .list("status", .word(PartnerStatus.self)),
+        .list("state", .state),
+        .search, .sort(PartnerFilter.Sort.self, default: "-created_at"), .limit(), .cursor,
       ], listPartners),
     .change(.post, "/api/admin/partners", .staff, createPartner),
     .get("/api/admin/partners/:id", .staff, getPartner),
@@ -21,7 +24,8 @@ extension Route {
     .get(
       "/api/groups/:groupId/referrals", .member,
       query: [
-        .words("status", ReferralStatus.self), .words("partner_type", PartnerType.self), .limit(),
+        .list("status", .word(ReferralStatus.self)), .list("partner_type", .word(PartnerType.self)),
+        .limit(),
         .cursor,
       ], listGroupReferrals),
     .get("/api/groups/:groupId/referrals/:id", .member, getGroupReferral),
@@ -31,16 +35,18 @@ extension Route {
     .get(
       "/api/groups/:groupId/recommendations", .member,
       query: [
-        .state("state"), .words("partner_type", PartnerType.self), .limit(10, default: 3),
+        .one("state", .state), .list("partner_type", .word(PartnerType.self)),
+        .limit(10, default: 3),
       ], recommendPartners),
 
     .get("/api/admin/summary", .staff, getSummary),
     .get(
       "/api/admin/referrals", .staff,
       query: [
-        .words("status", ReferralStatus.self), .words("partner_type", PartnerType.self),
-        .states("state"), .id("group_id"), .id("partner_id"), .id("requested_by"),
-        .integer("older_than_days", 0...3650),
+        .list("status", .word(ReferralStatus.self)), .list("partner_type", .word(PartnerType.self)),
+        .list("state", .state), .one("group_id", .id), .one("partner_id", .id),
+        .one("requested_by", .id),
+        .one("older_than_days", .integer(0...3650)),
         .sort(ReferralFilter.Sort.self, default: "-created_at"), .limit(), .cursor,
       ], listReferrals),
     .get("/api/admin/referrals/:id", .staff, getReferral),
@@ -59,7 +65,7 @@ extension Route {
     .get(
       "/api/partners", .anyone,
       query: [
-        .words("type", PartnerType.self), .states("state"), .search("q"),
+        .list("type", .word(PartnerType.self)), .list("state", .state), .search,
         .sort(DirectoryFilter.Sort.self, default: "company_name"), .limit(), .cursor,
       ], searchDirectory),
     .get("/api/partners/me", .partner, getOwnPartner),
@@ -67,7 +73,7 @@ extension Route {
     .get(
       "/api/partners/me/referrals", .partner,
       query: [
-        .words("status", ReferralStatus.self, of: ReferralStatus.introduced), .limit(), .cursor,
+        .list("status", .word(introduced, initial: introduced)), .limit(), .cursor,
       ], listOwnReferrals),
     .change(.put, "/api/partners/me/referrals/:id/response", .partner, respondToReferral),
     .get("/api/partners/me/summary", .partner, getOwnSummary),
@@ -81,7 +87,8 @@ extension Route {
     .change(.put, "/api/admin/groups/:id", .staff, putGroup),
 
     .get(
-      "/api/admin/events", .staff, query: [.integer("after", 0...Int.max), .limit(), .cursor],
+      "/api/admin/events", .staff,
+      query: [.one("after", .integer(0...Int.max)), .limit(), .cursor],
       listEvents),
 
     .get("/api/health", .anyone, storable: false, getHealth),

@@ -1,12 +1,12 @@
 import POSIX
 
-/// How many requests were answered, by route, method and status, and in what time.
+/// The numbers and times of the answers, by route, method and status.
 package final class Traffic: Sendable {
-  /// What the answers are told apart by.
+  /// A route and a method.
   package struct Key: Hashable, Sendable {
-    /// The route's pattern, such as `/api/partners/:id`; `none` for a path that is none of ours.
+    /// The route's pattern, such as `/api/partners/:id`, or `none` for an unknown path.
     package let route: String
-    /// The method; `other` for one that no route has, since callers can make up any.
+    /// The method, or `other` for a method that no route has.
     package let method: String
   }
 
@@ -14,10 +14,10 @@ package final class Traffic: Sendable {
   package struct Count: Sendable {
     /// Their number by status.
     package fileprivate(set) var statuses: [Int: Int] = [:]
-    /// Their number by time: those that took at most each of ``Traffic/bounds``, and at last the
-    /// slower ones. Each answer is counted once.
+    /// Their number by time: one bucket for each of ``Traffic/bounds``, and one for slower answers. Each answer
+    /// is in one bucket.
     package fileprivate(set) var buckets = [Int](repeating: 0, count: Traffic.bounds.count + 1)
-    /// The time that they took together.
+    /// The sum of their times.
     package fileprivate(set) var time = Duration.zero
 
     fileprivate mutating func add(_ status: Int, _ bucket: Int, _ time: Duration) {
@@ -27,27 +27,27 @@ package final class Traffic: Sendable {
     }
   }
 
-  /// The upper bounds of the classes of time.
+  /// The upper bounds of the buckets.
   package static let bounds: [Duration] = [
     .microseconds(500), .milliseconds(1), .microseconds(2_500), .milliseconds(5), .milliseconds(10),
     .milliseconds(25), .milliseconds(50), .milliseconds(100), .milliseconds(250),
     .milliseconds(500), .seconds(1), .milliseconds(2_500),
   ]
 
-  /// The methods that are told apart; the last one stands for all others.
+  /// The methods of the keys. The last one is for all others.
   private static let methods = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "other"]
 
   private let routes: [String]
-  /// For each route, and then for none of them, the counts by method.
+  /// The counts by route and method. The counts of unknown paths come last.
   private let counts: Lock<[Count]>
 
-  /// - Parameter routes: Their patterns.
+  /// - Parameter routes: The patterns of the routes.
   init(routes: [String]) {
     self.routes = routes + ["none"]
     counts = Lock(Array(repeating: Count(), count: (routes.count + 1) * Traffic.methods.count))
   }
 
-  /// What was counted since the start.
+  /// The counts since the start.
   package var present: [Key: Count] {
     let counts = counts.withLock { $0 }
     var present: [Key: Count] = [:]
@@ -58,7 +58,7 @@ package final class Traffic: Sendable {
     return present
   }
 
-  /// - Parameter route: Its place among the routes; nil for a path that is none of ours.
+  /// - Parameter route: The index of the pattern; nil for an unknown path.
   func count(route: Int?, method: String, status: Int, took time: Duration) {
     let last = Traffic.methods.count - 1
     let method = Traffic.methods.firstIndex(of: method) ?? last

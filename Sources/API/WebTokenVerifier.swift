@@ -4,16 +4,15 @@ import Foundation
 import JSON
 import _CryptoExtras
 
-/// Takes the tokens of another sign-in for callers: JSON Web Tokens (RFC 7519), signed by HS256, ES256
-/// or RS256.
+/// Verifies the tokens of another sign-in: JSON Web Tokens (RFC 7519), signed with HS256, ES256 or RS256.
 ///
-/// A key of the key set is for one algorithm, by its type. What a token's header says of itself only
-/// chooses among the keys, so neither `none` nor a public key used as a secret gets past.
+/// The type of a key determines its algorithm. The token's header only chooses among the keys, so that neither
+/// `none` nor a public key used as a secret is accepted.
 package struct WebTokenVerifier: Sendable {
-  /// What a token's user must have in a claim to count as staff.
+  /// The claim that gives a token's user staff's rights.
   package struct StaffClaim: Equatable, Sendable {
     let name: String
-    /// The claim's value, or one of its values; nil: the claim is `true`.
+    /// The claim's value, or one of its values; nil: the claim must be `true`.
     let value: String?
 
     /// - Parameter text: `NAME`, or `NAME=VALUE`; nil if there is no name.
@@ -34,7 +33,7 @@ package struct WebTokenVerifier: Sendable {
     }
   }
 
-  /// A clock may be so much ahead of another, in seconds.
+  /// The accepted difference between two clocks, in seconds.
   static let leeway = 60.0
 
   private let keys: [Key]
@@ -43,12 +42,11 @@ package struct WebTokenVerifier: Sendable {
   private let staffClaim: StaffClaim?
 
   /// - Parameters:
-  ///   - keySet: A JWK Set (RFC 7517) with the keys that may have signed a token. Keys of other kinds
-  ///     are passed over.
-  ///   - issuer: What `iss` must be.
-  ///   - audience: What `aud` must be, or have among its values.
-  ///   - staffClaim: Who is staff; nobody if left out.
-  /// - Throws: `KeySetError` if the set is none, has no key for us, or a key that must not be used.
+  ///   - keySet: A JWK Set (RFC 7517) with the keys that sign tokens. Keys of other kinds are ignored.
+  ///   - issuer: The required value of `iss`.
+  ///   - audience: The required value of `aud`, or one of its values.
+  ///   - staffClaim: The claim for staff's rights; nil: nobody has them.
+  /// - Throws: `KeySetError` if it is not a key set, has no usable key, or has a key that must not be used.
   package init(
     keySet: [UInt8], issuer: String, audience: String, staffClaim: StaffClaim?
   ) throws {
@@ -58,14 +56,13 @@ package struct WebTokenVerifier: Sendable {
     self.staffClaim = staffClaim
   }
 
-  /// Who has a token, by what it says; nil if it is none of these, or does not count at this time.
-  /// Whether there is such a user is not asked here.
+  /// The caller whom a token identifies; nil if the token is not valid at this time. The user may not exist.
   func caller(of token: String, now: Timestamp) -> Caller? {
     // The compact serialization of RFC 7515, section 7.1.
     let parts = token.split(separator: ".", omittingEmptySubsequences: false)
     guard parts.count == 3, let header = JSON(base64URL: parts[0]),
       let signature = Base64URL.decode(parts[2]), case .string(let algorithm) = header["alg"],
-      // An extension that must be understood (RFC 7515, section 4.1.11): none is.
+      // It lists extensions that must be supported (RFC 7515, section 4.1.11). None are.
       header["crit"] == nil
     else { return nil }
     var id: String?
@@ -103,8 +100,7 @@ package struct WebTokenVerifier: Sendable {
       case rs256 = "RS256"
     }
 
-    /// Unchecked since swift-crypto 3 does not say of its keys, which never change, that threads may
-    /// share them.
+    /// It is unchecked because swift-crypto 3 does not declare its immutable keys as Sendable.
     private enum Material: @unchecked Sendable {
       case secret(SymmetricKey)
       case ellipticCurve(P256.Signing.PublicKey)
@@ -146,9 +142,10 @@ package struct WebTokenVerifier: Sendable {
       switch (type, json["crv"]) {
       case ("oct", _):
         let bytes = try Key.bytes("k", of: json)
-        // RFC 7518, section 3.2: no shorter than the hash.
+        // RFC 7518, section 3.2: the secret must not be shorter than the hash.
         guard bytes.count >= 32 else {
-          throw KeySetError("a secret for HS256 has 32 bytes at least, this one \(bytes.count)")
+          throw KeySetError(
+            "a secret for HS256 needs at least 32 bytes, but this one has \(bytes.count)")
         }
         material = .secret(SymmetricKey(data: bytes))
       case ("EC", .string("P-256")):
@@ -161,14 +158,14 @@ package struct WebTokenVerifier: Sendable {
         try Key.checkIsPublic(json)
         let modulus = try Key.bytes("n", of: json)
         // RFC 7518, section 3.3.
-        guard modulus.count >= 256 else { throw KeySetError("an RSA key has 2048 bits at least") }
+        guard modulus.count >= 256 else { throw KeySetError("an RSA key needs at least 2048 bits") }
         guard let key = try? _RSA.Signing.PublicKey(n: modulus, e: Key.bytes("e", of: json))
         else { throw KeySetError("\"n\" and \"e\" are not an RSA key") }
         material = .rsa(key)
       default: return nil
       }
       if let given = json["alg"], given != .string(material.algorithm.rawValue) {
-        // Such as ES512 or PS256, which are not taken.
+        // Other algorithms, such as PS256, are not supported.
         return nil
       }
       id = if case .string(let text) = json["kid"] { text } else { nil }
@@ -176,14 +173,14 @@ package struct WebTokenVerifier: Sendable {
 
     private static func bytes(_ name: String, of json: JSON) throws -> Data {
       guard case .string(let text) = json[name], let bytes = Base64URL.decode(text) else {
-        throw KeySetError("\"\(name)\" is not there, or not in base64url")
+        throw KeySetError("\"\(name)\" is missing or not in base64url")
       }
       return Data(bytes)
     }
 
     private static func checkIsPublic(_ json: JSON) throws {
       guard json["d"] == nil else {
-        throw KeySetError("it is a private key, which belongs to the sign-in alone")
+        throw KeySetError("it is a private key; only the sign-in may have it")
       }
     }
 
@@ -205,7 +202,7 @@ package struct WebTokenVerifier: Sendable {
   }
 }
 
-/// What is wrong with a key set.
+/// The reason why a key set can't be used.
 package struct KeySetError: Error, CustomStringConvertible {
   package let description: String
 

@@ -3,9 +3,9 @@ import JSON
 import SQLite
 
 extension Change {
-  /// Adds a user, or changes the one with this ID.
+  /// Creates the user with this ID or changes it.
   ///
-  /// - Parameter body: Read by ``Table/users``.
+  /// - Parameter body: Read with the fields of ``Table/users``.
   /// - Returns: Whether the user is new.
   /// - Throws: `Failure`: `.validation`, what `precondition` throws, `.conflict(.emailTaken)`.
   @discardableResult
@@ -13,20 +13,16 @@ extension Change {
     _ id: ID, _ body: Body, if precondition: Precondition = { _ in }
   ) throws -> Bool {
     let old = try user(id)
-    let fresh = User(record: newRecord(id, ["disabled": false]))
-    guard
-      let new = try replacement(
-        of: old, or: fresh, body, Table.users, seen: { try userView(id) }, precondition)
-    else { return false }
+    guard let new = try replacement(of: old, id, body, .users, precondition) else { return false }
     let holder = try user(email: new.email)
     guard holder == nil || holder?.id == id else { throw Failure.conflict(.emailTaken) }
-    try put(new.record, replacing: old?.record, in: Table.users, .user)
+    try put(new, replacing: old, in: .users, .user)
     return old == nil
   }
 
-  /// Adds a group, or changes the one with this ID; `members` replaces the membership.
+  /// Creates the group with this ID or changes it. `members` replaces the membership.
   ///
-  /// - Parameter body: Read by ``Table/groups``.
+  /// - Parameter body: Read with the fields of ``Table/groups``.
   /// - Returns: Whether the group is new.
   /// - Throws: `Failure`: `.validation`, what `precondition` throws.
   @discardableResult
@@ -34,16 +30,12 @@ extension Change {
     _ id: ID, _ body: Body, if precondition: Precondition = { _ in }
   ) throws -> Bool {
     let old = try group(id)
-    let fresh = Group(record: newRecord(id, ["members": []]))
     var body = body
     try checkMembers(&body)
-    guard
-      var new = try replacement(
-        of: old, or: fresh, body, Table.groups, seen: { try groupView(id) }, precondition)
-    else { return false }
+    guard var new = try replacement(of: old, id, body, .groups, precondition) else { return false }
     new.record["members"] = .array(new.members.sorted().map { .string($0.text) })
-    if new.record == old?.record { return false }
-    try put(new.record, replacing: old?.record, in: Table.groups, .group)
+    if new == old { return false }
+    try put(new, replacing: old, in: .groups, .group)
     let (before, after) = (Set(old?.members ?? []), Set(new.members))
     for member in before.subtracting(after) {
       try connection.run(
@@ -56,44 +48,41 @@ extension Change {
     return old == nil
   }
 
-  /// What a PUT makes of a resource that may exist; nil if it changes nothing.
+  /// The resource after a PUT, whether or not it existed before; nil if nothing changes.
   private func replacement<Value: Resource>(
-    of old: Value?, or fresh: Value, _ body: Body, _ table: Table, seen: () throws -> [UInt8],
-    _ precondition: Precondition
+    of old: Value?, _ id: ID, _ body: Body, _ table: Table, _ precondition: Precondition
   ) throws -> Value? {
+    var new = old ?? Value(record: table.newRecord(id, at: now))
     var body = body
-    let view = try old == nil ? nil : seen()
     if old == nil {
-      for field in table.fields where field.traits.contains(.required) && !body.has(field.name) {
-        body.fail(field.name, .required, "This field is required.")
-      }
+      body.require(table.fields)
+      // The path has the ID, and the body may repeat it.
+      try body.check(against: Array("{\"id\":\"\(id)\"}".utf8)) { _ in try precondition(nil) }
+    } else {
+      try body.check(against: view(id, of: table, seenBy: .staff), if: precondition)
     }
-    // The path names the ID, and the body may repeat it.
-    try body.finish(against: view ?? Array("{\"id\":\"\(fresh.id)\"}".utf8))
-    try precondition(view)
-    var new = old ?? fresh
     body.apply(to: &new)
     return new == old ? nil : new
   }
 
-  private func put(
-    _ record: Record, replacing old: Record?, in table: Table, _ kind: SubjectKind
+  private func put<Value: Resource>(
+    _ changed: Value, replacing old: Value?, in table: Table, _ kind: SubjectKind
   ) throws {
-    var record = record
-    record["updated_at"] = .string(now.text)
+    var new = changed
+    new.updatedAt = now
     if let old {
-      try table.update(old, to: record, on: connection)
+      try table.update(old.record, to: new.record, on: connection)
     } else {
-      try table.insert(record, on: connection)
+      try table.insert(new.record, on: connection)
     }
-    try self.record(
-      "\(kind.rawValue).\(old == nil ? "created" : "updated")", kind, User(record: record).id,
-      changes: table.changes(from: old, to: record))
+    try record(
+      "\(kind.rawValue).\(old == nil ? "created" : "updated")", kind, new.id,
+      changes: table.changes(from: old?.record, to: new.record))
   }
 
-  /// Notes a mistake for each of the body's members that is no user.
+  /// Adds a mistake to the body for each member that is not a known user.
   private func checkMembers(_ body: inout Body) throws {
-    // One that is far too long is not looked into.
+    // A list far beyond the limit is not read.
     guard case .array(let elements)? = body.sent("members"), elements.count <= 1_000 else { return }
     for (index, element) in elements.enumerated() {
       guard case .string(let text) = element, let id = ID(text.trimmingWhitespace()),
@@ -105,27 +94,29 @@ extension Change {
     }
   }
 
-  /// Adds a token, of which only the hash is stored.
+  /// Creates a token. Only the hash of its secret is stored.
   ///
   /// - Parameters:
-  ///   - user: Whose it is.
+  ///   - owner: The user who gets it.
   ///   - isAdmin: Whether it gives staff's rights.
   ///   - sha256: The hash of its secret.
-  ///   - body: Read by ``Table/tokens`` for a new one.
-  /// - Throws: `Failure.validation`.
-  package func createToken(for user: ID, isAdmin: Bool, sha256: [UInt8], _ body: Body) throws -> ID
+  ///   - body: Read with the fields of ``Table/tokens`` for a new one.
+  /// - Throws: `Failure`: `.notFound` if the user doesn't exist, `.validation`.
+  package func createToken(for owner: ID, isAdmin: Bool, sha256: [UInt8], _ body: Body) throws
+    -> ID
   {
+    guard try user(owner) != nil else { throw Failure.notFound }
     var body = body
-    if let expiry = body.text("expires_at").flatMap({ Timestamp($0) }), expiry <= now {
+    if let expiry = body.time("expires_at"), expiry <= now {
       body.fail("expires_at", .inPast, "Must be in the future.")
     }
-    try body.finish(against: nil)
+    try body.check(against: nil)
     let id = newID()
     var token = Token(
-      record: newRecord(
-        id,
+      record: Table.tokens.newRecord(
+        id, at: now,
         [
-          "user_id": .string(user.text), "admin": .bool(isAdmin),
+          "user_id": .string(owner.text), "admin": .bool(isAdmin),
           "expires_at": .string(now.adding(days: Token.defaultDays).text),
         ]))
     body.apply(to: &token)
@@ -135,7 +126,7 @@ extension Change {
     return id
   }
 
-  /// Revokes a token, from the next request on; nothing if it is revoked already.
+  /// Revokes a token, from the next request on. Nothing happens if it is already revoked.
   ///
   /// - Throws: `Failure.notFound`.
   package func revokeToken(_ id: ID) throws {

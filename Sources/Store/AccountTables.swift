@@ -3,7 +3,7 @@ import JSON
 import SQLite
 
 extension Table {
-  /// The accounts that Tomi's sign-in owns.
+  /// The accounts. Tomi's sign-in owns them.
   package static let users = Table(
     "users", alias: "u",
     derived: [(column: "email_key", value: { User(record: $0).email.comparisonKey })],
@@ -51,33 +51,17 @@ extension Table {
 extension Snapshot {
   /// The user with this ID; nil if there is none.
   package func user(_ id: ID) throws -> User? {
-    try Table.users.load("WHERE u.id = ?", [id.text], on: connection).first.map(User.init(record:))
+    try find(.users, "id", id.text)
   }
 
-  /// The user with this e-mail address, case aside; nil if there is none.
+  /// The user with this e-mail address in any case; nil if there is none.
   package func user(email: String) throws -> User? {
-    try Table.users.load("WHERE u.email_key = ?", [email.comparisonKey], on: connection).first
-      .map(User.init(record:))
-  }
-
-  /// The user with this ID as JSON, as staff sees it.
-  ///
-  /// - Throws: `Failure.notFound`.
-  package func userView(_ id: ID) throws -> [UInt8] {
-    try view(Table.users.single(.staff), "WHERE u.id = ?", id.text)
+    try find(.users, "email_key", email.comparisonKey)
   }
 
   /// The group with this ID and its members; nil if there is none.
   package func group(_ id: ID) throws -> Group? {
-    try Table.groups.load("WHERE g.id = ?", [id.text], on: connection).first
-      .map(Group.init(record:))
-  }
-
-  /// The group with this ID as JSON, as staff sees it.
-  ///
-  /// - Throws: `Failure.notFound`.
-  package func groupView(_ id: ID) throws -> [UInt8] {
-    try view(Table.groups.single(.staff), "WHERE g.id = ?", id.text)
+    try find(.groups, "id", id.text)
   }
 
   /// Whether the user is in the group.
@@ -87,14 +71,14 @@ extension Snapshot {
     ) { _ in true } ?? false
   }
 
-  /// Whether the caller may know of the group: staff of all that exist, others of their own.
-  package func mayKnow(_ group: ID, _ caller: Caller) throws -> Bool {
+  /// Whether the caller may see the group: staff see every group, others only their own.
+  package func maySee(_ group: ID, _ caller: Caller) throws -> Bool {
     guard caller.isStaff else { return try isMember(caller.userID, of: group) }
     return try connection.row("SELECT 1 FROM groups WHERE id = ?", group.text) { _ in true }
       ?? false
   }
 
-  /// Who has the token with this SHA-256; nil if it is unknown, expired, revoked or of a disabled user.
+  /// The owner of the token with this SHA-256; nil if it is unknown, expired, revoked, or of a disabled user.
   package func caller(tokenSHA256: [UInt8]) throws -> Caller? {
     try connection.row(
       """
@@ -107,20 +91,11 @@ extension Snapshot {
 
   /// The token with this ID; nil if there is none.
   package func token(_ id: ID) throws -> Token? {
-    try Table.tokens.load("WHERE t.id = ?", [id.text], on: connection).first
-      .map(Token.init(record:))
-  }
-
-  /// The token with this ID as JSON, as staff sees it.
-  ///
-  /// - Throws: `Failure.notFound`.
-  package func tokenView(_ id: ID) throws -> [UInt8] {
-    try view(Table.tokens.single(.staff), "WHERE t.id = ?", id.text)
+    try find(.tokens, "id", id.text)
   }
 
   /// All tokens, the newest first.
   package func tokens() throws -> [Token] {
-    try Table.tokens.load("ORDER BY t.created_at DESC, t.id DESC", [], on: connection)
-      .map(Token.init(record:))
+    try load(.tokens, "ORDER BY t.created_at DESC, t.id DESC")
   }
 }

@@ -1,18 +1,23 @@
 import Domain
 import JSON
 
-/// A request's body, read by a list of fields. It gathers every mistake with its pointer (RFC 6901), so that
-/// the caller learns of all at once.
+/// Checks what a caller makes a change depend on, such as `If-Match`.
+///
+/// - Parameter view: The resource as the caller sees it; nil if it does not exist yet.
+package typealias Precondition = (_ view: [UInt8]?) throws -> Void
+
+/// A request's body, read with a list of fields. It collects every mistake with its pointer (RFC 6901), so
+/// that one answer names them all.
 package struct Body: Sendable {
-  /// How many mistakes are listed at most: nobody corrects more at once.
+  /// The most mistakes that an answer lists.
   static let errorLimit = 100
 
   package private(set) var errors: [FieldError] = []
-  /// The values that were given and are right, as they are stored.
+  /// The valid values that were sent, in their stored form.
   private var values: [JSON.Member] = []
-  /// Fields that cannot be set, as they were sent.
-  private var unchangeable: [JSON.Member] = []
-  /// Whether the body is an object. If not, nothing else is wrong with it.
+  /// The read-only fields that were sent.
+  private var readOnly: [JSON.Member] = []
+  /// Whether the body is an object. If it isn't, that is its only mistake.
   private let isObject: Bool
   /// The members of the body as they were sent.
   private let members: [JSON.Member]
@@ -20,23 +25,21 @@ package struct Body: Sendable {
   /// Reads a body.
   ///
   /// - Parameters:
-  ///   - json: The body; nil for none.
-  ///   - fields: The fields that it may have. A field that `audience` may not set, but sees, may be sent
-  ///     back as it is.
-  ///   - seer: Whose view counts for that; nil: `audience`'s.
-  ///   - isNew: Whether the resource is to be made.
+  ///   - json: The body, or nil if there is none.
+  ///   - fields: The fields that it may have. A field that `audience` sees but may not set is read-only:
+  ///     its value may be sent back unchanged.
+  ///   - seer: Whose view decides which fields are read-only; nil: `audience`'s.
+  ///   - isNew: Whether the body creates a resource.
   package init(
     _ json: JSON?, _ fields: [Field], by audience: Audiences, seenBy seer: Audiences? = nil,
     at now: Timestamp, isNew: Bool = false
   ) {
-    self.init(
-      json, fields, by: audience, seenBy: seer, Kind.Reading(now: now, isNew: isNew),
-      isNested: false)
+    self.init(json, fields, by: audience, seenBy: seer, Kind.Reading(now: now, isNew: isNew))
   }
 
   init(
     _ json: JSON?, _ fields: [Field], by audience: Audiences, seenBy seer: Audiences? = nil,
-    _ reading: Kind.Reading, isNested: Bool
+    _ reading: Kind.Reading
   ) {
     guard case .object(let members) = json ?? .object([]) else {
       self.members = []
@@ -46,10 +49,8 @@ package struct Body: Sendable {
     }
     self.members = members
     isObject = true
-    for field in fields
-    where field.traits.contains(.required) && (reading.isNew || isRequiredAlways(field)) {
-      if !has(field.name) { fail(field.name, .required, "This field is required.") }
-    }
+    // A field that nobody sees belongs to no resource, so that it is required in every body.
+    require(fields.lazy.filter { reading.isNew || $0.seenBy.isEmpty })
     for member in members {
       var isSeen = false
       var settable: Field?
@@ -61,28 +62,30 @@ package struct Body: Sendable {
       if let settable {
         read(member, settable, reading)
       } else if isSeen {
-        unchangeable.append(member)
+        readOnly.append(member)
       } else {
         fail(member.name, .unknownField, "Unknown field.")
       }
     }
   }
 
-  /// Whether a field that belongs to no resource must always be there.
-  private func isRequiredAlways(_ field: Field) -> Bool { field.seenBy.isEmpty }
+  /// Adds a mistake for each required field that is missing.
+  mutating func require(_ fields: some Sequence<Field>) {
+    for field in fields where field.traits.contains(.required) && !has(field.name) {
+      fail(field.name, .required, "This field is required.")
+    }
+  }
 
   private mutating func read(_ member: JSON.Member, _ field: Field, _ reading: Kind.Reading) {
-    if case .null = member.value {
-      if case .list = field.kind {
-        values.append(JSON.Member(field.name, .array([])))
-      } else if field.traits.isDisjoint(with: [.nullable, .onlyNull]) {
-        fail(field.name, .notNull, "Must not be null.")
-      } else {
-        values.append(JSON.Member(field.name, .null))
-      }
-      return
-    }
     do throws(Mistakes) {
+      if case .null = member.value {
+        let isAllowed = !field.traits.isDisjoint(with: [.nullable, .onlyNull])
+        guard isAllowed || field.kind.empty == [] else {
+          throw Mistakes(.notNull, "Must not be null.")
+        }
+        values.append(JSON.Member(field.name, field.kind.empty))
+        return
+      }
       let value = try field.kind.read(member.value, reading)
       if value == .null, !field.traits.contains(.nullable) {
         fail(field.name, .required, "Must not be empty.")
@@ -90,82 +93,77 @@ package struct Body: Sendable {
         values.append(JSON.Member(field.name, value))
       }
     } catch {
-      fail(
-        error.list.map { FieldError(.pointer(Body.pointer(field.name) + $0.pointer), $0.problem) })
+      fail(error.below(Body.pointer(field.name)))
     }
   }
 
-  /// The value of a field as it is stored; nil if it was left out or is wrong.
+  /// A field's value in its stored form; nil if it is missing or wrong.
   package subscript(_ name: String) -> JSON? { values.first { $0.name == name }?.value }
 
-  /// Whether the field was sent at all.
+  /// Whether the field was sent.
   package func has(_ name: String) -> Bool { members.contains { $0.name.isSame(as: name) } }
 
   /// A field as it was sent.
   package func sent(_ name: String) -> JSON? { members.first { $0.name.isSame(as: name) }?.value }
 
-  /// A text; nil if it was left out, is null or wrong.
+  /// A text; nil if it is missing, null or wrong.
   package func text(_ name: String) -> String? {
     if case .string(let text) = self[name] { text } else { nil }
   }
 
-  /// A word of a vocabulary; nil if it was left out, is null or wrong.
+  /// An ID; nil if it is missing, null or wrong.
+  package func id(_ name: String) -> ID? { text(name).flatMap { ID($0) } }
+
+  /// A time; nil if it is missing, null or wrong.
+  package func time(_ name: String) -> Timestamp? { text(name).flatMap { Timestamp($0) } }
+
+  /// A word of a vocabulary; nil if it is missing, null or wrong.
   package func word<Word: RawRepresentable<String>>(
     _ name: String, _: Word.Type = Word.self
   ) -> Word? {
     text(name).flatMap { Word(rawValue: $0) }
   }
 
-  /// Sets what was given in a resource.
+  /// Sets the values that were sent in a resource.
   package func apply(to resource: inout some Resource) {
     for value in values { resource.record[value.name] = value.value }
   }
 
-  /// Notes a mistake at a field.
+  /// Adds a mistake at a field.
   package mutating func fail(_ name: String, _ code: FieldCode, _ detail: String) {
     fail([FieldError(.pointer(Body.pointer(name)), code, detail)])
   }
 
-  /// Notes mistakes that were found elsewhere.
+  /// Adds mistakes that were found elsewhere.
   package mutating func fail(_ others: [FieldError]) {
     guard isObject else { return }
     errors += others.prefix(Body.errorLimit - errors.count)
   }
 
-  /// Checks what cannot be set against the resource: it may be sent back as it is, so that what a GET gave
-  /// can be edited and returned.
+  /// Checks the body and the precondition against the resource as it is now. A read-only field must have
+  /// the stored value, so that the answer to a GET can be edited and sent back.
   ///
   /// - Parameter view: The resource as the caller sees it; nil if it does not exist yet.
-  /// - Throws: `Failure.validation` with every mistake.
-  package mutating func finish(against view: [UInt8]?) throws {
-    if !unchangeable.isEmpty {
+  /// - Throws: `Failure.validation` with every mistake, then what `precondition` throws.
+  package func check(against view: [UInt8]?, if precondition: Precondition = { _ in }) throws {
+    var body = self
+    if !readOnly.isEmpty {
       let stored = try view.map { try JSON(parsing: $0) }
-      for member in unchangeable where !Body.isSame(stored?[member.name], member.value) {
-        fail(member.name, .readOnly, "This field can't be set here.")
+      for member in readOnly where !Body.isSame(stored?[member.name], member.value) {
+        body.fail(member.name, .readOnly, "This field is read-only.")
       }
     }
-    guard errors.isEmpty else { throw Failure.validation(errors) }
+    guard body.errors.isEmpty else { throw Failure.validation(body.errors) }
+    try precondition(view)
   }
 
-  /// Whether a value is what is stored, in any of the forms that are accepted for IDs and times.
+  /// Whether a value equals the stored one, in any form that is accepted for IDs and times.
   private static func isSame(_ stored: JSON?, _ given: JSON) -> Bool {
     if stored == given { return true }
     guard case .string(let stored) = stored, case .string(let given) = given else { return false }
     if let id = ID(stored) { return id == ID(given) }
     if let time = Timestamp(stored) { return time == Timestamp(given) }
     return false
-  }
-
-  /// The mistakes as those of a value inside another body.
-  var mistakes: Mistakes {
-    Mistakes(
-      errors.map { error in
-        if case .pointer(let pointer) = error.place {
-          (pointer, error.problem)
-        } else {
-          ("", error.problem)
-        }
-      })
   }
 
   /// A field's pointer (RFC 6901, section 3: "~" and "/" are escaped).

@@ -12,16 +12,16 @@ extension Snapshot {
       partnerCount: row.int(3), pinnedStatus: try row.wordOrNil(4))
   }
 
-  /// Every state's own status, the best of its six, by state code.
+  /// Every state with the best status of its six types, in the order of the codes.
   package func coverageByState() throws -> [(state: StateCode, status: CoverageStatus)] {
     let rows = try connection.rows(
       "SELECT \(Snapshot.coverageColumns) FROM service_area_coverage", read: Snapshot.coverage)
-    let statuses = Dictionary(grouping: rows, by: \.stateCode)
-      .mapValues { CoverageStatus.best(of: $0.map(\.status)) }
-    return statuses.map { ($0.key, $0.value) }.sorted { $0.state.rawValue < $1.state.rawValue }
+    return Dictionary(grouping: rows, by: \.stateCode)
+      .map { (state: $0, status: CoverageStatus.best(of: $1.map(\.status))) }
+      .sorted { $0.state.rawValue < $1.state.rawValue }
   }
 
-  /// The six rows of a state, in the order of `PartnerType`.
+  /// The six types of a state, in the order of `PartnerType`.
   package func coverage(_ state: StateCode) throws -> [Coverage] {
     let rows = try connection.rows(
       "SELECT \(Snapshot.coverageColumns) FROM service_area_coverage WHERE state_code = ?",
@@ -42,14 +42,25 @@ extension Snapshot {
   }
 }
 
+/// The fields of a body that pins a coverage status.
+package let coveragePinFields: [Field] = [
+  .parameter("status", .word(CoverageStatus.self), [.required, .nullable])
+]
+
 extension Change {
-  /// Pins a status, or follows the count again with nil.
+  /// Pins a status. Null lets the status follow the count again.
   ///
-  /// - Throws: `Failure.conflict(.noActivePartner)`.
-  package func pinCoverage(_ state: StateCode, _ type: PartnerType, to status: CoverageStatus?)
-    throws
-  {
+  /// - Parameters:
+  ///   - body: Read with ``coveragePinFields``.
+  ///   - view: The coverage as the caller sees it.
+  /// - Throws: `Failure`: `.validation`, what `precondition` throws, `.conflict(.noActivePartner)`.
+  package func pinCoverage(
+    _ state: StateCode, _ type: PartnerType, _ body: Body, seenAs view: (Coverage) -> [UInt8],
+    if precondition: Precondition = { _ in }
+  ) throws {
     let old = try coverage(state, type)
+    try body.check(against: view(old), if: precondition)
+    let status: CoverageStatus? = body.word("status")
     try old.checkPin(status)
     guard status != old.pinnedStatus else { return }
     try connection.run(
@@ -61,7 +72,7 @@ extension Change {
       of: old, status == nil ? "coverage.unpinned" : "coverage.pinned", actor: actor)
   }
 
-  /// Records what the triggers have changed: nobody pinned it, so the actor is the system.
+  /// Records the changes that the triggers have made to coverage. The events' actor is the system.
   func recordCoverageChanges(since before: [Coverage]) throws {
     for old in before { try recordChange(of: old, "coverage.status_changed", actor: nil) }
   }
@@ -69,18 +80,18 @@ extension Change {
   private func recordChange(of old: Coverage, _ kind: String, actor: ID?) throws {
     let new = try coverage(old.stateCode, old.partnerType)
     guard new.status != old.status || new.pinnedStatus != old.pinnedStatus else { return }
+    let fields = [
+      ("status", old.status, new.status), ("pinned_status", old.pinnedStatus, new.pinnedStatus),
+    ]
     var json = JSONWriter(capacity: 128)
-    json.object { json in
-      func write(_ name: StaticString, _ from: CoverageStatus?, _ to: CoverageStatus?) {
-        guard from != to else { return }
-        json.name(name)
-        json.object {
+    json.object {
+      for (name, from, to) in fields where from != to {
+        $0.name(escaping: name)
+        $0.object {
           $0.field("from", from?.rawValue)
           $0.field("to", to?.rawValue)
         }
       }
-      write("status", old.status, new.status)
-      write("pinned_status", old.pinnedStatus, new.pinnedStatus)
     }
     try record(
       kind, .coverage, "\(old.stateCode.rawValue)/\(old.partnerType.rawValue)", changes: json.text,

@@ -2,7 +2,7 @@ import Domain
 import JSON
 import SQLite
 
-/// What somebody looks for in the public directory. An empty list of values filters nothing.
+/// The filters and the order of the public directory. An empty list of values filters nothing.
 package struct DirectoryFilter: Sendable {
   package enum Sort: String, CaseIterable, Sendable {
     case companyName = "company_name"
@@ -11,18 +11,17 @@ package struct DirectoryFilter: Sendable {
 
   package var types: [PartnerType] = []
   package var states: [StateCode] = []
-  /// Words, each the beginning of one in company or contact.
+  /// Each word must begin a word of the company or contact.
   package var words: String?
-  package var sort = Sort.companyName
-  package var descending = false
+  package var order = (by: Sort.companyName, descending: false)
 
   package init() {}
 }
 
 extension Snapshot {
-  /// Writes a page of the active partners that the filter keeps, as everybody sees them.
+  /// Writes a page of the active partners that the filter selects, as everybody sees them.
   ///
-  /// - Returns: The last one's key if the list goes on, else nil.
+  /// - Returns: The last item's key if there are more items, else nil.
   package func directory(
     _ filter: DirectoryFilter, _ page: PageRequest, to json: inout JSONWriter
   ) throws -> [String]? {
@@ -36,18 +35,10 @@ extension Snapshot {
     try view(Table.partners.single(.anyone), "WHERE p.id = ? AND p.status = 'active'", id.text)
   }
 
-  /// Writes the members of an active partner's public profile.
-  package func writePublicPartner(_ id: ID, to json: inout JSONWriter) throws {
-    let shape = Table.partners.list(.anyone)
-    try connection.each(shape.select + "WHERE p.id = ?", arguments: [id.text]) {
-      try shape.writeMembers($0, to: &json)
-    }
-  }
-
-  /// With more parts than this it is cheaper to walk all partners, most of which fit then.
+  /// With more parts than this, most partners match, and it is cheaper to walk them all.
   private static let partLimit = 60
 
-  /// The list behind `directory(_:_:to:)`; nil if the filter can find nothing.
+  /// The list of `directory(_:_:to:)`; nil if nothing can match the filter.
   func directoryList(_ filter: DirectoryFilter) throws -> List? {
     var matches: Search.Matches?
     if let words = filter.words {
@@ -57,7 +48,7 @@ extension Snapshot {
     let types = filter.types.distinctWords
     let states = filter.states.distinctWords
     let allTypes = types.isEmpty ? PartnerType.allCases.map(\.rawValue) : types
-    // Each part would gather the many matches anew; the few are looked up without walking anything.
+    // Each part would read many matches again. Few matches are looked up without a walk.
     let partLimit =
       switch matches {
       case .none: Snapshot.partLimit
@@ -72,13 +63,13 @@ extension Snapshot {
     } else if partLimit > 0 {
       walked.index =
         "partners_active_by" + (byType ? "_type" : "")
-        + (filter.sort == .companyName ? "_company" : "_creation")
+        + (filter.order.by == .companyName ? "_company" : "_creation")
     }
     var list = List(
       Table.partners.list(.anyone), items: Snapshot.partnerTable, walked: walked,
-      sort: filter.sort.rawValue,
-      collation: filter.sort == .companyName ? " COLLATE NOCASE" : "",
-      descending: filter.descending)
+      sort: filter.order.by.rawValue,
+      collation: filter.order.by == .companyName ? " COLLATE NOCASE" : "",
+      descending: filter.order.descending)
     if byArea {
       list.filter("a.active = 1")
       list.walk("state_code", in: states)

@@ -3,7 +3,7 @@ import JSON
 import SQLite
 
 extension Table {
-  /// What happened: the history.
+  /// The history.
   package static let events = Table(
     "events", alias: "e",
     fields: [
@@ -33,9 +33,9 @@ extension Snapshot {
       descending: descending)
   }
 
-  /// Writes a page of everything that happened after the event `number`, oldest first.
+  /// Writes a page of the events after the event `number`, oldest first.
   ///
-  /// - Returns: The last one's key if the list goes on, else nil.
+  /// - Returns: The last item's key if there are more items, else nil.
   package func events(
     after number: Int, _ page: PageRequest, to json: inout JSONWriter
   ) throws -> [String]? {
@@ -44,10 +44,11 @@ extension Snapshot {
     return try list.write(page, on: connection, to: &json)
   }
 
-  /// Writes a page of what happened to one resource, newest first.
+  /// Writes a page of one resource's events, newest first.
   ///
-  /// - Parameter kind: What it is: other systems choose the IDs of users and groups.
-  /// - Returns: The last one's key if the list goes on, else nil.
+  /// - Parameter kind: The resource's kind. Other systems choose the IDs of users and groups, so an ID alone may
+  ///   not be unique.
+  /// - Returns: The last item's key if there are more items, else nil.
   package func events(
     of kind: SubjectKind, _ subject: ID, _ page: PageRequest, to json: inout JSONWriter
   ) throws -> [String]? {
@@ -71,7 +72,7 @@ extension Change {
 
   /// Writes an event.
   ///
-  /// - Parameter actor: Who caused it; nil: the system.
+  /// - Parameter actor: The user who caused it; nil for the system.
   package func record(
     _ kind: String, _ subjectKind: SubjectKind, _ subject: String, changes: String,
     note: String? = nil, actor: ID?
@@ -83,7 +84,7 @@ extension Change {
       """, now.text, actor?.text, subjectKind.rawValue, subject, kind, changes, note)
   }
 
-  /// Makes the next event's number higher than `number`.
+  /// Makes the next event's number greater than `number`.
   func skipEventNumbers(upTo number: Int64) throws {
     // The row exists from the first event on.
     let known = try connection.run(

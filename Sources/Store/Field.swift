@@ -2,52 +2,52 @@ import Domain
 
 /// One field of a resource: one row of its table of fields.
 package final class Field: Sendable {
-  /// What else holds for a field.
+  /// The properties of a field that are on or off.
   package struct Traits: OptionSet, Sendable {
     package let rawValue: Int
 
     package init(rawValue: Int) { self.rawValue = rawValue }
 
-    /// A new resource must be given it.
+    /// A new resource must have it.
     package static let required = Traits(rawValue: 1)
     /// Null empties it.
     package static let nullable = Traits(rawValue: 2)
-    /// Null empties it, but an empty text is a mistake.
+    /// Null empties it, but an empty text does not.
     package static let onlyNull = Traits(rawValue: 4)
     /// The history keeps its changes.
     package static let tracked = Traits(rawValue: 8)
     /// It is a column of the exported spreadsheet.
     package static let exported = Traits(rawValue: 16)
-    /// It is read from elsewhere, and not written with the resource's row.
+    /// It is read from an expression, and not written with the resource's row.
     package static let derived = Traits(rawValue: 32)
-    /// A single resource shows it, a list does not.
+    /// It is part of a single resource, but not of a list's items.
     package static let single = Traits(rawValue: 64)
   }
 
-  /// Its name in JSON.
+  /// The name in JSON.
   package let name: String
   package let kind: Kind
   package let traits: Traits
-  /// The SQL expression that it is read from; nil: its table's column of the same name.
+  /// The SQL expression that it is read from; nil: the table's column of the same name.
   let source: String?
   /// The join that the expression needs.
   let join: String?
   /// Who sees it.
   package let seenBy: Audiences
-  /// Who gives it to a new resource.
+  /// Who may set it in a new resource.
   package let createdBy: Audiences
-  /// Who changes it.
+  /// Who may change it.
   package let setBy: Audiences
 
   /// - Parameters:
-  ///   - created: Who gives it to a new resource; nil: those who change it.
+  ///   - created: Who may set it in a new resource; nil: those who may change it.
   init(
     _ name: String, _ kind: Kind, _ traits: Traits = [], from source: String? = nil,
     join: String? = nil, seen: Audiences = [], set: Audiences = [], created: Audiences? = nil
   ) {
     self.name = name
     self.kind = kind
-    // What is read from an expression cannot be written to it.
+    // An expression can't be written to.
     self.traits = source == nil ? traits : traits.union(.derived)
     self.source = source
     self.join = join
@@ -56,14 +56,12 @@ package final class Field: Sendable {
     createdBy = created ?? set
   }
 
-  /// What somebody says about a change, for the history.
+  /// The caller's remark on a change, for the history.
   package static let note = Field(
     "note", .lines(limit: 2_000), .nullable, set: [.member, .partner, .staff])
 
-  /// The field of a request's body that belongs to no resource, such as a partner's answer.
-  package static func parameter(
-    _ name: String, _ kind: Kind, _ traits: Traits = []
-  ) -> Field {
+  /// A field of a request's body that belongs to no resource, such as a partner's answer.
+  package static func parameter(_ name: String, _ kind: Kind, _ traits: Traits = []) -> Field {
     Field(name, kind, traits, set: [.member, .partner, .staff])
   }
 }

@@ -2,32 +2,32 @@ import Domain
 import JSON
 import SQLite
 
-/// What a field holds, and with that how its value is read from a body, stored, loaded and written.
+/// What a field holds. The kind says how a value is read from a body, stored, loaded and written.
 package indirect enum Kind: Sendable {
   /// A UUID.
   case id
   case text(TextRule)
-  /// A word of a vocabulary; `initial` are those that a new resource may have.
+  /// A word of a vocabulary. `initial` holds the words that a new resource may have.
   case word([String], initial: [String])
-  /// A state's code.
+  /// The code of a US state.
   case state
-  /// A time; one that is `past` is not in the future.
+  /// A time. If `isPast` is true, it must not be in the future.
   case time(isPast: Bool)
   case flag
   case integer(ClosedRange<Int>)
-  /// A list without repetitions, as JSON in one column.
+  /// A list without repetitions. One column holds it as JSON.
   case list(of: Kind, limit: Int)
-  /// An object with all of its fields, as JSON in one column.
+  /// An object with all of its fields. One column holds it as JSON.
   case object([Field])
-  /// An object `{"min", "max"}` of integers, as JSON in one column. An end that is null is open.
+  /// An object `{"min", "max"}` of integers. One column holds it as JSON. An end that is null is open.
   case range(ClosedRange<Int>)
-  /// JSON that the service itself writes.
+  /// JSON that only the service writes.
   case json
-  /// An object whose fields have columns of their own. It is null where its first column is.
+  /// An object whose fields have their own columns. It is null if its first column is.
   case joined([Field])
 
   /// A text of one line.
-  static func text(limit: Int) -> Kind { .text(TextRule(limit: limit)) }
+  package static func text(limit: Int) -> Kind { .text(TextRule(limit: limit)) }
 
   /// A text of any number of lines.
   static func lines(limit: Int) -> Kind { .text(TextRule(limit: limit, multiline: true)) }
@@ -39,37 +39,65 @@ package indirect enum Kind: Sendable {
   ) -> Kind {
     .word(Word.allCases.map(\.rawValue), initial: initial.map(\.rawValue))
   }
-}
 
-/// What is wrong with a value, and where it is below the value.
-struct Mistakes: Error {
-  var list: [(pointer: String, problem: FieldProblem)]
-
-  init(_ code: FieldCode, _ detail: String) {
-    list = [("", FieldProblem(code, detail))]
+  /// The value that a field has as long as nothing else is set.
+  var empty: JSON {
+    switch self {
+    case .list: []
+    case .flag: false
+    case .object(let fields): .object(fields.map { JSON.Member($0.name, $0.kind.empty) })
+    default: .null
+    }
   }
-
-  init(_ list: [(pointer: String, problem: FieldProblem)]) { self.list = list }
 }
 
-// MARK: - From a body
+/// The mistakes in a value. Their pointers start at the value.
+struct Mistakes: Error {
+  var errors: [FieldError]
+
+  init(_ code: FieldCode, _ detail: String) { self.init(FieldProblem(code, detail)) }
+
+  init(_ problem: FieldProblem) { errors = [FieldError(.pointer(""), problem)] }
+
+  init(_ errors: [FieldError]) { self.errors = errors }
+
+  /// The mistakes as those of the value's parent, in which the value is at `pointer`.
+  func below(_ pointer: String) -> [FieldError] {
+    errors.map { error in
+      guard case .pointer(let rest) = error.place else { return error }
+      return FieldError(.pointer(pointer + rest), error.problem)
+    }
+  }
+}
+
+// MARK: - From a request
 
 extension Kind {
-  /// What a body is read for.
+  /// The circumstances in which a value is read.
   struct Reading {
     /// The present time.
     let now: Timestamp
-    /// Whether the resource is to be made.
+    /// Whether the body creates a resource.
     let isNew: Bool
   }
 
-  /// Reads a value that is not null.
+  /// Reads a value of a body that is not null.
   ///
-  /// - Returns: The value as it is stored; null if nothing is left of it, as of a text of spaces.
+  /// - Returns: The value to store. It is null for an empty text.
   /// - Throws: ``Mistakes``.
   func read(_ json: JSON, _ reading: Reading) throws(Mistakes) -> JSON {
     switch self {
-    case .id, .text, .word, .state, .time: return try readText(json, reading)
+    case .id, .text, .word, .state, .time:
+      guard case .string(let text) = json else { throw Mistakes(.wrongType, "Must be a string.") }
+      let trimmed = text.trimmingWhitespace()
+      if trimmed.isEmpty { return .null }
+      var kind = self
+      if case .word(_, let initial) = self, reading.isNew { kind = .word(initial, initial: []) }
+      let value = try kind.value(ofText: trimmed).mapError { Mistakes($0) }.get()
+      if case .time(isPast: true) = self, let time = Timestamp(value), time > reading.now {
+        throw Mistakes(.inFuture, "Must not be in the future.")
+      }
+      return .string(value)
     case .flag:
       guard case .bool = json else { throw Mistakes(.wrongType, "Must be true or false.") }
       return json
@@ -78,8 +106,8 @@ extension Kind {
       return try Kind.readList(json, of: element, limit: limit, reading)
     case .object(let fields):
       guard case .object = json else { throw Mistakes(.wrongType, "Must be an object.") }
-      let body = Body(json, fields, by: .anyone, reading, isNested: true)
-      guard body.errors.isEmpty else { throw body.mistakes }
+      let body = Body(json, fields, by: .anyone, reading)
+      guard body.errors.isEmpty else { throw Mistakes(body.errors) }
       return .object(fields.map { JSON.Member($0.name, body[$0.name] ?? .null) })
     case .range(let bounds):
       let ends = ["min", "max"].map { Field($0, .integer(bounds), [.nullable], set: .anyone) }
@@ -94,42 +122,37 @@ extension Kind {
     }
   }
 
-  private func readText(_ json: JSON, _ reading: Reading) throws(Mistakes) -> JSON {
-    guard case .string(let text) = json else { throw Mistakes(.wrongType, "Must be a string.") }
-    if case .text(let rule) = self {
-      switch rule.check(text) {
-      case .success(let text): return text.map(JSON.string) ?? .null
-      case .failure(let problem): throw Mistakes(problem.code, problem.detail)
-      }
-    }
-    let trimmed = text.trimmingWhitespace()
-    if trimmed.isEmpty { return .null }
+  /// Reads a value that is written as text: a string in a body, or the value of a query parameter.
+  ///
+  /// - Returns: The text in its one form.
+  package func value(ofText text: String) -> Result<String, FieldProblem> {
     switch self {
     case .id:
-      guard let id = ID(trimmed) else { throw Mistakes(.invalidFormat, "Must be a UUID.") }
-      return .string(id.text)
-    case .word(let words, let initial):
-      let allowed = reading.isNew ? initial : words
-      guard allowed.contains(where: { $0.isSame(as: trimmed) }) else {
-        throw Mistakes(.unknownValue, "Must be one of: \(allowed.joined(separator: ", ")).")
+      guard let id = ID(text) else { return .failure(.invalidFormat, "Must be a UUID.") }
+      return .success(id.text)
+    case .text(let rule):
+      return rule.check(text).map { $0 ?? "" }
+    case .word(let words, _):
+      guard words.contains(where: { $0.isSame(as: text) }) else {
+        return .failure(.unknownValue, "Must be one of: \(words.joined(separator: ", ")).")
       }
-      return .string(trimmed)
+      return .success(text)
     case .state:
-      guard let state = StateCode(trimmed) else {
-        throw Mistakes(.unknownState, "\"\(trimmed.prefix(20))\" is not a US state code.")
+      guard let state = StateCode(text) else {
+        return .failure(.unknownState, "\"\(text.prefix(20))\" is not a US state code.")
       }
-      return .string(state.rawValue)
-    case .time(let isPast):
-      guard let time = Timestamp(trimmed) else {
-        throw Mistakes(
-          .invalidFormat, "Must be a time as in RFC 3339, such as 2026-11-22T14:30:28Z.")
+      return .success(state.rawValue)
+    case .time:
+      guard let time = Timestamp(text) else {
+        return .failure(.invalidFormat, "Must be an RFC 3339 time, such as 2026-11-22T14:30:28Z.")
       }
-      guard !isPast || time <= reading.now else {
-        throw Mistakes(.inFuture, "Must not be in the future.")
-      }
-      return .string(time.text)
-    default:
-      preconditionFailure("not a kind of text")
+      return .success(time.text)
+    case .integer(let range):
+      guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = Int(text),
+        range.contains(number)
+      else { return .failure(.outOfRange, range.expectation) }
+      return .success(String(number))
+    default: preconditionFailure("not written as text")
     }
   }
 
@@ -139,30 +162,28 @@ extension Kind {
     switch json {
     case .integer(let value) where range.contains(value):
       return json
-    case .number(let value) where value.rounded() != value:
-      throw Mistakes(.wrongType, "Must be a whole number.")
-    case .integer(let value):
-      throw Mistakes(.outOfRange, range.expectation(isAbove: value > range.upperBound))
-    case .number(let value):
-      throw Mistakes(.outOfRange, range.expectation(isAbove: value > 0))
+    case .integer:
+      throw Mistakes(.outOfRange, range.expectation)
+    case .number(let value) where value.rounded() == value:
+      throw Mistakes(.outOfRange, range.expectation)
     default:
       throw Mistakes(.wrongType, "Must be a whole number.")
     }
   }
 
-  /// Reads a list in its order, each element once. One with many times the limit is not looked into.
+  /// Reads a list. It keeps the order and drops repetitions. A list far beyond the limit is not read.
   private static func readList(
     _ json: JSON, of kind: Kind, limit: Int, _ reading: Reading
   ) throws(Mistakes) -> JSON {
     guard case .array(let elements) = json else {
       throw Mistakes(.wrongType, "Must be an array.")
     }
-    let tooLong = Mistakes(.tooLong, "Must have at most \(limit) elements.")
+    let tooLong = Mistakes(.tooLong, "Must have at most \(limit) items.")
     guard elements.count <= 10 * limit else { throw tooLong }
     var values: [JSON] = []
     var seen: Set<[UInt8]> = []
-    var mistakes: [(pointer: String, problem: FieldProblem)] = []
-    for (index, json) in elements.enumerated() where mistakes.count < Body.errorLimit {
+    var errors: [FieldError] = []
+    for (index, json) in elements.enumerated() where errors.count < Body.errorLimit {
       do throws(Mistakes) {
         let value = try kind.read(json, reading)
         guard case .string(let text) = value else {
@@ -170,20 +191,25 @@ extension Kind {
         }
         if seen.insert(Array(text.utf8)).inserted { values.append(value) }
       } catch {
-        mistakes += error.list.map { ("/\(index)" + $0.pointer, $0.problem) }
+        errors += error.below("/\(index)")
       }
     }
-    guard mistakes.isEmpty else { throw Mistakes(mistakes) }
+    guard errors.isEmpty else { throw Mistakes(errors) }
     guard values.count <= limit else { throw tooLong }
     return .array(values)
   }
 }
 
 extension ClosedRange<Int> {
-  /// What a number outside of the range should have been.
-  fileprivate func expectation(isAbove: Bool) -> String {
-    guard upperBound == .max else { return "Must be from \(lowerBound) to \(upperBound)." }
-    return isAbove ? "Must be \(upperBound) or less." : "Must be \(lowerBound) or more."
+  /// What a number outside of the range should be.
+  fileprivate var expectation: String {
+    "Must be a whole number from \(lowerBound) to \(upperBound)."
+  }
+}
+
+extension Result<String, FieldProblem> {
+  fileprivate static func failure(_ code: FieldCode, _ detail: String) -> Self {
+    .failure(FieldProblem(code, detail))
   }
 }
 
@@ -198,7 +224,7 @@ extension Kind {
     }
   }
 
-  /// What stands for a value in its column.
+  /// The value to write to the column.
   func column(for value: JSON) -> (any Bindable)? {
     switch value {
     case .null: return nil
@@ -214,7 +240,7 @@ extension Kind {
 
   /// The value of a column.
   ///
-  /// - Throws: ``DamagedValue``: the schema's CHECKs hold what was written here to its form.
+  /// - Throws: ``DamagedValue``. The schema's CHECKs and this service never write such a value.
   func load(_ row: Row, _ index: Int) throws -> JSON {
     switch row.value(index) {
     case .null: return .null
@@ -247,7 +273,7 @@ struct DamagedValue: Error, CustomStringConvertible {
 // MARK: - To and from a spreadsheet
 
 extension Kind {
-  /// A column as a spreadsheet's cell: words for a flag, a list's elements separated by semicolons.
+  /// A column as a spreadsheet's cell. A flag is a word, and semicolons separate a list's elements.
   func cell(_ row: Row, _ index: Int) throws -> String? {
     switch try load(row, index) {
     case .null: nil
@@ -260,7 +286,7 @@ extension Kind {
     }
   }
 
-  /// A spreadsheet's cell, which is not empty, as a body would have it.
+  /// A cell that is not empty, as a body's value.
   package func value(ofCell text: String) -> JSON {
     switch self {
     case .list:

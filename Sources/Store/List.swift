@@ -2,28 +2,27 @@ import Domain
 import JSON
 import SQLite
 
-/// A list that is walked by key: each page begins where an index finds the last item's key, so that it
-/// costs the same however deep it lies, and rows that are added meanwhile shift nothing.
-struct List {
+/// A list with pages. Each page begins at the last item's key in an index, so that every page costs the same,
+/// and rows that are added between two pages move no item.
+package struct List {
   /// A table that is walked in the order of an index.
   struct Source {
     let name: String
     /// Its name in conditions and columns.
     let alias: String
-    /// The column that breaks ties: the item's number.
+    /// The column with the item's number. It breaks ties.
     var number = "number"
-    /// The index that is walked, where SQLite, as long as it has no statistics, would take another and
-    /// sort.
+    /// The index to walk, if SQLite without statistics would use another one and sort.
     var index: String?
   }
 
-  /// What is shown of an item.
+  /// The shape of the items.
   let shape: Shape
   /// The table of the items.
   let items: Source
-  /// The table that is walked: the items' own, or one with a row for each reason to find an item.
+  /// The table that is walked: the items' own table, or a table with several rows for an item.
   let walked: Source
-  /// The column that sorts, of both tables; nil: the number alone.
+  /// The column to sort by, in both tables; nil: only the number.
   let sort: String?
   /// The sort column's collation, if it is not the column's own.
   let collation: String
@@ -31,10 +30,10 @@ struct List {
   /// Conditions on the walked table.
   private var conditions: [String] = []
   private var arguments: [(any Bindable)?] = []
-  /// A condition on the sort column that the list begins with, and its argument.
+  /// A condition on the sort column at which the list begins, and its argument.
   private var start: (sql: String, argument: any Bindable)?
-  /// The parts that are walked one by one, each along an index of its columns and the sort key, and then
-  /// merged; one part without a column is the whole table.
+  /// The parts that are walked separately, each along an index of its columns and the sort key, and then
+  /// merged. One part without a column is the whole table.
   private var arms: [[(column: String, value: String)]] = [[]]
 
   init(
@@ -49,19 +48,19 @@ struct List {
     self.descending = descending
   }
 
-  /// Keeps the rows that fulfil a condition.
+  /// Selects the rows that satisfy a condition.
   mutating func filter(_ sql: String, _ arguments: (any Bindable)...) {
     conditions.append(sql)
     self.arguments += arguments as [(any Bindable)?]
   }
 
-  /// Keeps the rows from a bound of the sort column on, where the list begins. A cursor lies behind it;
-  /// there the unary plus makes SQLite begin at the cursor, since it looks for one of the two only.
+  /// Selects the rows from a bound of the sort column on. A cursor is always after the bound. With a cursor, a
+  /// unary plus before the condition makes SQLite begin at the cursor, because it uses only one of the two.
   mutating func start(_ sql: String, _ argument: any Bindable) {
     start = (sql, argument)
   }
 
-  /// Keeps the rows whose column has one of the values; all rows if there are none. The unary plus
+  /// Selects the rows whose column has one of the values, or all rows if there are no values. The unary plus
   /// keeps SQLite from walking that column's index and sorting afterwards.
   mutating func filter(column: String, in values: [String]) {
     guard !values.isEmpty else { return }
@@ -70,15 +69,15 @@ struct List {
     arguments += values as [(any Bindable)?]
   }
 
-  /// Keeps the rows whose column has one of the values, along an index for each; all rows if there are
-  /// none. A further column multiplies the parts.
+  /// Selects the rows whose column has one of the values, along an index for each value, or all rows if there
+  /// are no values. Another column multiplies the parts.
   mutating func walk(_ column: String, in values: [String]) {
     guard !values.isEmpty else { return }
     arms = arms.flatMap { arm in values.map { arm + [(column, $0)] } }
   }
 
-  /// The statement for a page and its arguments. It reads one row more than the page has, which tells
-  /// whether the list goes on.
+  /// The statement for a page and its arguments. It reads one row more than the page has, to find out whether
+  /// there are more items.
   ///
   /// - Throws: `Failure.invalidParameter` for a cursor of another shape.
   func statement(for page: PageRequest) throws -> (sql: String, arguments: [(any Bindable)?]) {
@@ -151,9 +150,9 @@ struct List {
     }
     if let after = page.after {
       guard after.count == (sort == nil ? 1 : 2), let number = after.last.flatMap({ Int($0) })
-      else { throw Failure.invalidParameter([List.invalidCursor]) }
+      else { throw List.invalidCursor }
       if let sort, !collation.isEmpty {
-        // A column with a collation of its own, in a row value, is not looked for in an index.
+        // SQLite does not use an index for a row value with a collated column.
         sql += [walked.alias, ".", sort, collation, descending ? " <= ? AND " : " >= ? AND "]
         arguments.append(after[0])
       }
@@ -177,9 +176,9 @@ struct List {
     arguments.append(page.limit + 1)
   }
 
-  /// Writes each item of a page into the array that the caller has begun.
+  /// Writes the items of a page into an array that the caller has opened.
   ///
-  /// - Returns: The last item's key if the list goes on, else nil.
+  /// - Returns: The last item's key if there are more items, else nil.
   /// - Throws: As `statement(for:)`.
   func write(
     _ page: PageRequest, on connection: Connection, to json: inout JSONWriter
@@ -199,12 +198,16 @@ struct List {
     return count > page.limit ? key : nil
   }
 
-  static let invalidCursor = FieldError(
-    .parameter("cursor"), .invalidCursor, "This cursor was not given for this list.")
+  /// The failure for a cursor that is not one of the list's.
+  package static let invalidCursor = Failure.invalidParameter([
+    FieldError(
+      .parameter("cursor"), .invalidCursor,
+      "This cursor belongs to another list, other filters or another order.")
+  ])
 }
 
 extension Array where Element: Hashable & RawRepresentable<String> {
-  /// The words, each once and in order, so that filters that mean the same make the same statement.
+  /// The distinct words in order, so that equal filters have the same statement.
   var distinctWords: [String] {
     count < 2 ? map(\.rawValue) : Set(self).map(\.rawValue).sorted()
   }

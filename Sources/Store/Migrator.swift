@@ -3,7 +3,7 @@ import Foundation
 import SQLite
 import Schema
 
-/// Why a database's schema does not fit this executable.
+/// The reason why this executable can't use a database's schema.
 package enum MigrationError: Error, Equatable, CustomStringConvertible {
   /// The file belongs to another program.
   case notOurs
@@ -29,13 +29,12 @@ package enum Migrator {
   /// The first four bytes of "Tomi", as the first migration writes them into the file.
   private static let applicationID = 0x546F_6D69
 
-  /// Applies the migrations that the database lacks, each as one transaction. Creates the database if
-  /// there is none.
+  /// Applies the missing migrations, each in one transaction. Creates the database if it does not exist.
   ///
   /// - Parameters:
-  ///   - dryRun: Whether to say only what would be done.
-  ///   - migrations: Numbered from 1 without a gap.
-  /// - Returns: The migrations that were applied, or would be.
+  ///   - dryRun: Whether to apply nothing.
+  ///   - migrations: The migrations, numbered from 1 without a gap.
+  /// - Returns: The missing migrations.
   /// - Throws: `MigrationError`, `Failure.unavailable`.
   @discardableResult
   package static func migrate(
@@ -43,9 +42,8 @@ package enum Migrator {
   ) throws -> [Schema.Migration] {
     try Store.translatingErrors {
       if FileManager.default.fileExists(atPath: path) {
-        // On a connection that only reads: opening for writing switches the file to WAL, another
-        // program's too, and leaves a lock file beside it. So a database that is up to date is left
-        // alone, and may be one that cannot be written.
+        // Opening for writing would switch the file to WAL, even another program's file, and create a lock
+        // file. A read-only connection changes nothing if the database is up to date.
         let connection = try Connection(path: path, role: .backup)
         let version = try version(of: connection, known: migrations.count)
         if dryRun || version == migrations.count {

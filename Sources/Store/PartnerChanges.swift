@@ -2,35 +2,27 @@ import Domain
 import JSON
 import SQLite
 
-/// Checks what a caller makes a change depend on, such as `If-Match`, against the resource as the caller
-/// sees it; nil if it does not exist yet.
-package typealias Precondition = (_ view: [UInt8]?) throws -> Void
-
-/// What `…/status` of a partner takes.
+/// The fields of a body that changes a partner's status.
 package let partnerStatusFields: [Field] = [
   .parameter("status", .word(PartnerStatus.self), .required), .note,
 ]
 
 extension Change {
-  /// Adds a partner.
+  /// Creates a partner.
   ///
   /// - Parameters:
-  ///   - body: Read by ``Table/partners`` for a new one.
-  ///   - user: The staff user who adds it; nil for an import.
+  ///   - body: Read with the fields of ``Table/partners`` for a new one.
+  ///   - user: The staff user who creates it; nil for an import.
   /// - Throws: `Failure`: `.validation`, and `.conflict` with `.partnerNotReady`, `.partnerExists` or
   ///   `.userAlreadyLinked`.
   package func createPartner(_ body: Body, invitedBy user: ID?) throws -> ID {
     var body = body
     try checkUser(&body)
-    try body.finish(against: nil)
+    try body.check(against: nil)
     let id = newID()
-    var partner = Partner(
-      record: newRecord(
-        id,
-        [
-          "status": .string(PartnerStatus.invited.rawValue), "service_areas": [],
-          "co_ownership_certified": false, "invited_by": user.map { .string($0.text) } ?? .null,
-        ]))
+    var partner = Partner(record: Table.partners.newRecord(id, at: now))
+    partner.status = .invited
+    partner.set("invited_by", user)
     body.apply(to: &partner)
     try partner.checkReadiness()
     try checkUniqueness(of: partner)
@@ -43,41 +35,36 @@ extension Change {
     return id
   }
 
-  /// Changes a partner's fields, its status aside.
+  /// Changes a partner's fields, except its status.
   ///
   /// - Parameters:
-  ///   - body: Read by ``Table/partners``.
+  ///   - body: Read with the fields of ``Table/partners``.
   ///   - audience: Who changes it: staff or the partner itself.
   /// - Throws: `Failure`: `.notFound`, `.validation`, what `precondition` throws, `.conflict` with
   ///   `.partnerNotReady`, `.partnerHasReferrals`, `.partnerExists` or `.userAlreadyLinked`.
   package func updatePartner(
     _ id: ID, _ body: Body, by audience: Audiences, if precondition: Precondition = { _ in }
   ) throws {
-    let view = try partner(id, seenBy: audience)
     guard let old = try partner(id) else { throw Failure.notFound }
     var body = body
     try checkUser(&body)
-    try body.finish(against: view)
-    try precondition(view)
+    try body.check(against: view(id, of: .partners, seenBy: audience), if: precondition)
     var new = old
     body.apply(to: &new)
     try replace(old, by: new, "partner.updated", note: nil)
   }
 
-  /// Moves a partner along its life cycle. One that is no longer active gives its matched requests back.
+  /// Moves a partner to another status. A partner that is no longer active gives its matched requests back.
   ///
   /// - Parameters:
-  ///   - body: Read by ``partnerStatusFields``.
+  ///   - body: Read with ``partnerStatusFields``.
   /// - Throws: `Failure`: `.notFound`, `.validation`, what `precondition` throws, `.conflict` with
   ///   `.transitionNotAllowed`, `.partnerNotReady` or `.partnerExists`.
   package func changePartnerStatus(_ id: ID, _ body: Body, if precondition: Precondition = { _ in })
     throws
   {
-    let view = try partner(id, seenBy: .staff)
     guard let old = try partner(id) else { throw Failure.notFound }
-    var body = body
-    try body.finish(against: view)
-    try precondition(view)
+    try body.check(against: view(id, of: .partners, seenBy: .staff), if: precondition)
     let new = try old.moved(to: body.word("status") ?? old.status)
     try replace(old, by: new, "partner.status_changed", note: body.text("note"))
     if old.status == .active, new.status != .active {
@@ -87,6 +74,7 @@ extension Change {
     }
   }
 
+  /// Stores a changed partner with the coverage that follows from it, and records it as an event.
   private func replace(
     _ old: Partner, by changed: Partner, _ kind: String, note: String?
   ) throws {
@@ -109,13 +97,13 @@ extension Change {
       note: note)
   }
 
-  /// Notes a mistake if the linked user is not known.
+  /// Adds a mistake to the body if the linked user is not known.
   private func checkUser(_ body: inout Body) throws {
-    guard let id = body.text("user_id").flatMap({ ID($0) }), try user(id) == nil else { return }
+    guard let id = body.id("user_id"), try user(id) == nil else { return }
     body.fail("user_id", .unknownUser, "No user has this ID.")
   }
 
-  /// Removed partners do not count: another may have taken their place.
+  /// Checks that no other partner has the e-mail address or the user. Removed partners do not count.
   private func checkUniqueness(of partner: Partner) throws {
     guard partner.status != .removed else { return }
     let sameEmail = try connection.row(
@@ -133,7 +121,7 @@ extension Change {
     if sameUser == true { throw Failure.conflict(.userAlreadyLinked) }
   }
 
-  /// The coverage that changes of these partners may change.
+  /// The coverage of these partners' types in their states, which a change to the partners can affect.
   private func coverage(of partners: [Partner]) throws -> [Coverage] {
     let types = Set(partners.map(\.type))
     let states = Set(partners.flatMap(\.serviceAreas))

@@ -3,7 +3,7 @@ import JSON
 import SQLite
 
 extension Table {
-  /// Partners, with all that anybody sees or sets of them.
+  /// The partners, with every field that anybody sees or sets.
   package static let partners = Table(
     "partners", alias: "p",
     derived: [
@@ -47,10 +47,11 @@ extension Table {
       Field("updated_at", .time, .exported, seen: [.partner, .staff]),
     ])
 
-  /// Who sees a partner's contact data wherever a referral names it.
+  /// A partner as a referral shows it, with its contact data.
   ///
-  /// - Parameter id: The column that names it.
-  /// - Parameter contact: Makes the expression of a column that shows only once the two were introduced.
+  /// - Parameters:
+  ///   - id: The column with the partner's ID.
+  ///   - contact: The expression for a column that shows only after the introduction.
   static func partnerContact(
     _ id: String, contact: (String) -> String = { "p.\($0)" }
   ) -> [Field] {
@@ -66,7 +67,7 @@ extension Table {
   }
 }
 
-/// What staff looks for among the partners. An empty list of values filters nothing.
+/// The filters and the order of staff's list of partners. An empty list of values filters nothing.
 package struct PartnerFilter: Sendable {
   package enum Sort: String, CaseIterable, Sendable {
     case createdAt = "created_at"
@@ -77,10 +78,9 @@ package struct PartnerFilter: Sendable {
   package var types: [PartnerType] = []
   package var statuses: [PartnerStatus] = []
   package var states: [StateCode] = []
-  /// Words, each the beginning of one in company, contact, e-mail or notes.
+  /// Each word must begin a word of the company, contact, e-mail or notes.
   package var words: String?
-  package var sort = Sort.createdAt
-  package var descending = true
+  package var order = (by: Sort.createdAt, descending: true)
 
   package init() {}
 }
@@ -88,47 +88,39 @@ package struct PartnerFilter: Sendable {
 extension Snapshot {
   static let partnerTable = List.Source(name: "partners", alias: "p")
 
-  /// The partner with this ID, whatever its status; nil if there is none.
+  /// The partner with this ID in any status; nil if there is none.
   package func partner(_ id: ID) throws -> Partner? {
-    try Table.partners.load("WHERE p.id = ?", [id.text], on: connection).first
-      .map(Partner.init(record:))
+    try find(.partners, "id", id.text)
   }
 
-  /// The partner with this ID as JSON, as staff or the partner itself sees it.
-  ///
-  /// - Throws: `Failure.notFound`.
-  package func partner(_ id: ID, seenBy audience: Audiences) throws -> [UInt8] {
-    try view(Table.partners.single(audience), "WHERE p.id = ?", id.text)
-  }
-
-  /// The ID of the partner record of a user's own; nil if there is none.
+  /// The ID of the partner record that the user is linked to; nil if there is none.
   package func partnerID(ofUser user: ID) throws -> ID? {
     try connection.row(
       "SELECT id FROM partners WHERE user_id = ? AND status <> 'removed'", user.text
     ) { ID($0.text(0)) } ?? nil
   }
 
-  /// Writes a page of the partners that the filter keeps, as staff sees them.
+  /// Writes a page of the partners that the filter selects, as staff sees them.
   ///
-  /// - Returns: The last one's key if the list goes on, else nil.
+  /// - Returns: The last item's key if there are more items, else nil.
   package func partners(
     _ filter: PartnerFilter, _ page: PageRequest, to json: inout JSONWriter
   ) throws -> [String]? {
     try partnerList(filter)?.write(page, on: connection, to: &json)
   }
 
-  /// The list behind `partners(_:_:to:)`; nil if the filter can find nothing.
+  /// The list of `partners(_:_:to:)`; nil if nothing can match the filter.
   func partnerList(_ filter: PartnerFilter) throws -> List? {
     var list = List(
-      Table.partners.list(.staff), items: Snapshot.partnerTable, sort: filter.sort.rawValue,
-      collation: filter.sort == .companyName ? " COLLATE NOCASE" : "",
-      descending: filter.descending)
+      Table.partners.list(.staff), items: Snapshot.partnerTable, sort: filter.order.by.rawValue,
+      collation: filter.order.by == .companyName ? " COLLATE NOCASE" : "",
+      descending: filter.order.descending)
     let statuses = filter.statuses.distinctWords
     let types = filter.types.distinctWords
-    if filter.sort == .createdAt, !statuses.isEmpty {
+    if filter.order.by == .createdAt, !statuses.isEmpty {
       list.walk("status", in: statuses)
       list.filter(column: "type", in: types)
-    } else if filter.sort == .createdAt {
+    } else if filter.order.by == .createdAt {
       list.walk("type", in: types)
     } else {
       list.filter(column: "status", in: statuses)
@@ -143,12 +135,10 @@ extension Snapshot {
     }
     return list
   }
-}
 
-extension Snapshot {
   /// The condition that a partner serves one of the states.
   static func serves(_ states: [StateCode]) -> String {
-    // A vocabulary's words, so there is nothing to quote.
+    // State codes need no quoting.
     let codes = Set(states.map { "'\($0.rawValue)'" }).sorted().joined(separator: ", ")
     return """
       EXISTS (SELECT 1 FROM partner_areas AS area WHERE area.partner_number = p.number \

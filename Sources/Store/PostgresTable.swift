@@ -1,108 +1,81 @@
+import Domain
 import SQLite
 
-/// A table of the data model in PostgreSQL, and where its rows come from.
+/// A table of the data model in PostgreSQL. Its columns are those of the table in SQLite, so that a new column
+/// is exported without a change here.
 private struct PostgresTable {
-  /// A column's name, its type and constraints there, and what it is here: SQL that gives text, or NULL.
   struct Column {
     let name: String
-    let type: String
+    /// Its type and constraints in PostgreSQL.
+    let definition: String
+    /// The SQL that reads it here as text or NULL. PostgreSQL reads the texts, numbers, times and JSON that
+    /// SQLite writes.
     let source: String
-
-    /// Text, numbers, times and JSON: PostgreSQL reads what SQLite writes.
-    init(_ name: String, _ type: String, from source: String? = nil) {
-      self.name = name
-      self.type = type
-      self.source = "CAST(\(source ?? name) AS TEXT)"
-    }
-
-    static func flag(_ name: String) -> Column {
-      Column(name, "BOOLEAN NOT NULL", from: "CASE \(name) WHEN 0 THEN 'f' WHEN 1 THEN 't' END")
-    }
-
-    static func bytes(_ name: String, _ type: String = "BYTEA NOT NULL") -> Column {
-      Column(name, type, from: #"'\x' || lower(hex(\#(name)))"#)
-    }
   }
 
   let name: String
-  let columns: [Column]
-  /// What else the table's definition holds.
+  /// What the columns hold, where SQLite's type alone does not say it.
+  var kinds: [String: Kind] = [:]
+  /// Definitions of columns that do not follow from their kinds.
+  var exceptions: [String: String] = [:]
+  /// The columns that are not exported: SQLite's own keys, and what is derived.
+  var leftOut: Set<String> = []
+  /// The constraints of the table.
   var constraints: [String] = []
-  var source: String?
-  /// What comes after the rows: indexes, and what numbers go on from.
+  /// The statements that follow the rows.
   var afterwards: [String] = []
-  /// The order of the rows.
-  let order: String
+  var order = "id"
 
-  var query: String {
-    """
-    SELECT \(columns.map(\.source).joined(separator: ", ")) FROM \(source ?? name) ORDER BY \(order)
-    """
+  /// The columns as the schema has them.
+  func columns(_ connection: Connection) throws -> [Column] {
+    let references = Dictionary(
+      uniqueKeysWithValues: try connection.rows(
+        #"SELECT "from", "table", "to", on_delete FROM pragma_foreign_key_list(?)"#, name
+      ) { row in
+        let action = row.text(3) == "CASCADE" ? " ON DELETE CASCADE" : ""
+        return (row.text(0), " REFERENCES public.\(row.text(1)) (\(row.text(2)))\(action)")
+      })
+    return try connection.rows(
+      #"SELECT name, type, "notnull" OR pk, dflt_value FROM pragma_table_info(?)"#, name
+    ) { row in
+      let name = row.text(0)
+      guard !leftOut.contains(name) else { return nil }
+      let type =
+        kinds[name]?.postgresType(of: name) ?? (row.text(1) == "BLOB" ? "BYTEA" : row.text(1))
+      let definition = [
+        type, name == "id" ? " PRIMARY KEY" : row.int(2) != 0 ? " NOT NULL" : "",
+        // SQLite's default for a flag is a number.
+        type == "BOOLEAN" ? "" : row.textOrNil(3).map { " DEFAULT \($0)" } ?? "",
+        references[name] ?? "",
+      ].joined()
+      let source =
+        switch type {
+        case "BOOLEAN": "CASE \(name) WHEN 0 THEN 'f' WHEN 1 THEN 't' END"
+        case "BYTEA": #"'\x' || lower(hex(\#(name)))"#
+        default: "CAST(\(name) AS TEXT)"
+        }
+      return Column(name: name, definition: exceptions[name] ?? definition, source: source)
+    }.compactMap { $0 }
   }
 
-  var definition: String {
-    let lines = columns.map { "\($0.name) \($0.type)" } + constraints
-    return "CREATE TABLE public.\(name) (\n  \(lines.joined(separator: ",\n  "))\n);\n"
+  private static func kinds(_ table: Table) -> [String: Kind] {
+    Dictionary(uniqueKeysWithValues: table.stored.map { ($0.name, $0.kind) })
   }
 
-  private static let partnerTypes = "('attorney', 'lender', 'agent', 'title', 'insurance', 'cpa')"
-  private static let coverageStatuses = "('available', 'coming_soon', 'unavailable')"
-
-  /// The tables with what they hold by themselves, each after those that it refers to. What triggers
-  /// derive here (areas, counts, search) is left out: there, views and indexes do that.
+  /// The tables, each after those that it refers to. What triggers derive here (areas, counts, search) is left
+  /// out: views and indexes replace it in PostgreSQL.
   static let all = [
+    PostgresTable(name: "users", kinds: kinds(.users), constraints: ["UNIQUE (email_key)"]),
+    PostgresTable(name: "groups", kinds: kinds(.groups)),
     PostgresTable(
-      name: "users",
-      columns: [
-        Column("id", "UUID PRIMARY KEY"), Column("email", "VARCHAR(255) NOT NULL"),
-        Column("email_key", "TEXT NOT NULL UNIQUE"), Column("name", "VARCHAR(100) NOT NULL"),
-        .flag("disabled"), Column("created_at", "TIMESTAMPTZ NOT NULL"),
-        Column("updated_at", "TIMESTAMPTZ NOT NULL"),
-      ], order: "id"),
-    PostgresTable(
-      name: "groups",
-      columns: [
-        Column("id", "UUID PRIMARY KEY"), Column("name", "VARCHAR(200) NOT NULL"),
-        Column("state", "VARCHAR(2)"), Column("created_at", "TIMESTAMPTZ NOT NULL"),
-        Column("updated_at", "TIMESTAMPTZ NOT NULL"),
-      ], order: "id"),
-    PostgresTable(
-      name: "group_members",
-      columns: [
-        Column("group_id", "UUID NOT NULL REFERENCES public.groups (id) ON DELETE CASCADE"),
-        Column("user_id", "UUID NOT NULL REFERENCES public.users (id)"),
-      ], constraints: ["PRIMARY KEY (group_id, user_id)"],
+      name: "group_members", kinds: ["group_id": .id, "user_id": .id],
+      constraints: ["PRIMARY KEY (group_id, user_id)"],
       afterwards: ["CREATE INDEX ON public.group_members (user_id)"], order: "group_id, user_id"),
     PostgresTable(
-      name: "tokens",
-      columns: [
-        Column("id", "UUID PRIMARY KEY"),
-        Column("user_id", "UUID NOT NULL REFERENCES public.users (id)"), .flag("admin"),
-        Column("name", "VARCHAR(100)"), .bytes("sha256", "BYTEA NOT NULL UNIQUE"),
-        Column("created_at", "TIMESTAMPTZ NOT NULL"), Column("expires_at", "TIMESTAMPTZ"),
-        Column("revoked_at", "TIMESTAMPTZ"),
-      ], afterwards: ["CREATE INDEX ON public.tokens (user_id)"], order: "id"),
+      name: "tokens", kinds: kinds(.tokens), constraints: ["UNIQUE (sha256)"],
+      afterwards: ["CREATE INDEX ON public.tokens (user_id)"]),
     PostgresTable(
-      name: "partners",
-      columns: [
-        Column("id", "UUID PRIMARY KEY"), Column("user_id", "UUID REFERENCES public.users (id)"),
-        Column("type", "VARCHAR(50) NOT NULL CHECK (type IN \(partnerTypes))"),
-        Column(
-          "status",
-          """
-          VARCHAR(20) NOT NULL \
-          CHECK (status IN ('invited', 'pending_review', 'active', 'inactive', 'removed'))
-          """),
-        Column("company_name", "VARCHAR(200) NOT NULL"), Column("contact_name", "VARCHAR(100)"),
-        Column("email", "VARCHAR(255) NOT NULL"), Column("email_key", "TEXT NOT NULL"),
-        Column("phone", "VARCHAR(20)"), Column("website", "VARCHAR(255)"),
-        Column(
-          "service_areas",
-          "JSONB NOT NULL DEFAULT '[]' CHECK (jsonb_typeof(service_areas) = 'array')"),
-        .flag("co_ownership_certified"), Column("agreement_signed_at", "TIMESTAMPTZ"),
-        Column("invited_by", "UUID REFERENCES public.users (id)"), Column("notes", "TEXT"),
-        Column("created_at", "TIMESTAMPTZ NOT NULL"), Column("updated_at", "TIMESTAMPTZ NOT NULL"),
-      ],
+      name: "partners", kinds: kinds(.partners), leftOut: ["number"],
       constraints: [
         """
         CHECK (status <> 'active' \
@@ -120,43 +93,15 @@ private struct PostgresTable {
       ], order: "number"),
     PostgresTable(
       name: "service_area_coverage",
-      columns: [
-        Column("id", "UUID PRIMARY KEY"), Column("state_code", "VARCHAR(2) NOT NULL"),
-        Column("partner_type", "VARCHAR(50) NOT NULL CHECK (partner_type IN \(partnerTypes))"),
-        Column("status", "VARCHAR(20) NOT NULL CHECK (status IN \(coverageStatuses))"),
-        Column("partner_count", "INTEGER NOT NULL DEFAULT 0 CHECK (partner_count >= 0)"),
-        Column("pinned_status", "VARCHAR(20) CHECK (pinned_status IN \(coverageStatuses))"),
-        Column(
-          "status_without_partners",
-          """
-          VARCHAR(20) NOT NULL CHECK (status_without_partners IN ('coming_soon', 'unavailable'))
-          """),
-      ], constraints: ["UNIQUE (state_code, partner_type)"], order: "state_code, partner_type"),
-    PostgresTable(
-      name: "referral_requests",
-      columns: [
-        Column("id", "UUID PRIMARY KEY"),
-        Column("group_id", "UUID NOT NULL REFERENCES public.groups (id)"),
-        Column("requested_by", "UUID NOT NULL REFERENCES public.users (id)"),
-        Column("partner_type", "VARCHAR(50) NOT NULL CHECK (partner_type IN \(partnerTypes))"),
-        Column(
-          "status",
-          """
-          VARCHAR(20) NOT NULL CHECK (status IN \
-          ('pending', 'matched', 'intro_sent', 'connected', 'closed', 'cancelled'))
-          """),
-        Column("context", "JSONB NOT NULL CHECK (jsonb_typeof(context) = 'object')"),
-        Column("partner_id", "UUID REFERENCES public.partners (id)"),
-        Column("intro_sent_at", "TIMESTAMPTZ"),
-        Column(
-          "outcome",
-          """
-          VARCHAR(50) CHECK (outcome IN ('engaged', 'not_engaged', 'deal_closed', 'unknown'))
-          """),
-        Column("outcome_notes", "TEXT"), Column("created_at", "TIMESTAMPTZ NOT NULL"),
-        Column("updated_at", "TIMESTAMPTZ NOT NULL"), Column("status_changed_at", "TIMESTAMPTZ"),
-        Column("connected_at", "TIMESTAMPTZ"),
+      kinds: [
+        "id": .id, "state_code": .state, "partner_type": .word(PartnerType.self),
+        "status": .word(CoverageStatus.self), "pinned_status": .word(CoverageStatus.self),
+        "status_without_partners": .word(["coming_soon", "unavailable"], initial: []),
       ],
+      constraints: ["UNIQUE (state_code, partner_type)", "CHECK (partner_count >= 0)"],
+      order: "state_code, partner_type"),
+    PostgresTable(
+      name: "referral_requests", kinds: kinds(.referrals), leftOut: ["number", "state"],
       afterwards: [
         """
         CREATE UNIQUE INDEX ON public.referral_requests \
@@ -168,37 +113,39 @@ private struct PostgresTable {
         "CREATE INDEX ON public.referral_requests (partner_id, created_at)",
       ], order: "number"),
     PostgresTable(
-      name: "referral_past_partners",
-      columns: [
-        Column(
-          "referral_id", "UUID NOT NULL REFERENCES public.referral_requests (id)", from: "r.id"),
-        Column("partner_id", "UUID NOT NULL REFERENCES public.partners (id)", from: "p.partner_id"),
-      ], constraints: ["PRIMARY KEY (referral_id, partner_id)"],
-      source:
-        "referral_past_partners AS p JOIN referral_requests AS r ON r.number = p.referral_number",
-      order: "p.referral_number, p.partner_id"),
-    PostgresTable(
-      name: "events",
-      columns: [
-        Column("number", "BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY"),
-        Column("at", "TIMESTAMPTZ NOT NULL"),
-        Column("actor_id", "UUID REFERENCES public.users (id)"),
-        Column("subject_kind", "TEXT NOT NULL"), Column("subject_id", "TEXT NOT NULL"),
-        Column("kind", "TEXT NOT NULL"),
-        Column("changes", "JSONB NOT NULL CHECK (jsonb_typeof(changes) = 'object')"),
-        Column("note", "TEXT"),
-      ], afterwards: ["CREATE INDEX ON public.events (subject_id, number)"], order: "number"),
+      name: "events", kinds: ["at": .time, "actor_id": .id, "changes": .json],
+      exceptions: ["number": "BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY"],
+      afterwards: ["CREATE INDEX ON public.events (subject_id, number)"], order: "number"),
     PostgresTable(
       name: "idempotency_keys",
-      columns: [
-        Column("user_id", "UUID NOT NULL REFERENCES public.users (id) ON DELETE CASCADE"),
-        Column("path", "TEXT NOT NULL"), Column("key", "VARCHAR(255) NOT NULL"),
-        .bytes("request_sha256"), Column("status", "INTEGER NOT NULL"), Column("location", "TEXT"),
-        Column("etag", "TEXT"), .bytes("body"), Column("created_at", "TIMESTAMPTZ NOT NULL"),
-      ], constraints: ["PRIMARY KEY (user_id, path, key)"],
+      kinds: ["user_id": .id, "key": .text(limit: 255), "created_at": .time],
+      constraints: ["PRIMARY KEY (user_id, path, key)"],
       afterwards: ["CREATE INDEX ON public.idempotency_keys (created_at)"],
       order: "user_id, path, key"),
   ]
+}
+
+extension Kind {
+  /// The type of a column in PostgreSQL, with the CHECK that belongs to it.
+  fileprivate func postgresType(of column: String) -> String {
+    switch self {
+    case .id: "UUID"
+    case .text(let rule): rule.limit <= 255 ? "VARCHAR(\(rule.limit))" : "TEXT"
+    case .word(let words, _):
+      // The product document has these two sizes.
+      """
+      VARCHAR(\(column.contains("status") ? 20 : 50)) \
+      CHECK (\(column) IN ('\(words.joined(separator: "', '"))'))
+      """
+    case .state: "VARCHAR(2)"
+    case .time: "TIMESTAMPTZ"
+    case .flag: "BOOLEAN"
+    case .integer: "BIGINT"
+    case .list: "JSONB CHECK (jsonb_typeof(\(column)) = 'array')"
+    case .object, .range, .json: "JSONB CHECK (jsonb_typeof(\(column)) = 'object')"
+    case .joined: preconditionFailure("it has no column")
+    }
+  }
 }
 
 extension Snapshot {
@@ -206,8 +153,8 @@ extension Snapshot {
   /// in the product document's own types and fills them, for psql(1), which understands COPY's rows.
   ///
   /// - Parameters:
-  ///   - write: Takes the next piece of the text.
-  ///   - progress: Told of each table.
+  ///   - write: Called with each piece of the text.
+  ///   - progress: Called with each table's name.
   package func postgres(
     write: (String) throws -> Void, progress: (String) -> Void = { _ in }
   ) throws {
@@ -221,16 +168,25 @@ extension Snapshot {
 
       """)
     for table in PostgresTable.all {
-      progress(table.name)
-      let names = table.columns.map(\.name).joined(separator: ", ")
-      try write("\n\(table.definition)COPY public.\(table.name) (\(names)) FROM stdin;\n")
-      let indices = table.columns.indices
-      _ = try connection.rows(table.query) { row in
-        try write(
-          indices.map { Snapshot.cell(row.textOrNil($0)) }.joined(separator: "\t") + "\n")
-      }
-      try write("\\.\n")
+      try copy(
+        table.name, table.columns(connection), table.constraints,
+        "\(table.name) ORDER BY \(table.order)", write, progress)
     }
+    // A row here has the request's number, which is not exported.
+    try copy(
+      "referral_past_partners",
+      [
+        .init(
+          name: "referral_id",
+          definition: "UUID NOT NULL REFERENCES public.referral_requests (id)", source: "r.id"),
+        .init(
+          name: "partner_id", definition: "UUID NOT NULL REFERENCES public.partners (id)",
+          source: "p.partner_id"),
+      ], ["PRIMARY KEY (referral_id, partner_id)"],
+      """
+      referral_past_partners AS p JOIN referral_requests AS r ON r.number = p.referral_number
+      ORDER BY p.referral_number, p.partner_id
+      """, write, progress)
     try write("\n")
     for statement in PostgresTable.all.flatMap(\.afterwards) { try write("\(statement);\n") }
     let last = try connection.row("SELECT seq FROM sqlite_sequence WHERE name = 'events'") {
@@ -246,7 +202,32 @@ extension Snapshot {
       """)
   }
 
-  /// A value as COPY's text format has it
+  /// Writes a table's definition and its rows.
+  private func copy(
+    _ name: String, _ columns: [PostgresTable.Column], _ constraints: [String],
+    _ rows: String, _ write: (String) throws -> Void, _ progress: (String) -> Void
+  ) throws {
+    progress(name)
+    let lines = columns.map { "\($0.name) \($0.definition)" } + constraints
+    let names = columns.map(\.name).joined(separator: ", ")
+    try write(
+      """
+
+      CREATE TABLE public.\(name) (
+        \(lines.joined(separator: ",\n  "))
+      );
+      COPY public.\(name) (\(names)) FROM stdin;
+
+      """)
+    let sources = columns.map(\.source).joined(separator: ", ")
+    try connection.each("SELECT \(sources) FROM \(rows)") { row in
+      try write(
+        columns.indices.map { Snapshot.cell(row.textOrNil($0)) }.joined(separator: "\t") + "\n")
+    }
+    try write("\\.\n")
+  }
+
+  /// A value in COPY's text format
   /// (<https://www.postgresql.org/docs/15/sql-copy.html>, "Text Format").
   private static func cell(_ text: String?) -> String {
     guard let text else { return "\\N" }

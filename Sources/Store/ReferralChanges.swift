@@ -2,51 +2,46 @@ import Domain
 import JSON
 import SQLite
 
-/// What `…/outcome` of a request takes.
+/// The fields of a body that records a request's outcome.
 package let outcomeFields: [Field] = [
   .parameter("outcome", .word(Outcome.self)),
   .parameter("outcome_notes", .lines(limit: 10_000), .nullable),
 ]
 
-/// What a partner's answer to an introduction takes.
+/// The fields of a body with a partner's answer to an introduction.
 package let responseFields: [Field] = [
   .parameter("response", .word(IntroductionResponse.self), .required),
   .parameter("reason", .lines(limit: 2_000), .nullable),
 ]
 
-/// What a partner answers to an introduction.
+/// A partner's answer to an introduction.
 package enum IntroductionResponse: String, CaseIterable, Sendable {
   case accepted, declined
 }
 
 extension Change {
-  /// Asks for an introduction on a group's behalf.
+  /// Creates a group's request for an introduction.
   ///
   /// - Parameters:
-  ///   - body: Read by ``Table/referrals`` for a new one.
-  ///   - caller: Who asks; the requester, unless the body names another.
+  ///   - body: Read with the fields of ``Table/referrals`` for a new one.
+  ///   - caller: Who asks. The caller is the requester unless the body names another user.
   /// - Throws: `Failure`: `.validation`, `.conflict(.referralAlreadyOpen)`.
   package func requestReferral(ofGroup group: ID, _ body: Body, by caller: Caller) throws -> ID {
     var body = body
-    if let requester = body.text("requested_by").flatMap({ ID($0) }), requester != caller.userID {
+    if let requester = body.id("requested_by"), requester != caller.userID {
       if !caller.isStaff {
-        body.fail("requested_by", .notAMember, "Members can ask only in their own name.")
+        body.fail("requested_by", .notAMember, "Members can only name themselves.")
       } else if try !isMember(requester, of: group) {
         body.fail("requested_by", .notAMember, "This user is not a member of the group.")
       }
     }
-    try body.finish(against: nil)
+    try body.check(against: nil)
     let id = newID()
-    var referral = Referral(
-      record: newRecord(
-        id,
-        [
-          "group_id": .string(group.text), "status": .string(ReferralStatus.pending.rawValue),
-          "context": Table.emptyContext,
-        ]))
+    var referral = Referral(record: Table.referrals.newRecord(id, at: now))
+    referral.set("group_id", group)
+    referral.status = .pending
     body.apply(to: &referral)
     if referral.record["requested_by"] == .null { referral.set("requested_by", caller.userID) }
-    if referral.record["context"] == .null { referral.record["context"] = Table.emptyContext }
     try checkOpenness(of: referral)
     try Table.referrals.insert(referral.record, on: connection)
     try record(
@@ -55,26 +50,24 @@ extension Change {
     return id
   }
 
-  /// Cancels a group's request; nothing if it is cancelled already.
+  /// Cancels a group's request. Nothing happens if it is already cancelled.
   ///
-  /// - Parameter body: It may have ``Field/note``.
+  /// - Parameter body: Read with ``Field/note``.
   /// - Throws: `Failure`: `.notFound`, `.validation`, `.conflict(.transitionNotAllowed)`.
   package func cancelReferral(_ id: ID, ofGroup group: ID, _ body: Body, byStaff: Bool) throws {
     guard let old = try referral(id), old.groupID == group else { throw Failure.notFound }
-    var body = body
-    try body.finish(against: nil)
+    try body.check(against: nil)
     try replace(old, by: old.cancelled(byStaff: byStaff, at: now), note: body.text("note"))
   }
 
-  /// Matches, introduces, takes back, closes, cancels or corrects a request, as staff says.
+  /// Matches, introduces, takes back, closes, cancels or corrects a request.
   ///
-  /// - Parameter body: Read by ``Table/referrals`` and ``Field/note``.
+  /// - Parameter body: Read with the fields of ``Table/referrals`` and ``Field/note``.
   /// - Throws: `Failure`: `.notFound`, `.validation`, what `precondition` throws, `.conflict` as
   ///   `Referral.applying(_:partner:at:)`, and `.referralAlreadyOpen`.
   package func updateReferral(_ id: ID, _ body: Body, if precondition: Precondition = { _ in })
     throws
   {
-    let view = try referral(id, seenBy: .staff)
     guard let old = try referral(id) else { throw Failure.notFound }
     var body = body
     let update = ReferralUpdate(body)
@@ -82,19 +75,18 @@ extension Change {
     let partner = try partnerID.flatMap { try self.partner($0) }
     let (command, errors) = update.command(
       for: old, partnerExists: partnerID == nil || partner != nil, at: now)
-    // Without the status nobody knows what the other fields mean.
+    // The other fields depend on the status, so they are checked only if the status is valid.
     let wrong = body.errors.map(\.place)
     if !wrong.contains(.pointer("/status")) {
       body.fail(errors.filter { !wrong.contains($0.place) })
     }
-    try body.finish(against: view)
-    try precondition(view)
+    try body.check(against: view(id, of: .referrals, seenBy: .staff), if: precondition)
     try perform(command, on: old, partner: partner, note: body.text("note"))
   }
 
   /// Carries out a command on a request.
   ///
-  /// - Parameter partner: The partner that the request names afterwards, if it names one.
+  /// - Parameter partner: The partner that the request has afterwards, if it has one.
   /// - Throws: `Failure.conflict` as `Referral.applying(_:partner:at:)`, and `.referralAlreadyOpen`.
   package func perform(
     _ command: ReferralCommand, on old: Referral, partner: Partner?, note: String? = nil
@@ -107,7 +99,7 @@ extension Change {
     }
   }
 
-  /// Records staff's note on a request that stays as it is. One that is sent again adds nothing.
+  /// Records a note on a request that does not change. Nothing happens if it repeats the last event's note.
   private func recordNote(_ note: String?, on referral: Referral) throws {
     guard let note else { return }
     let isRepeated = try connection.row(
@@ -121,22 +113,20 @@ extension Change {
     }
   }
 
-  /// Records what came of an introduction.
+  /// Records the outcome of an introduction.
   ///
-  /// - Parameter body: Read by ``outcomeFields``.
+  /// - Parameter body: Read with ``outcomeFields``.
   /// - Throws: `Failure`: `.notFound`, `.validation`, what `precondition` throws,
   ///   `.conflict(.outcomeNotPossible)`.
   package func recordOutcome(_ id: ID, _ body: Body, if precondition: Precondition = { _ in })
     throws
   {
-    let view = try referral(id, seenBy: .staff)
     guard let old = try referral(id) else { throw Failure.notFound }
     var body = body
     if old.outcome == nil, !body.has("outcome") {
       body.fail("outcome", .required, "This field is required.")
     }
-    try body.finish(against: view)
-    try precondition(view)
+    try body.check(against: view(id, of: .referrals, seenBy: .staff), if: precondition)
     var new = try old.recording(body.word("outcome") ?? old.outcome ?? .unknown, at: now)
     if let notes = body["outcome_notes"] { new.record["outcome_notes"] = notes }
     try replace(old, by: new, "referral.outcome_recorded")
@@ -144,7 +134,7 @@ extension Change {
 
   /// Records a partner's answer to an introduction: connected, or back to pending.
   ///
-  /// - Parameter body: Read by ``responseFields``.
+  /// - Parameter body: Read with ``responseFields``.
   /// - Returns: Whether the introduction was accepted.
   /// - Throws: `Failure`: `.notFound`, `.validation`, what `precondition` throws,
   ///   `.conflict(.transitionNotAllowed)`.
@@ -153,26 +143,24 @@ extension Change {
   ) throws -> Bool {
     let view = try referral(id, ofPartner: partner)
     guard let old = try referral(id) else { throw Failure.notFound }
-    var body = body
-    try body.finish(against: view)
-    try precondition(view)
+    try body.check(against: view, if: precondition)
     let isAccepted = body.word("response") == IntroductionResponse.accepted
     try replace(
       old, by: old.answered(accepted: isAccepted, at: now), note: body.text("reason"))
     return isAccepted
   }
 
-  /// Returns a matched request to pending, because its partner is gone: the system does it, whoever
-  /// caused it.
+  /// Returns a matched request to pending because its partner is no longer active. The event's actor is the
+  /// system.
   func giveBack(_ old: Referral, note: String) throws {
     try replace(old, by: old.applying(.giveBack, at: now), note: note, actor: .some(nil))
   }
 
-  /// Stores what became of a request, and records it.
+  /// Stores a changed request and records it as an event.
   ///
   /// - Parameters:
-  ///   - kind: The event's; nil: as the change itself says.
-  ///   - actor: Who caused it; left out: the change's actor.
+  ///   - kind: The event's kind; nil: it follows from the change.
+  ///   - actor: The event's actor; if it is left out, the change's actor.
   private func replace(
     _ old: Referral, by changed: Referral, _ kind: String? = nil, note: String? = nil,
     actor: ID?? = nil
@@ -196,6 +184,7 @@ extension Change {
       actor: actor ?? self.actor)
   }
 
+  /// Checks that the group has no other open request of the type and state.
   private func checkOpenness(of referral: Referral) throws {
     guard referral.status.isOpen else { return }
     let open = try openReferral(
@@ -207,7 +196,7 @@ extension Change {
 }
 
 extension ReferralStatus {
-  /// What the history calls a request's change to this status.
+  /// The kind of the event for a request's change to this status.
   fileprivate var eventKind: String {
     switch self {
     case .pending: "referral.returned"
@@ -221,15 +210,12 @@ extension ReferralStatus {
 }
 
 extension ReferralUpdate {
-  /// What a body asks for; fields that are wrong count as left out.
+  /// The update that a body asks for. A field that is wrong counts as missing.
   fileprivate init(_ body: Body) {
     self.init(
       status: body.word("status"),
-      partnerID: body["partner_id"].map { _ in body.text("partner_id").flatMap { ID($0) } },
-      partnerType: body.word("partner_type"),
-      context: body["context"].map { $0 == .null ? Table.emptyContext : $0 },
-      introSentAt: body["intro_sent_at"].map { _ in
-        body.text("intro_sent_at").flatMap { Timestamp($0) }
-      })
+      partnerID: body["partner_id"].map { _ in body.id("partner_id") },
+      partnerType: body.word("partner_type"), context: body["context"],
+      introSentAt: body["intro_sent_at"].map { _ in body.time("intro_sent_at") })
   }
 }

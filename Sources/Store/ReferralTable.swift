@@ -3,7 +3,7 @@ import JSON
 import SQLite
 
 extension Table {
-  /// Groups' requests for an introduction to a partner.
+  /// The groups' requests for an introduction to a partner.
   package static let referrals = Table(
     "referral_requests", alias: "r",
     derived: [(column: "state", value: { Referral(record: $0).state?.rawValue })],
@@ -29,12 +29,10 @@ extension Table {
       Field("group_size", .integer(1...100), .exported, from: "r.context ->> '$.group_size'"),
       Field(
         "home_price_min", .integer(prices), .exported,
-        from: "r.context ->> '$.home_price_range.min'"
-      ),
+        from: "r.context ->> '$.home_price_range.min'"),
       Field(
         "home_price_max", .integer(prices), .exported,
-        from: "r.context ->> '$.home_price_range.max'"
-      ),
+        from: "r.context ->> '$.home_price_range.max'"),
       Field("timeline", .text(limit: 100), .exported, from: "r.context ->> '$.timeline'"),
       Field("state", .state, .exported, from: "r.state"),
       Field(
@@ -53,9 +51,9 @@ extension Table {
       Field("outcome_notes", .lines(limit: 10_000), [.tracked, .exported], seen: .staff),
       Field("created_at", .time, .exported, seen: [.member, .partner, .staff]),
       Field("updated_at", .time, .exported, seen: [.member, .partner, .staff]),
-      // When the status became what it is; null since the creation.
+      // The time of the last change of status; null if there was none.
       Field("status_changed_at", .time),
-      // When the partner and the group got to work.
+      // The time at which the partner and the group started to work together.
       Field("connected_at", .time),
       Field(
         "group",
@@ -85,7 +83,7 @@ extension Table {
             "CASE WHEN r.intro_sent_at IS NOT NULL AND p.status <> 'removed' THEN p.\($0) END"
           }), .derived, join: partnerJoin, seen: .member),
       Field("timeline", .json, .single, from: timeline(), seen: [.member, .staff]),
-      // What was before the introduction would tell of others that the request was tried with.
+      // The part before the introduction would show that other partners were proposed first.
       Field(
         "timeline", .json, .single,
         from: timeline(
@@ -96,7 +94,7 @@ extension Table {
           """), seen: .partner),
     ])
 
-  /// What a group says of its need.
+  /// The group's description of its need.
   private static let context = [
     Field("group_size", .integer(1...100), .nullable, set: .anyone),
     Field("home_price_range", .range(prices), .nullable, set: .anyone),
@@ -112,7 +110,7 @@ extension Table {
   private static let requesterJoin = "JOIN users AS u ON u.id = r.requested_by"
   private static let partnerJoin = "LEFT JOIN partners AS p ON p.id = r.partner_id"
 
-  /// When a request got each of its statuses, oldest first.
+  /// The times at which a request got each of its statuses, oldest first.
   private static func timeline(_ condition: String = "") -> String {
     """
     (SELECT json_group_array(json_object('status', status, 'at', at)) FROM
@@ -122,12 +120,9 @@ extension Table {
        ORDER BY number))
     """
   }
-
-  /// A context in which nothing is said.
-  static let emptyContext = JSON.object(context.map { JSON.Member($0.name, .null) })
 }
 
-/// What is looked for among the referral requests. An empty list of values filters nothing.
+/// The filters and the order of a list of referral requests. An empty list of values filters nothing.
 package struct ReferralFilter: Sendable {
   package enum Sort: String, CaseIterable, Sendable {
     case createdAt = "created_at"
@@ -140,12 +135,11 @@ package struct ReferralFilter: Sendable {
   package var groupID: ID?
   package var partnerID: ID?
   package var requestedBy: ID?
-  /// Only those made at this time or before.
+  /// The latest time of creation.
   package var createdUntil: Timestamp?
-  /// Whether only those are kept whose partner was introduced.
+  /// Whether the list has introduced requests only.
   package var introducedOnly = false
-  package var sort = Sort.createdAt
-  package var descending = true
+  package var order = (by: Sort.createdAt, descending: true)
 
   package init() {}
 }
@@ -153,15 +147,7 @@ package struct ReferralFilter: Sendable {
 extension Snapshot {
   /// The request with this ID; nil if it does not exist.
   package func referral(_ id: ID) throws -> Referral? {
-    try Table.referrals.load("WHERE r.id = ?", [id.text], on: connection).first
-      .map(Referral.init(record:))
-  }
-
-  /// The request with this ID as JSON, as staff sees it.
-  ///
-  /// - Throws: `Failure.notFound`.
-  package func referral(_ id: ID, seenBy audience: Audiences) throws -> [UInt8] {
-    try view(Table.referrals.single(audience), "WHERE r.id = ?", id.text)
+    try find(.referrals, "id", id.text)
   }
 
   /// A group's request as JSON, as its members or staff see it.
@@ -172,7 +158,7 @@ extension Snapshot {
       Table.referrals.single(audience), "WHERE r.id = ? AND r.group_id = ?", id.text, group.text)
   }
 
-  /// A request as JSON, as its partner sees it once it was introduced.
+  /// An introduced request as JSON, as its partner sees it.
   ///
   /// - Throws: `Failure.notFound`.
   package func referral(_ id: ID, ofPartner partner: ID) throws -> [UInt8] {
@@ -183,7 +169,7 @@ extension Snapshot {
 
   /// Writes a page of requests as an audience sees them.
   ///
-  /// - Returns: The last one's key if the list goes on, else nil.
+  /// - Returns: The last item's key if there are more items, else nil.
   package func referrals(
     _ filter: ReferralFilter, _ page: PageRequest, seenBy audience: Audiences,
     to json: inout JSONWriter
@@ -191,14 +177,14 @@ extension Snapshot {
     try referralList(filter, seenBy: audience).write(page, on: connection, to: &json)
   }
 
-  /// The list behind `referrals(_:_:seenBy:to:)`.
+  /// The list of `referrals(_:_:seenBy:to:)`.
   func referralList(_ filter: ReferralFilter, seenBy audience: Audiences) -> List {
     var list = List(
       Table.referrals.list(audience), items: List.Source(name: "referral_requests", alias: "r"),
-      sort: filter.sort.rawValue, descending: filter.descending)
+      sort: filter.order.by.rawValue, descending: filter.order.descending)
     let statuses = filter.statuses.distinctWords
     let states = filter.states.distinctWords
-    // What narrows most is walked; a group, a partner or a person has few requests in any order.
+    // The most selective filter is walked. A group, a partner or a user has few requests in any order.
     var walked = false
     for (column, id) in [
       ("group_id", filter.groupID), ("partner_id", filter.partnerID),
@@ -218,7 +204,7 @@ extension Snapshot {
       list.walk("status", in: statuses)
       walked = true
     }
-    if walked || filter.sort != .createdAt {
+    if walked || filter.order.by != .createdAt {
       list.filter(column: "state", in: states)
     } else {
       list.walk("state", in: states)
@@ -226,10 +212,10 @@ extension Snapshot {
     list.filter(column: "partner_type", in: filter.types.distinctWords)
     if filter.introducedOnly { list.filter("r.intro_sent_at IS NOT NULL") }
     if let until = filter.createdUntil {
-      switch (filter.sort, filter.descending) {
+      switch filter.order {
       case (.createdAt, true): list.start("r.created_at <= ?", until.text)
       case (.createdAt, false): list.filter("r.created_at <= ?", until.text)
-      // With the plus, as SQLite would walk this column, and sort all that it finds.
+      // The unary plus keeps SQLite from walking this column's index and sorting afterwards.
       case (.updatedAt, _): list.filter("+r.created_at <= ?", until.text)
       }
     }
@@ -249,15 +235,15 @@ extension Snapshot {
     ) { try $0.id(0) }
   }
 
-  /// The requests that are matched with a partner, but not introduced to it.
+  /// The requests that are matched with a partner but not introduced to it.
   func matchedReferrals(of partner: ID) throws -> [Referral] {
-    try Table.referrals.load(
+    try load(
+      .referrals,
       "WHERE r.partner_id = ? AND r.status = 'matched' ORDER BY r.created_at, r.number",
-      [partner.text], on: connection
-    ).map(Referral.init(record:))
+      [partner.text])
   }
 
-  /// Writes a partner as a request names it, for one that is proposed.
+  /// Writes the members of a partner as a request's candidate.
   package func writeCandidate(_ id: ID, to json: inout JSONWriter) throws {
     try connection.each(Snapshot.candidateShape.select + "WHERE p.id = ?", arguments: [id.text]) {
       try Snapshot.candidateShape.writeMembers($0, to: &json)
@@ -266,16 +252,16 @@ extension Snapshot {
 
   private static let candidateShape = Shape(Table.partnerContact("p.id"), of: "partners", "p")
 
-  /// The place in the order of every active partner that fits a request: of its type, serving its state
-  /// if it has one. Left out: partners that the request was taken from or that gave it back, and those
-  /// whose own user is in the group.
+  /// The ranking keys of the active partners that fit a request: they have its type and serve its state, if
+  /// it has one. Partners that the request was taken from or that gave it back are left out, and so are
+  /// partners whose own user is in the group.
   package func rankingKeys(for referral: Referral) throws -> [Ranking.Key] {
     try rankingKeys(
       group: referral.groupID, type: referral.partnerType, state: referral.state,
       past: Snapshot.pastOfReferral, referral.id)
   }
 
-  /// Whether `rankingKeys(for:)` has any for this request.
+  /// Whether any partner fits the request, as `rankingKeys(for:)` has it.
   func hasCandidate(
     for referral: ID, group: ID, type: PartnerType, state: StateCode?
   ) throws -> Bool {
@@ -288,8 +274,8 @@ extension Snapshot {
   private static let pastOfReferral =
     "past.referral_number = (SELECT number FROM referral_requests WHERE id = ?4)"
 
-  /// The same for what a group might ask for. The partners that are left out for its open requests of
-  /// the type are left out here as well.
+  /// The ranking keys of the active partners that a group can ask for. Partners that are left out for the
+  /// group's open requests of the type are left out here too.
   package func rankingKeys(
     forGroup group: ID, type: PartnerType, state: StateCode
   ) throws -> [Ranking.Key] {
@@ -322,8 +308,8 @@ extension Snapshot {
     }
   }
 
-  /// The partners that fit: what follows SELECT. Its arguments are a state or null, a type, a group, and
-  /// what `past` wants, a condition on the partners that are left out.
+  /// The FROM and WHERE clauses for the partners that fit. The arguments are a state or null, a type, a
+  /// group, and the argument of `past`, a condition on the partners that are left out.
   private static func candidates(state: StateCode?, past: String) -> String {
     let fitting =
       state == nil
@@ -344,7 +330,7 @@ extension Snapshot {
       """
   }
 
-  /// The state of the group's newest request, else the group's own; nil if neither names one.
+  /// The state of the group's newest request, else the group's own; nil if neither has a state.
   package func newestState(ofGroup group: ID) throws -> StateCode? {
     let newest = try connection.row(
       """

@@ -1,11 +1,11 @@
 import Domain
 
-/// Which backups are kept: the newest of each of the last days that have one, and of each of the last
-/// weeks. Days and weeks are UTC's; a week begins on Monday.
+/// The rule for keeping backups: the newest backup of each of the last days and weeks that have one. Days and
+/// weeks are in UTC, and weeks begin on Monday.
 package struct Rotation: Equatable, Sendable {
-  /// How many days, 1 or more, so that the newest backup is always kept.
+  /// The number of days. It is at least 1, so that the newest backup is always kept.
   package let days: Int
-  /// How many weeks.
+  /// The number of weeks.
   package let weeks: Int
 
   package init(days: Int, weeks: Int) {
@@ -13,9 +13,9 @@ package struct Rotation: Equatable, Sendable {
     self.weeks = weeks
   }
 
-  /// The backups that nothing asks for any more.
+  /// The times of the backups that the rule does not keep.
   ///
-  /// - Parameter times: When each was made.
+  /// - Parameter times: The times of all backups.
   package func surplus(of times: [Timestamp]) -> [Timestamp] {
     let newestFirst = times.sorted { $0 > $1 }
     var kept: Set<Timestamp> = []

@@ -1,8 +1,7 @@
 import Domain
 import SQLite
 
-// What is read here is held to its form by the schema's CHECKs, or by whoever wrote it: another text means a
-// damaged database.
+// The schema's CHECKs and this service never write another form, so another form means a damaged database.
 extension Row {
   /// A word of a fixed vocabulary.
   ///

@@ -1,26 +1,26 @@
 import Domain
 import SQLite
 
-/// Words that a person typed, as a query of SQLite's full-text search (FTS5).
+/// A search text as a query of SQLite's full-text search (FTS5).
 enum Search {
-  /// The partners that fit a query, which is FTS5's.
+  /// The number of partners that match an FTS5 query.
   enum Matches {
-    /// So few that the list is made of them and sorted.
+    /// The list reads all matches and sorts them.
     case few(query: String)
-    /// So many that the list is walked in its order instead: then the next of them is never far.
+    /// The list is walked in its order, because the next match is never far.
     case many(query: String)
   }
 
-  /// From how many matches on they are many.
+  /// The smallest number of matches that counts as many.
   static let manyMatches = 2_000
 
-  /// Every word must begin a word of the text. Each is quoted, so that none is read as the query
-  /// language's syntax (https://www.sqlite.org/fts5.html, section 3.1).
+  /// The query for texts in which every word begins a word. The words are quoted, so that none is read as
+  /// FTS5's syntax (https://www.sqlite.org/fts5.html, section 3.1).
   ///
-  /// - Parameter columns: The columns that are searched; all if none is named.
-  /// - Returns: Nil if there is no word in it.
+  /// - Parameter columns: The columns to search; all if there are none.
+  /// - Returns: Nil if the text has no words.
   static func query(_ text: String, in columns: [String] = []) -> String? {
-    // What the tokenizer takes for words: letters, digits and private use (fts5.html, section 4.3.1).
+    // The tokenizer's words consist of letters, digits and private use (fts5.html, section 4.3.1).
     let words = text.unicodeScalars.split { scalar in
       switch scalar.properties.generalCategory {
       case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter,
@@ -31,13 +31,13 @@ enum Search {
       }
     }
     .filter { word in
-      // Marks alone are no word to the tokenizer.
+      // To the tokenizer, marks alone are not a word.
       !word.allSatisfy {
         [.nonspacingMark, .spacingMark, .enclosingMark].contains($0.properties.generalCategory)
       }
     }
     guard !words.isEmpty else { return nil }
-    // A word that begins another one asks for nothing more, but each costs as much as the first.
+    // A word that begins another word does not change the result, but costs as much.
     let byLowercase = Dictionary(
       words.map { (Array($0.map(\.properties.lowercaseMapping).joined().unicodeScalars), $0) },
       uniquingKeysWith: { first, _ in first })
@@ -50,7 +50,7 @@ enum Search {
 }
 
 extension Snapshot {
-  /// The partners that have all of the words; nil if there are none.
+  /// The partners that match all words; nil if there are none.
   ///
   /// - Parameter columns: As in `Search.query(_:in:)`.
   func matches(_ words: String, in columns: [String] = []) throws -> Search.Matches? {
@@ -68,13 +68,13 @@ extension Snapshot {
 }
 
 extension List {
-  /// Keeps the partners that are among the matches.
+  /// Selects the partners that match.
   mutating func filter(_ matches: Search.Matches) {
     let number = "\(walked.alias).\(walked.number)"
     let found = "(SELECT rowid FROM partners_search WHERE partners_search MATCH ?)"
     switch matches {
     case .few(let query): filter("\(number) IN \(found)", query)
-    // The unary plus keeps SQLite from looking each of them up and sorting.
+    // The unary plus keeps SQLite from looking up each match and sorting.
     case .many(let query): filter("+\(number) IN \(found)", query)
     }
   }

@@ -2,22 +2,21 @@ import Domain
 import JSON
 import SQLite
 
-/// What one audience sees of a resource: the columns to select, and how a row of them is written as JSON.
+/// One audience's view of a resource: the columns to select, and how a row of them becomes JSON.
 struct Shape: Sendable {
   /// The SELECT list.
   let columns: String
-  /// The joins that it needs, each with a space behind it.
+  /// The joins for the columns, each followed by a space.
   let joins: String
-  /// A statement that selects them, up to its condition.
+  /// The statement that selects the columns, without a condition.
   let select: String
 
-  /// How one column, or the beginning or end of an object, is written.
-  ///
-  /// It holds no reference, since counting references would take longer than to write a value.
+  /// A column, or the beginning or end of an object. It holds no reference, because counting references takes
+  /// longer than writing a value.
   private struct Part: Sendable {
     enum Form: Sendable {
       case text, flag, integer, json
-      /// An object of that many parts; null where its first column is.
+      /// An object with this many parts. It is null if its first column is.
       case open(parts: Int, columns: Int)
       case close
     }
@@ -76,7 +75,7 @@ struct Shape: Sendable {
 
   /// Writes a row as an object.
   ///
-  /// - Parameter first: The index of the first of the shape's columns.
+  /// - Parameter first: The index of the shape's first column in the row.
   func write(_ row: Row, from first: Int = 0, to json: inout JSONWriter) throws {
     json.open(nil)
     try writeMembers(row, from: first, to: &json)

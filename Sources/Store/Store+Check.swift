@@ -2,10 +2,10 @@ import Domain
 import SQLite
 
 extension Store {
-  /// Looks for damage: in the file, between its rows, and in what is derived from them.
+  /// Checks the file, the references between rows, and the derived rows.
   ///
-  /// - Parameter progress: Told what is looked at next.
-  /// - Returns: What is wrong, a sentence each; empty if nothing is.
+  /// - Parameter progress: Called with the name of each part.
+  /// - Returns: The findings, a sentence each.
   package func check(now: Timestamp, progress: (String) -> Void = { _ in }) throws -> [String] {
     var findings: [String] = []
     progress("The file's integrity")
@@ -15,7 +15,7 @@ extension Store {
     progress("Foreign keys")
     findings += try read(now: now) { snapshot in
       try snapshot.connection.rows("PRAGMA foreign_key_check") { row in
-        "A row of \(row.text(0)) names one of \(row.text(2)) that is not there."
+        "A row of \(row.text(0)) refers to a row of \(row.text(2)) that does not exist."
       }
     }
     progress("Service areas, coverage and counts")
@@ -37,8 +37,8 @@ extension Store {
   private func checkSearch(now: Timestamp) throws -> [String] {
     struct Done: Error {}
     do {
-      // The command is written as an INSERT, so only the writer can give it
-      // (https://www.sqlite.org/fts5.html, section 6.5). Nothing of it stays.
+      // The command is an INSERT, so only the writer can run it
+      // (https://www.sqlite.org/fts5.html, section 6.5). It is rolled back.
       try database.write { connection in
         _ = try connection.run(
           "INSERT INTO partners_search (partners_search, rank) VALUES ('integrity-check', 1)")
@@ -48,7 +48,7 @@ extension Store {
     } catch is Done {
       return []
     } catch let error as SQLiteError where error.isCorrupt {
-      return ["The search index does not agree with the partners."]
+      return ["The search index does not match the partners."]
     }
   }
 }
@@ -65,7 +65,7 @@ extension Snapshot {
         OR EXISTS (SELECT state_code FROM partner_areas WHERE partner_number = p.number
           EXCEPT SELECT value FROM json_each(p.service_areas))
       """
-    ) { "The areas kept for the search of partner \($0.text(0)) are not its service areas." }
+    ) { "The areas in the index of partner \($0.text(0)) are not its service areas." }
     findings += try connection.rows(
       """
       SELECT c.state_code, c.partner_type, c.partner_count, count(a.partner_number)
@@ -86,7 +86,7 @@ extension Snapshot {
         WHEN partner_count > 0 THEN 'available' ELSE status_without_partners END
       """
     ) {
-      "The coverage of \($0.text(0))/\($0.text(1)) is \($0.text(2)), which its count does not give."
+      "The coverage of \($0.text(0))/\($0.text(1)) is \($0.text(2)), which does not follow from its count."
     }
     findings += try connection.rows(
       """
@@ -135,7 +135,7 @@ extension Snapshot {
       """
     ) { row in
       """
-      The overview's times from \(row.text(0)) to \(row.text(1)) are not those in the history.
+      The overview's times from \(row.text(0)) to \(row.text(1)) do not match the history.
       """
     }
   }

@@ -3,30 +3,20 @@ import Foundation
 import SQLite
 
 extension Store {
-  /// What a restored database lacks of the one that was in its place.
+  /// The result of a restoration.
   package struct Restoration: Equatable, Sendable {
-    /// Where the former database is kept; nil if there was none.
+    /// The path of the former database; nil if there was none.
     package let kept: String?
-    /// The last event that was ever written here, and the last one that is there now; nil if none is
-    /// missing.
+    /// The events of the former database that the restored one does not have; nil if there are none.
     package let lostEvents: LostEvents?
-
-    /// Two numbers of events.
-    package struct LostEvents: Equatable, Sendable {
-      /// The last one that was ever written.
-      package let expected: Int
-      /// The last one that is there.
-      package let found: Int
-    }
   }
 
-  /// Restores a backup into a file of its own, brings it up to this executable's schema and checks it,
-  /// rows and all.
+  /// Restores a backup into another file, migrates it to this executable's schema, and checks it.
   ///
   /// - Parameters:
-  ///   - file: A database that is not written meanwhile; it stays as it is.
-  ///   - copy: The new file's path. What is there is replaced, and nothing is left there if this fails.
-  ///   - progress: Told what is done next.
+  ///   - file: A database that is not written meanwhile. It is not changed.
+  ///   - copy: The new file's path. An existing file is replaced, and none is left there if this fails.
+  ///   - progress: Called with the name of each step.
   /// - Throws: `MigrationError`, `Failure.unavailable`, `DamagedBackup`.
   package static func restore(
     _ file: String, into copy: String, now: Timestamp, progress: (String) -> Void = { _ in }
@@ -35,13 +25,13 @@ extension Store {
     func remove(_ paths: some Sequence<String>) {
       for path in paths { try? FileManager.default.removeItem(atPath: path) }
     }
-    // Of one that was cut short: its log would be taken for the new copy's.
+    // The files of an earlier attempt would be used as the new copy's log.
     remove(files)
     var isComplete = false
     defer { remove(files.dropFirst(isComplete ? 1 : 0)) }
     progress("Copying")
     try translatingErrors {
-      // Not a copy of the file, since what a log beside it holds belongs to it.
+      // A copy of the file would not have the changes in its write-ahead log.
       _ = try Connection(path: file, role: .backup).run("VACUUM INTO ?", copy)
     }
     try Migrator.migrate(path: copy)
@@ -54,21 +44,20 @@ extension Store {
     guard findings.isEmpty else { throw DamagedBackup(file: file, findings: findings) }
     guard
       (try? FileManager.default.attributesOfItem(atPath: copy + "-wal")[.size]) as? Int ?? 0 == 0
-    else { throw Failure.unavailable("\(copy) could not be made one file") }
+    else { throw Failure.unavailable("\(copy) still has a write-ahead log") }
     try FileHandle(forUpdating: URL(fileURLWithPath: copy)).synchronize()
     isComplete = true
   }
 
-  /// Puts a backup in the place of the database at `path`, which nobody may have open, if there is
-  /// one. The backup itself stays as it is, and the former database is kept beside the new one.
+  /// Replaces the database at `path` by a backup. No process may have the database open. The backup is not
+  /// changed, and the former database is kept beside the new one.
   ///
-  /// - Parameter progress: Told what is done next.
-  /// - Throws: As ``restore(_:into:now:progress:)``, and `Failure.unavailable` if the database is in
-  ///   use.
+  /// - Parameter progress: Called with the name of each step.
+  /// - Throws: As ``restore(_:into:now:progress:)``, and `Failure.unavailable` if the database is in use.
   package static func restore(
     _ file: String, to path: String, now: Timestamp, progress: (String) -> Void = { _ in }
   ) throws -> Restoration {
-    // What lies beside the database lies beside the file itself.
+    // The database's other files are beside the file itself, not beside a link to it.
     let path = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
     let copy = "\(path).restoring"
     try restore(file, into: copy, now: now, progress: progress)
@@ -81,14 +70,12 @@ extension Store {
     isPlaced = true
     let store = try Store(path: path)
     defer { store.close() }
-    let lost = store.lostEvents.map {
-      Restoration.LostEvents(expected: Int($0.expected), found: Int($0.found))
-    }
+    let lost = store.lostEvents
     try store.acceptLoss(now: now)
     return Restoration(kept: existed ? kept : nil, lostEvents: lost)
   }
 
-  /// Root restores for the user whose database it is: that of the file, or of its folder.
+  /// Gives the copy to the owner of the database or its directory, since root may run the restoration.
   private static func adoptOwner(of path: String, for copy: String) throws {
     let manager = FileManager.default
     let model =
@@ -100,15 +87,15 @@ extension Store {
     do {
       try manager.setAttributes(attributes, ofItemAtPath: copy)
     } catch {
-      throw Failure.unavailable("\(copy) cannot be given to the owner of \(model)")
+      throw Failure.unavailable("\(copy) can't be given to the owner of \(model)")
     }
   }
 }
 
-/// A backup that is not sound.
+/// A backup that did not pass the checks.
 package struct DamagedBackup: Error, CustomStringConvertible {
   package let file: String
-  /// What is wrong, a sentence each.
+  /// The findings, a sentence each.
   package let findings: [String]
 
   package var description: String { "\(file) is damaged: \(findings.joined(separator: " "))" }

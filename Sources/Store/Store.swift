@@ -5,8 +5,8 @@ import SQLite
 
 /// The service's records in one SQLite database.
 ///
-/// Readers run at once, each on a snapshot; changes queue for the one writer. What a database can refuse
-/// arrives as `Failure`: `.unavailable` when it cannot be read or written just now.
+/// Readers run in parallel, each on a snapshot. Changes queue for the one writer. `Failure.unavailable` says
+/// that the database can't be read or written at the moment.
 package final class Store: Sendable {
   let database: Database
   private let random: @Sendable () -> UInt64
@@ -14,15 +14,14 @@ package final class Store: Sendable {
   /// Opens the database, which must have this executable's schema (see `Migrator`).
   ///
   /// - Parameters:
-  ///   - random: Where the random bits of new IDs come from.
-  ///   - changesPerCommit: The most changes in one transaction; nil for the usual.
-  ///   - writerCacheKiB: The most that the writer's page cache holds; nil for the usual.
-  ///   - onFatal: Told the cause when nobody can know any more whether a change is on the disk. The
-  ///     process should end, and will find out when it starts again.
-  ///   - onMaintenanceError: Told the cause when the write-ahead log cannot be copied into the database:
-  ///     nothing is lost, but the log grows.
-  /// - Throws: `Failure.unavailable` if the file cannot be opened, `MigrationError` if its schema is
-  ///   another.
+  ///   - random: The source of the random bits in new IDs.
+  ///   - changesPerCommit: The most changes in one transaction; nil for the default.
+  ///   - writerCacheKiB: The size limit of the writer's page cache; nil for the default.
+  ///   - onFatal: Called with the cause when it is unknown whether a change is on the disk. The process should
+  ///     end; at the next start, the database has the change or not.
+  ///   - onMaintenanceError: Called with the cause when the write-ahead log can't be copied into the database.
+  ///     Nothing is lost, but the log grows.
+  /// - Throws: `Failure.unavailable` if the file can't be opened, `MigrationError` if it has another schema.
   package init(
     path: String,
     random: @escaping @Sendable () -> UInt64 = { .random(in: .min ... .max) },
@@ -50,15 +49,25 @@ package final class Store: Sendable {
     }
   }
 
-  /// The events that the database has lost since it was last written, or nil: its last event's number
-  /// as it should be and as it is. A write-ahead log that was removed or cut shows in nothing else.
-  package var lostEvents: (expected: Int64, found: Int64)? { database.lostSince }
+  /// Two numbers of events.
+  package struct LostEvents: Equatable, Sendable {
+    /// The last event that was ever written.
+    package let expected: Int64
+    /// The last event that is there.
+    package let found: Int64
+  }
 
-  /// Whether the database can only be read, for as long as the store is open.
+  /// The events that the database has lost since it was last written; nil if there are none. Nothing else shows
+  /// that a write-ahead log was removed or cut.
+  package var lostEvents: LostEvents? {
+    database.lostSince.map { LostEvents(expected: $0.expected, found: $0.found) }
+  }
+
+  /// Whether the database can only be read as long as the store is open.
   package var isReadOnly: Bool { database.isReadOnly }
 
-  /// Goes on after a loss: numbers that were given before are not given again, so that whoever follows
-  /// the events notices the gap, and the history says what happened.
+  /// Accepts a loss of events. The lost numbers are not used again, so that clients notice the gap, and an event
+  /// records the loss.
   package func acceptLoss(now: Timestamp) throws {
     guard let lost = lostEvents else { return }
     try write(now: now, actor: nil) { change in
@@ -72,7 +81,7 @@ package final class Store: Sendable {
 
   /// Reads on one snapshot of the database.
   ///
-  /// - Parameter now: The time that counts as present, for what expires.
+  /// - Parameter now: The present time.
   package func read<Result>(
     now: Timestamp, _ body: (Snapshot) throws -> Result
   ) throws -> Result {
@@ -81,18 +90,18 @@ package final class Store: Sendable {
     }
   }
 
-  /// Makes a change, all or nothing, and calls `completion` once it is on the disk.
+  /// Makes a change, all or nothing, and calls `completion` when it is on the disk.
   ///
-  /// The body may run more than once, since a neighbour in the same commit can undo it; it must have no
-  /// effect but through the `Change`.
+  /// The body can run more than once, because another change in the same commit can undo it. It must have no
+  /// effects outside of the `Change`.
   ///
   /// - Parameters:
   ///   - now: The time of the change.
   ///   - actor: The user who makes it; nil for the system.
-  ///   - completion: Called exactly once, with what the body returned or threw, or with
-  ///     `Failure.unavailable`. Every later change waits for it, so it must be quick and must not block.
-  ///     It runs on the writer's thread; where the change cannot even be queued (too many wait, or the
-  ///     store is closed), on the calling thread before this method returns.
+  ///   - completion: Called exactly once, with the body's result or error, or with `Failure.unavailable`. All
+  ///     later changes wait for it, so it must be quick and must not block. It runs on the writer's thread. If
+  ///     the change can't be queued (too many wait, or the store is closed), it runs on the calling thread
+  ///     before this method returns.
   package func write<Value>(
     now: Timestamp, actor: ID?, _ body: @escaping @Sendable (Change) throws -> Value,
     then completion: @escaping @Sendable (Result<Value, any Error>) -> Void
@@ -104,7 +113,7 @@ package final class Store: Sendable {
     }
   }
 
-  /// Makes a change as the other `write` does, and returns once it is on the disk: for commands and tests.
+  /// Makes a change, and returns when it is on the disk. Commands and tests use this.
   package func write<Value: Sendable>(
     now: Timestamp, actor: ID?, _ body: @escaping @Sendable (Change) throws -> Value
   ) throws -> Value {
@@ -117,8 +126,8 @@ package final class Store: Sendable {
 
   /// Makes a large change in a transaction of its own, to fill a new database.
   ///
-  /// A change that is queued runs in a savepoint, for which SQLite keeps the former content of each page in a
-  /// list that it walks: that takes time with the square of the pages.
+  /// A queued change runs in a savepoint. SQLite keeps the former content of the savepoint's pages in a list and
+  /// walks it for each statement, which takes time with the square of the number of pages.
   package func fill(now: Timestamp, _ body: @escaping @Sendable (Change) throws -> Void) throws {
     try Store.translatingErrors {
       try database.maintain { [random] connection in
@@ -135,20 +144,16 @@ package final class Store: Sendable {
     }
   }
 
-  /// What the writer has done since the start, how many changes wait for it, and how long the
-  /// write-ahead log is.
+  /// The writer's work since the start, the number of waiting changes, and the length of the write-ahead log.
   package var statistics: Database.Statistics { database.statistics }
 
-  /// Writes what is left and closes the files. The store is of no use afterwards.
+  /// Writes the waiting changes and closes the files. The store can't be used afterwards.
   package func close() { database.close() }
 
-  /// Copies the database to `file`, consistent and checked, while others read and write it.
+  /// Copies the database to `file` and checks the copy. Others can read and write the database meanwhile.
   ///
-  /// - Throws: `Failure.unavailable` if the file cannot be written; if there is one already, an error
-  ///   that says so.
-  ///
-  /// - Parameter progress: Told now and then how much is copied, 0 to 1; nil once the copy is being
-  ///   checked.
+  /// - Parameter progress: Called with the part that is copied, from 0 to 1, and with nil when the check begins.
+  /// - Throws: `Failure.unavailable` if the file can't be written; another error if it already exists.
   package func backup(to file: String, progress: @escaping (Double?) -> Void = { _ in }) throws {
     try Store.translatingErrors {
       try database.backup(to: file) { step in
@@ -160,13 +165,13 @@ package final class Store: Sendable {
     }
   }
 
-  /// Notes beside the database that a backup is complete. Where nothing can be written, nothing is
-  /// noted: the backup is as good.
+  /// Writes a file beside the database that records the last backup. An error is ignored, because the backup is
+  /// complete without it.
   package func noteBackup(at file: String) {
     try? Data("\(file)\n".utf8).write(to: URL(fileURLWithPath: "\(database.path).backed-up"))
   }
 
-  /// When the last backup was complete; nil if there was none, or nobody noted it.
+  /// The time at which the last backup was complete; nil if none is recorded.
   package var lastBackup: Timestamp? {
     let attributes = try? FileManager.default.attributesOfItem(atPath: "\(database.path).backed-up")
     return (attributes?[.modificationDate] as? Date).map {
@@ -174,7 +179,7 @@ package final class Store: Sendable {
     }
   }
 
-  /// Makes the name of a file durable.
+  /// Makes a file's directory entry durable.
   ///
   /// - Throws: `Failure.unavailable`.
   package static func syncDirectory(of path: String) throws {
@@ -193,7 +198,7 @@ package final class Store: Sendable {
 /// The records at one moment.
 package class Snapshot {
   let connection: Connection
-  /// The time that counts as present.
+  /// The present time.
   package let now: Timestamp
 
   init(connection: Connection, now: Timestamp) {
@@ -201,26 +206,12 @@ package class Snapshot {
     self.now = now
   }
 
-  /// The same records for a change that must not come to write anything: an attempt fails.
+  /// The same records for a change that must fail before it writes. An attempt to write fails, too.
   package func withoutWriting(actor: ID?) -> Change {
     Change(connection: connection, now: now, actor: actor, random: { 0 })
   }
 
-  /// One resource as JSON.
-  ///
-  /// - Throws: `Failure.notFound`.
-  func view(_ shape: Shape, _ condition: String, _ arguments: (any Bindable)?...) throws -> [UInt8]
-  {
-    let bytes = try connection.row(shape.select + condition, arguments: arguments) { row in
-      var json = JSONWriter()
-      try shape.write(row, to: &json)
-      return json.bytes
-    }
-    guard let bytes else { throw Failure.notFound }
-    return bytes
-  }
-
-  /// Whether nothing but what the schema itself puts there is in the database.
+  /// Whether the database has nothing but the rows of the migrations.
   package func isEmpty() throws -> Bool {
     try connection.row(
       """
@@ -230,14 +221,14 @@ package class Snapshot {
     ) { _ in false } ?? true
   }
 
-  /// Reads something, to show that the database answers.
+  /// Reads two rows to check that the database answers.
   package func ping() throws {
     _ = try connection.row("SELECT number FROM events ORDER BY number DESC LIMIT 1") { _ in }
     _ = try connection.row("SELECT status FROM service_area_coverage LIMIT 1") { _ in }
   }
 }
 
-/// The records while one change is made to them.
+/// The records during one change.
 package final class Change: Snapshot {
   /// The user who makes the change; nil for the system.
   package let actor: ID?
@@ -251,7 +242,7 @@ package final class Change: Snapshot {
     super.init(connection: connection, now: now)
   }
 
-  /// The same change by another user, or at another time.
+  /// The same change by another user or at another time.
   package func acting(as actor: ID?, at now: Timestamp) -> Change {
     Change(connection: connection, now: now, actor: actor, random: random)
   }
@@ -259,16 +250,5 @@ package final class Change: Snapshot {
   /// A new UUID, version 7, of the change's time.
   package func newID() -> ID {
     ID(time: now, random: (random(), random()))
-  }
-
-  /// The record of a new resource.
-  ///
-  /// - Parameter fields: An object with those of its fields that begin other than null.
-  func newRecord(_ id: ID, _ fields: JSON = [:]) -> Record {
-    guard case .object(let members) = fields else { preconditionFailure("a record is an object") }
-    return Record(
-      [JSON.Member("id", .string(id.text))] + members + [
-        JSON.Member("created_at", .string(now.text)), JSON.Member("updated_at", .string(now.text)),
-      ])
   }
 }

@@ -3,7 +3,7 @@ import SQLite
 
 /// The first answer to a request with an idempotency key.
 package struct StoredAnswer: Equatable, Sendable {
-  /// What the key was first used with.
+  /// The hash of the first request's body.
   package var requestSHA256: [UInt8]
   package var status: Int
   package var location: String?
@@ -22,7 +22,7 @@ package struct StoredAnswer: Equatable, Sendable {
 }
 
 extension Change {
-  /// The answer that the caller got for this path and key in the last 24 hours; nil if none.
+  /// The answer that the user got for this path and key in the last 24 hours; nil if there is none.
   package func storedAnswer(user: ID, path: String, key: String) throws -> StoredAnswer? {
     try connection.row(
       """
@@ -36,8 +36,7 @@ extension Change {
     }
   }
 
-  /// Keeps an answer for 24 hours, and drops a few of those that were kept for longer: more than one
-  /// for each that is added, so that the table shrinks to a day's worth.
+  /// Stores an answer for 24 hours, and deletes up to ten older answers, so that the table does not grow.
   package func keep(_ answer: StoredAnswer, user: ID, path: String, key: String) throws {
     try connection.run(
       """

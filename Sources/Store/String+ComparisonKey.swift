@@ -1,6 +1,6 @@
 import Foundation
 
 extension String {
-  /// What counts when e-mail addresses are compared: case and the way of writing accents aside.
+  /// The form in which e-mail addresses are compared: in lower case, with composed accents.
   var comparisonKey: String { precomposedStringWithCanonicalMapping.lowercased() }
 }

@@ -1,9 +1,9 @@
 import Domain
 import SQLite
 
-/// Staff's overview: how many requests are where, and for how long.
+/// The numbers of staff's overview.
 package struct StaffSummary: Sendable {
-  /// How many requests there are of one status, type and state (nil: they name none).
+  /// The number of requests with a status, type and state. The state is nil if they have none.
   package struct Count: Sendable {
     package var status: ReferralStatus
     package var type: PartnerType
@@ -16,23 +16,23 @@ package struct StaffSummary: Sendable {
   package var pendingOlderThan14Days: Int
   /// The pending requests that no active partner fits.
   package var withoutCandidates: Int
-  /// For each step of the life cycle, the median of the days that requests took for it, to a tenth.
+  /// The median days of each step of the life cycle, with one decimal.
   package var medianDays: [(from: ReferralStatus, to: ReferralStatus, days: Double?)]
 }
 
-/// A partner's overview of the introductions made to it.
+/// The numbers of a partner's overview.
 package struct PartnerSummary: Sendable {
   package var byStatus: [ReferralStatus: Int]
   package var byOutcome: [Outcome: Int]
-  /// The introductions of the last twelve months, such as `2026-11`, oldest first.
+  /// The introductions and connections of the last twelve months, such as `2026-11`, oldest first.
   package var byMonth: [(month: String, introductions: Int, connections: Int)]
-  /// The median of the days from the introduction to the connection, to a tenth; nil without any.
+  /// The median days from introduction to connection, with one decimal; nil if there is no connection.
   package var medianDaysToConnection: Double?
 }
 
 extension Snapshot {
-  /// The numbers of staff's overview, all of this moment. They come from tables that triggers keep, and
-  /// from indexes of the pending requests alone.
+  /// The numbers of staff's overview. They come from tables that triggers maintain, and from indexes of the
+  /// pending requests.
   package func staffSummary() throws -> StaffSummary {
     let counts = try connection.rows(
       "SELECT status, partner_type, state, count FROM referral_counts WHERE count > 0"
@@ -68,10 +68,10 @@ extension Snapshot {
     return Median.days(of: rows)
   }
 
-  /// Where there is no active partner at all, the counts tell. Elsewhere a request can only lack
-  /// candidates if it had some before, or if one is a member of its own group: only those are looked at.
+  /// If a type and state have no active partner, the counts are enough. Otherwise, a request has no candidates
+  /// only if it had a partner before, or if a partner is a member of its group. Only those are checked.
   private func pendingWithoutCandidates(_ counts: [StaffSummary.Count]) throws -> Int {
-    // An active partner serves one state at least, so that these tell of those without a state as well.
+    // An active partner serves at least one state, so its type is also served for requests without a state.
     var served: Set<String> = []
     try connection.each(
       "SELECT partner_type, state_code FROM service_area_coverage WHERE partner_count > 0",
@@ -139,12 +139,11 @@ extension Snapshot {
   }
 }
 
-/// The middle of numbers of days.
 enum Median {
-  /// The median of values in tenths of a day, in ascending order and none negative, each with how often it
-  /// occurs: the middle one, or the mean of the two in the middle, half a tenth rounded upwards.
+  /// The median of a histogram: the middle value, or the mean of the two middle values, rounded up to a tenth.
   ///
-  /// - Returns: Days, to a tenth; nil if there are no values.
+  /// - Parameter values: Tenths of a day in ascending order, none negative, each with its number.
+  /// - Returns: Days with one decimal; nil if there are no values.
   static func days(of values: [(tenths: Int, count: Int)]) -> Double? {
     let total = values.reduce(0) { $0 + $1.count }
     guard total > 0 else { return nil }
@@ -160,9 +159,8 @@ enum Median {
   }
 }
 
-/// Months of the calendar.
 enum Months {
-  /// The last `count` months up to that of `now`, such as `2026-11`, oldest first.
+  /// The last `count` months including that of `now`, such as `2026-11`, oldest first.
   static func last(_ count: Int, until now: Timestamp) -> [String] {
     let parts = now.text.split(separator: "-")
     guard let year = Int(parts[0]), let month = Int(parts[1]) else { return [] }

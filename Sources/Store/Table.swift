@@ -2,25 +2,24 @@ import Domain
 import JSON
 import SQLite
 
-/// A table of the database whose rows are a resource, with the resource's fields.
+/// A table of the database whose rows are resources, with the fields of the resource.
 package struct Table: Sendable {
-  /// The table's name.
   let name: String
-  /// Its name in expressions.
+  /// The table's name in expressions.
   let alias: String
   package let fields: [Field]
-  /// Columns that are derived from fields, for indexes and constraints.
+  /// The columns that are derived from fields, for indexes and constraints.
   let derived: [(column: String, value: @Sendable (Record) -> String?)]
-  /// Columns that are written once and that no record holds.
+  /// The columns that are written once and are not part of a record.
   let secretColumns: [String]
   /// What each audience sees, in lists and alone.
   private let shapes: [Audiences: (list: Shape, single: Shape)]
-  /// The fields with a column of the row.
-  private let stored: [Field]
-  /// The fields of a record: those of its row, and lists from elsewhere that can be set.
-  private let loaded: [Field]
+  /// The fields that have a column of their own.
+  let stored: [Field]
+  /// The fields of a record: the stored ones, and those from elsewhere that can be set.
+  fileprivate let loaded: [Field]
   private let tracked: [Field]
-  private let selectStored: String
+  fileprivate let selectStored: String
   private let insertStatement: String
 
   init(
@@ -62,16 +61,16 @@ package struct Table: Sendable {
 
   // MARK: - Records
 
-  /// Loads the records that a condition keeps.
-  func load(_ condition: String, _ arguments: [(any Bindable)?], on connection: Connection) throws
-    -> [Record]
-  {
-    return try connection.rows(selectStored + condition, arguments: arguments) { row in
-      Record(
-        try loaded.enumerated().map { index, field in
-          JSON.Member(field.name, try field.kind.load(row, index))
-        })
-    }
+  /// The record of a new resource.
+  ///
+  /// - Parameter fields: The values that differ from an empty field's.
+  func newRecord(_ id: ID, at now: Timestamp, _ fields: [String: JSON] = [:]) -> Record {
+    var record = Record(loaded.map { JSON.Member($0.name, $0.kind.empty) })
+    record["id"] = .string(id.text)
+    record["created_at"] = .string(now.text)
+    record["updated_at"] = .string(now.text)
+    for (name, value) in fields { record[name] = value }
+    return record
   }
 
   /// Adds a record's row.
@@ -107,8 +106,8 @@ package struct Table: Sendable {
       + derived.map { $0.value(record) }
   }
 
-  /// What the history keeps of a change: a JSON object with `{"from": …, "to": …}` for each tracked field
-  /// that differs. Of a new record the empty fields are left out.
+  /// The part of a change that the history keeps: a JSON object with `{"from": …, "to": …}` for each
+  /// tracked field that differs. A new record's null fields are not part of it.
   func changes(from old: Record?, to new: Record) -> String {
     var json = JSONWriter()
     json.object {
@@ -142,20 +141,66 @@ extension Table {
 }
 
 extension Snapshot {
-  /// Lends each row of a table as a spreadsheet's cells, in the order of ``Table/exportedColumns``, the
-  /// oldest first.
+  /// Loads the resources that a condition selects.
+  func load<Value: Resource>(
+    _ table: Table, _ condition: String, _ arguments: [(any Bindable)?] = []
+  ) throws -> [Value] {
+    try connection.rows(table.selectStored + condition, arguments: arguments) { row in
+      Value(
+        record: Record(
+          try table.loaded.enumerated().map { index, field in
+            JSON.Member(field.name, try field.kind.load(row, index))
+          }))
+    }
+  }
+
+  /// Loads the resource whose column has a value; nil if there is none.
+  func find<Value: Resource>(
+    _ table: Table, _ column: String, _ value: any Bindable
+  ) throws -> Value? {
+    let found: [Value] = try load(table, "WHERE \(table.alias).\(column) = ?", [value])
+    return found.first
+  }
+
+  /// A resource as JSON, as an audience sees it.
+  ///
+  /// - Throws: `Failure.notFound`.
+  package func view(_ id: ID, of table: Table, seenBy audience: Audiences) throws -> [UInt8] {
+    try view(table.single(audience), "WHERE \(table.alias).id = ?", id.text)
+  }
+
+  /// One resource as JSON.
+  ///
+  /// - Throws: `Failure.notFound`.
+  func view(_ shape: Shape, _ condition: String, _ arguments: (any Bindable)?...) throws -> [UInt8]
+  {
+    let bytes = try connection.row(shape.select + condition, arguments: arguments) { row in
+      var json = JSONWriter()
+      try shape.write(row, to: &json)
+      return json.bytes
+    }
+    guard let bytes else { throw Failure.notFound }
+    return bytes
+  }
+
+  /// Writes a resource's members into an object that the caller has opened.
+  package func writeMembers(
+    _ id: ID, of table: Table, seenBy audience: Audiences, to json: inout JSONWriter
+  ) throws {
+    let shape = table.list(audience)
+    try connection.each(shape.select + "WHERE \(table.alias).id = ?", arguments: [id.text]) {
+      try shape.writeMembers($0, to: &json)
+    }
+  }
+
+  /// Calls `body` with the cells of each row of a table, in the order of ``Table/exportedColumns``. The oldest
+  /// row comes first.
   package func export(_ table: Table, _ body: ([String?]) throws -> Void) throws {
     let fields = table.exported
-    let columns = fields.map { $0.expression(table.alias) }.joined(separator: ", ")
-    let joins = fields.compactMap(\.join).reduce(into: [String]()) { joins, join in
-      if !joins.contains(join) { joins.append(join) }
-    }.joined(separator: " ")
     let alias = table.alias
     try connection.each(
-      """
-      SELECT \(columns) FROM \(table.name) AS \(alias) \(joins)
-      ORDER BY \(alias).created_at, \(alias).number
-      """
+      Shape(fields, of: table.name, alias).select
+        + "ORDER BY \(alias).created_at, \(alias).number"
     ) { row in
       try body(try fields.enumerated().map { index, field in try field.kind.cell(row, index) })
     }

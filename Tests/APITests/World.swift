@@ -167,19 +167,20 @@ final class World: Sendable {
     // Past the changes that record events, so that each test's history begins empty.
     for person in Person.all {
       try Table.users.insert(
-        change.newRecord(
-          person.id,
+        Table.users.newRecord(
+          person.id, at: change.now,
           [
             "email": .string("\(person.name.lowercased())@example.com"),
             "name": .string(person.name), "disabled": .bool(person.id == Person.dora),
           ]), on: change.connection)
     }
-    let groups: [(ID, JSON, [ID])] = [
+    let groups: [(ID, [String: JSON], [ID])] = [
       (birch, ["name": "Birch", "state": "MN"], [Person.ann, Person.bob, Person.dora]),
       (oak, ["name": "Oak", "state": "CA"], [Person.olga]),
     ]
     for (id, fields, members) in groups {
-      try Table.groups.insert(change.newRecord(id, fields), on: change.connection)
+      try Table.groups.insert(
+        Table.groups.newRecord(id, at: change.now, fields), on: change.connection)
       for member in members {
         try change.connection.run(
           "INSERT INTO group_members (group_id, user_id) VALUES (?, ?)", id.text, member.text)
@@ -189,8 +190,8 @@ final class World: Sendable {
       guard let secret = role.token, role != .unknownToken else { continue }
       let expiry: JSON = role == .expired ? .string(change.now.text) : .null
       try Table.tokens.insert(
-        change.newRecord(
-          change.newID(),
+        Table.tokens.newRecord(
+          change.newID(), at: change.now,
           [
             "user_id": .string(role.user.text),
             "admin": .bool(role == .staff || role == .otherStaff), "name": .string(role.rawValue),

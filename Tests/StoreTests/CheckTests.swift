@@ -50,10 +50,10 @@ struct CheckTests {
   }
 
   private static let areas =
-    "The areas kept for the search of partner \(sampleID(21)) are not its service areas."
+    "The areas in the index of partner \(sampleID(21)) are not its service areas."
   private static let steps =
-    "The overview's times from pending to matched are not those in the history."
-  private static let search = "The search index does not agree with the partners."
+    "The overview's times from pending to matched do not match the history."
+  private static let search = "The search index does not match the partners."
 
   private static let damages = [
     Damage(
@@ -76,7 +76,7 @@ struct CheckTests {
       UPDATE service_area_coverage SET status = 'unavailable'
       WHERE state_code = 'WI' AND partner_type = 'attorney'
       """,
-      "The coverage of WI/attorney is unavailable, which its count does not give."),
+      "The coverage of WI/attorney is unavailable, which does not follow from its count."),
     Damage(
       "a pin that does not show",
       """
@@ -84,7 +84,7 @@ struct CheckTests {
       UPDATE service_area_coverage SET pinned_status = 'unavailable'
       WHERE state_code = 'MN' AND partner_type = 'attorney'
       """,
-      "The coverage of MN/attorney is available, which its count does not give."),
+      "The coverage of MN/attorney is available, which does not follow from its count."),
     Damage(
       "a row of coverage that is missing",
       "DELETE FROM service_area_coverage WHERE state_code = 'AK' AND partner_type = 'agent'",
@@ -104,7 +104,7 @@ struct CheckTests {
       "steps that never were",
       """
       INSERT INTO referral_steps VALUES ('connected', 'closed', 1, 1), ('connected', 'closed', 2, 1)
-      """, "The overview's times from connected to closed are not those in the history."),
+      """, "The overview's times from connected to closed do not match the history."),
     Damage("an area that is missing", "DELETE FROM partner_areas WHERE state_code = 'WI'", areas),
     Damage(
       "an area too many",
@@ -143,7 +143,7 @@ struct CheckTests {
       PRAGMA foreign_keys = OFF;
       DELETE FROM users WHERE email = 'user9@example.com'
       """,
-      "A row of group_members names one of users that is not there."),
+      "A row of group_members refers to a row of users that does not exist."),
     Damage(
       "a value that the schema does not allow",
       """

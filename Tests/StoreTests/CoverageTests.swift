@@ -39,7 +39,10 @@ extension TestStore {
   }
 
   fileprivate func pin(_ status: CoverageStatus?, _ state: StateCode) throws {
-    try change { try $0.pinCoverage(state, .attorney, to: status) }
+    let body = Body(
+      ["status": status.map { .string($0.rawValue) } ?? .null], coveragePinFields, by: .staff,
+      at: now)
+    try change { try $0.pinCoverage(state, .attorney, body, seenAs: { _ in Array("{}".utf8) }) }
   }
 
   /// The coverage events that nobody pinned: subject, actor and changes.

@@ -109,10 +109,7 @@ struct EventTests {
     let test = try TestStore()
     #expect(
       refusal { try test.read { try $0.events(after: 0, PageRequest(after: after)) } }
-        == .invalidParameter([
-          FieldError(
-            .parameter("cursor"), .invalidCursor, "This cursor was not given for this list.")
-        ]))
+        == List.invalidCursor)
   }
 
   @Test("the timeline is when a request got each status; other changes are not in it")
@@ -155,7 +152,7 @@ struct EventTests {
       for number in [31, 32] {
         let (id, group) = (sampleID(number), sampleID(number - 20))
         #expect(
-          try shown(snapshot.referral(id, seenBy: .staff))["timeline"] == .array(steps))
+          try shown(snapshot.view(id, of: .referrals, seenBy: .staff))["timeline"] == .array(steps))
         #expect(
           try shown(snapshot.referral(id, ofGroup: group, seenBy: .member))["timeline"]
             == .array(steps))
@@ -164,7 +161,8 @@ struct EventTests {
           try shown(snapshot.referral(id, ofPartner: sampleID(21)))["timeline"]
             == .array(Array(steps.suffix(2))))
       }
-      #expect(try shown(snapshot.referral(sampleID(33), seenBy: .staff))["timeline"] == [])
+      #expect(
+        try shown(snapshot.view(sampleID(33), of: .referrals, seenBy: .staff))["timeline"] == [])
       #expect(try shown(snapshot.referral(sampleID(33), ofPartner: sampleID(21)))["timeline"] == [])
     }
   }
@@ -249,7 +247,7 @@ struct LossTests {
       let store = try Store(path: folder.database)
       defer { store.close() }
       let lost = try #require(store.lostEvents)
-      #expect(lost == (expected: 5, found: 2))
+      #expect(lost == Store.LostEvents(expected: 5, found: 2))
       #expect(
         try store.check(now: now) == [
           """
@@ -284,7 +282,7 @@ struct LossTests {
     let store = try Store(path: folder.database)
     defer { store.close() }
     let lost = try #require(store.lostEvents)
-    #expect(lost == (expected: 5, found: 3))
+    #expect(lost == Store.LostEvents(expected: 5, found: 3))
   }
 
   @Test("a database without any event can lose them, too")
@@ -301,7 +299,7 @@ struct LossTests {
     let store = try Store(path: folder.database)
     defer { store.close() }
     let lost = try #require(store.lostEvents)
-    #expect(lost == (expected: 2, found: 0))
+    #expect(lost == Store.LostEvents(expected: 2, found: 0))
     try store.acceptLoss(now: now)
     #expect(try Self.events(store).numbers == [3])
   }

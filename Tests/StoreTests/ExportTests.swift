@@ -1,4 +1,5 @@
 import Domain
+import Foundation
 import JSON
 import Testing
 
@@ -96,6 +97,55 @@ struct ExportTests {
           "status": "pending", "created_at": now.text, "updated_at": now.text,
         ],
       ])
+  }
+
+  @Test("PostgreSQL: each stored field is a column of its table, with the type of its kind")
+  func postgres() throws {
+    let test = try TestStore()
+    var text = ""
+    try test.read { snapshot throws in try snapshot.postgres(write: { text += $0 }) }
+    for (table, expected) in [
+      (
+        Table.users,
+        ["id UUID PRIMARY KEY", "disabled BOOLEAN NOT NULL", "email_key TEXT NOT NULL"]
+      ),
+      (.groups, ["state VARCHAR(2)", "name VARCHAR(200) NOT NULL"]),
+      (
+        .tokens,
+        [
+          "user_id UUID NOT NULL REFERENCES public.users (id)", "sha256 BYTEA NOT NULL",
+          "expires_at TIMESTAMPTZ",
+        ]
+      ),
+      (
+        .partners,
+        [
+          """
+          status VARCHAR(20) CHECK (status IN ('invited', 'pending_review', 'active', 'inactive', \
+          'removed')) NOT NULL
+          """, "phone VARCHAR(20)", "notes TEXT", "invited_by UUID REFERENCES public.users (id)",
+          """
+          service_areas JSONB CHECK (jsonb_typeof(service_areas) = 'array') NOT NULL DEFAULT '[]'
+          """,
+        ]
+      ),
+      (
+        .referrals,
+        [
+          "context JSONB CHECK (jsonb_typeof(context) = 'object') NOT NULL",
+          "partner_id UUID REFERENCES public.partners (id)", "created_at TIMESTAMPTZ NOT NULL",
+        ]
+      ),
+    ] {
+      let start = try #require(text.range(of: "CREATE TABLE public.\(table.name) (\n"))
+      let definition = text[start.upperBound...].prefix { $0 != ";" }
+      let lines = definition.split(separator: "\n").map { line in
+        line.trimmingCharacters(in: [" ", ","])
+      }
+      for line in expected { #expect(lines.contains(line), "\(table.name): \(line)") }
+      let columns = Set(lines.compactMap { $0.split(separator: " ").first.map(String.init) })
+      #expect(columns.isSuperset(of: table.stored.map(\.name)), "\(table.name)")
+    }
   }
 
   @Test("a cell is read as a body would have it")

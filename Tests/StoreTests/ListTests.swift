@@ -166,8 +166,8 @@ struct ListTests {
     for sort in ReferralFilter.Sort.allCases {
       for descending in [true, false] {
         var filter = trial.filter
-        filter.sort = sort
-        filter.descending = descending
+        filter.order.by = sort
+        filter.order.descending = descending
         func isOrdered(_ left: Referral, _ right: Referral) -> Bool {
           let (left, right) = descending ? (right, left) : (left, right)
           let times =
@@ -233,9 +233,7 @@ struct ListTests {
     arguments: [[], ["x"], ["a", "b"], ["a", ""], ["a", "1", "2"], ["a", "1e3"], ["a", "٣"]])
   func cursor(after: [String]) throws {
     let test = try TestStore()
-    let failure = Failure.invalidParameter([
-      FieldError(.parameter("cursor"), .invalidCursor, "This cursor was not given for this list.")
-    ])
+    let failure = List.invalidCursor
     let request = PageRequest(after: after)
     var several = ReferralFilter()
     several.statuses = [.pending, .matched]
@@ -344,13 +342,13 @@ struct PartnerListTests {
       },
       page: { snapshot, order, request in
         var filter = filter
-        (filter.sort, filter.descending) = order
+        filter.order = order
         let page = try snapshot.partners(filter, request)
         for item in page.items {
           let id = try #require(item["id"]?.text.flatMap { ID($0) })
           let partner = try #require(try snapshot.partner(id))
           #expect(item == .object(partner.record.members))
-          #expect(try shown(snapshot.partner(id, seenBy: .staff)) == item)
+          #expect(try shown(snapshot.view(id, of: .partners, seenBy: .staff)) == item)
         }
         return page
       },
@@ -383,7 +381,7 @@ struct PartnerListTests {
       },
       page: { snapshot, order, request in
         var filter = filter
-        (filter.sort, filter.descending) = order
+        filter.order = order
         let page = try snapshot.directory(filter, request)
         for profile in page.items {
           let id = try #require(profile["id"]?.text.flatMap { ID($0) })

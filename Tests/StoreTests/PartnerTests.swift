@@ -33,13 +33,16 @@ struct PartnerTests {
     ]
     try test.read { snapshot throws in
       #expect(try snapshot.partner(sampleID(22)) == nil)
-      #expect(refusal { try snapshot.partner(sampleID(22), seenBy: .staff) } == .notFound)
+      #expect(
+        refusal { try snapshot.view(sampleID(22), of: .partners, seenBy: .staff) } == .notFound)
       for partner in [full, bare] {
         #expect(try snapshot.partner(partner.id) == partner)
         #expect(
-          try shown(snapshot.partner(partner.id, seenBy: .staff))
+          try shown(snapshot.view(partner.id, of: .partners, seenBy: .staff))
             == partner.view(own + ["user_id", "invited_by", "notes"]))
-        #expect(try shown(snapshot.partner(partner.id, seenBy: .partner)) == partner.view(own))
+        #expect(
+          try shown(snapshot.view(partner.id, of: .partners, seenBy: .partner)) == partner.view(own)
+        )
         #expect(refusal { try snapshot.publicPartner(partner.id) } == .notFound, "not active")
       }
     }

@@ -165,8 +165,8 @@ struct QueryPlanTests {
             filter.createdUntil = minute(0)
             filter.introducedOnly = true
           }
-          filter.sort = sort
-          filter.descending = descending
+          filter.order.by = sort
+          filter.order.descending = descending
           // By their update, the few requests of a group, a partner or a person are sorted.
           let maySort =
             sort == .updatedAt && (group != nil || partner != nil || requester != nil)
@@ -200,8 +200,8 @@ struct QueryPlanTests {
         filter.types = types
         filter.statuses = statuses
         filter.states = states
-        filter.sort = sort
-        filter.descending = descending
+        filter.order.by = sort
+        filter.order.descending = descending
         let list = try #require(try plans.snapshot.partnerList(filter))
         let page = PageRequest(after: isDeep ? ["2026-01-05T00:00:00.000Z", "900"] : nil)
         let problems = try plans.problems(
@@ -225,8 +225,8 @@ struct QueryPlanTests {
           var filter = DirectoryFilter()
           filter.types = types
           filter.states = states
-          filter.sort = sort
-          filter.descending = descending
+          filter.order.by = sort
+          filter.order.descending = descending
           let list = try #require(try plans.snapshot.directoryList(filter))
           let page = PageRequest(after: isDeep ? ["Company 5", "900"] : nil)
           let problems = try plans.problems(
@@ -248,8 +248,8 @@ struct QueryPlanTests {
     var states = ReferralFilter()
     states.states = [.MN, .CA]
     var byUpdate = ReferralFilter()
-    byUpdate.sort = .updatedAt
-    byUpdate.descending = false
+    byUpdate.order.by = .updatedAt
+    byUpdate.order.descending = false
     var old = ReferralFilter()
     old.createdUntil = minute(0)
     var oldAndPending = statuses
@@ -259,14 +259,14 @@ struct QueryPlanTests {
     }
     for sort in PartnerFilter.Sort.allCases {
       var filter = PartnerFilter()
-      filter.sort = sort
+      filter.order.by = sort
       try expectFlat("\(sort)", plans) { try $0.partners(filter, $1) }
     }
     var places = DirectoryFilter()
     places.states = [.MN, .TX]
     var types = DirectoryFilter()
     types.types = [.attorney, .lender]
-    types.descending = true
+    types.order.descending = true
     for filter in [DirectoryFilter(), places, types] {
       try expectFlat("\(filter)", plans) { try $0.directory(filter, $1) }
     }
@@ -293,8 +293,8 @@ struct QueryPlanTests {
       for descending in [false, true] {
         var filter = DirectoryFilter()
         filter.words = "comp"
-        filter.sort = sort
-        filter.descending = descending
+        filter.order.by = sort
+        filter.order.descending = descending
         var found: [JSON] = []
         var request = PageRequest(limit: 100)
         repeat {

@@ -61,7 +61,7 @@ struct ReferralChangeTests {
     #expect(try requester(ask(nil, user: 9, isStaff: true, type: .title)) == sampleID(9))
     #expect(
       refusal { try ask(2, user: 1, type: .cpa) }
-        == refused("Members can ask only in their own name."))
+        == refused("Members can only name themselves."))
     #expect(
       refusal { try ask(2, user: 9, isStaff: true, type: .cpa) }
         == refused("This user is not a member of the group."))
@@ -215,7 +215,7 @@ struct ReferralChangeTests {
     try test.change(at: minute(60 * 70)) { try $0.movePartner(22, to: .inactive) }
     #expect(try test.findings() == [])
     func timeline(_ id: ID) throws -> [String?] {
-      let view = try test.read { try shown($0.referral(id, seenBy: .staff)) }
+      let view = try test.read { try shown($0.view(id, of: .referrals, seenBy: .staff)) }
       guard case .array(let steps)? = view["timeline"] else { return [] }
       return steps.map { $0["status"]?.text }
     }
@@ -258,7 +258,7 @@ struct ReferralChangeTests {
   @Test("nothing is changed by a request that its precondition or its fields refuse")
   func refused() throws {
     let test = try Self.store()
-    let view = try test.read { try $0.referral(sampleID(31), seenBy: .staff) }
+    let view = try test.read { try $0.view(sampleID(31), of: .referrals, seenBy: .staff) }
     func update(_ json: JSON, if precondition: @escaping @Sendable ([UInt8]?) throws -> Void)
       -> Failure?
     {
@@ -292,7 +292,7 @@ struct ReferralChangeTests {
       #expect(errors.map(\.place) == [.pointer(pointer)])
       #expect(errors.map(\.problem.code) == [code])
     }
-    #expect(try test.read { try $0.referral(sampleID(31), seenBy: .staff) } == view)
+    #expect(try test.read { try $0.view(sampleID(31), of: .referrals, seenBy: .staff) } == view)
     #expect(try test.history() == [])
     // What a GET gave can be sent back.
     let same = try shown(view)

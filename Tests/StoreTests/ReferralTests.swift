@@ -55,7 +55,7 @@ struct ReferralTests {
           }
           return .object(members + [JSON.Member("timeline", [])])
         }
-        #expect(try shown(snapshot.referral(id, seenBy: .staff)) == single(.staff))
+        #expect(try shown(snapshot.view(id, of: .referrals, seenBy: .staff)) == single(.staff))
         #expect(
           try shown(snapshot.referral(id, ofGroup: group, seenBy: .staff)) == single(.staff))
         #expect(
@@ -81,7 +81,8 @@ struct ReferralTests {
     for referral in [full, bare, matched] { try check(referral) }
     try test.read { snapshot throws in
       #expect(try snapshot.referral(sampleID(99)) == nil)
-      #expect(refusal { try snapshot.referral(sampleID(99), seenBy: .staff) } == .notFound)
+      #expect(
+        refusal { try snapshot.view(sampleID(99), of: .referrals, seenBy: .staff) } == .notFound)
     }
     full.status = .closed
     full["context"] = Referral.context()

@@ -199,8 +199,8 @@ struct ScaleTests {
           depth: 10_000)
         for (name, edit) in filters {
           var filter = ReferralFilter()
-          filter.sort = sort
-          filter.descending = descending
+          filter.order.by = sort
+          filter.order.descending = descending
           edit(&filter)
           let name = "\(name), by \(sort)\(descending ? ", descending" : "")"
           let first = try many.expectFlat(name, after: key) { try $0.referrals(filter, $1) }
@@ -282,8 +282,8 @@ struct ScaleTests {
           var filter = DirectoryFilter()
           filter.types = types
           filter.states = states
-          filter.sort = sort
-          filter.descending = descending
+          filter.order.by = sort
+          filter.order.descending = descending
           let first = try many.expectFlat("\(filter)", after: key) { try $0.directory(filter, $1) }
           let (less, _) = try few.steps { try $0.directory(filter, PageRequest()) }
           Self.expectSame(first, less, "\(filter)")
@@ -293,7 +293,7 @@ struct ScaleTests {
     // Its overview and the partner's profile are of one partner.
     let (profile, _) = try many.steps { snapshot in
       let id = try #require(try snapshot.partnerID(ofUser: sampleID(5)))
-      return try snapshot.partner(id, seenBy: .partner)
+      return try snapshot.view(id, of: .partners, seenBy: .partner)
     }
     #expect(profile < 100)
   }
@@ -305,8 +305,8 @@ struct ScaleTests {
     for sort in DirectoryFilter.Sort.allCases {
       for descending in [false, true] {
         var filter = DirectoryFilter()
-        filter.sort = sort
-        filter.descending = descending
+        filter.order.by = sort
+        filter.order.descending = descending
         filter.words = "rarity"
         let (rare, page) = try many.steps { try $0.directory(filter, PageRequest()) }
         #expect(page.items.count == 3)
@@ -345,7 +345,7 @@ struct ScaleTests {
       let key = try many.key("partners", by: [column, "number"], descending: true, depth: 10_000)
       for statuses in [[], [.active]] as [[PartnerStatus]] {
         var filter = PartnerFilter()
-        filter.sort = sort
+        filter.order.by = sort
         filter.statuses = statuses
         try many.expectFlat("\(filter)", after: key) { try $0.partners(filter, $1) }
         filter.words = "example com"

@@ -26,7 +26,7 @@ struct SearchTests {
   private static func found(_ words: String, in test: TestStore) throws -> [Int] {
     var filter = PartnerFilter()
     filter.words = words
-    filter.descending = false
+    filter.order.descending = false
     let page = try test.read { try $0.partners(filter, PageRequest(limit: 100)) }
     let ids = (1...9).map(sampleID)
     return page.ids.map { id in ids.firstIndex { $0 == id }! + 1 }

@@ -5,7 +5,7 @@ import Store
 
 /// `GET /api/admin/users/:id`: one user.
 @Sendable func getUser(_ call: Call, _ records: Snapshot) throws -> Answer {
-  .resource(try records.userView(call.id()))
+  .resource(try records.view(call.id(), of: .users, seenBy: .staff))
 }
 
 /// `PUT /api/admin/users/:id`: creates a user or changes it.
@@ -14,14 +14,14 @@ import Store
   let body = call.body(Table.users.fields, by: .staff)
   return Plan(body) { change in
     let isNew = try change.putUser(id, body, if: call.precondition)
-    let answer = Answer.resource(try change.userView(id))
+    let answer = Answer.resource(try change.view(id, of: .users, seenBy: .staff))
     return isNew ? answer.created(at: "/api/admin/users/\(id)") : answer
   }
 }
 
 /// `GET /api/admin/groups/:id`: one group with its members.
 @Sendable func getGroup(_ call: Call, _ records: Snapshot) throws -> Answer {
-  .resource(try records.groupView(call.id()))
+  .resource(try records.view(call.id(), of: .groups, seenBy: .staff))
 }
 
 /// `PUT /api/admin/groups/:id`: creates a group or changes it; `members` replaces the membership.
@@ -30,24 +30,24 @@ import Store
   let body = call.body(Table.groups.fields, by: .staff)
   return Plan(body) { change in
     let isNew = try change.putGroup(id, body, if: call.precondition)
-    let answer = Answer.resource(try change.groupView(id))
+    let answer = Answer.resource(try change.view(id, of: .groups, seenBy: .staff))
     return isNew ? answer.created(at: "/api/admin/groups/\(id)") : answer
   }
 }
 
-/// `POST /api/admin/users/:id/tokens`: makes a token for a user and shows it, this once.
+/// `POST /api/admin/users/:id/tokens`: creates a token for a user. Only this answer shows it.
 @Sendable func createToken(_ call: Call) throws -> Plan {
   let user = try call.id()
   let body = call.body(Table.tokens.fields, by: .staff, isNew: true)
   return Plan(body) { change in
-    guard try change.user(user) != nil else { throw Failure.notFound }
     let secret = AccessToken.new()
     let id = try change.createToken(
       for: user, isAdmin: false, sha256: AccessToken.sha256(of: secret), body)
-    var view = try change.tokenView(id)
-    view.removeLast()
-    view += ",\"token\":\"\(secret)\"}".utf8
-    return Answer(status: .created, body: view)
+    let body = try object {
+      try change.writeMembers(id, of: .tokens, seenBy: .staff, to: &$0)
+      $0.field("token", secret)
+    }
+    return Answer(status: .created, body: body)
   }
 }
 

@@ -2,11 +2,16 @@ import Domain
 import JSON
 import Store
 
-/// `GET /api/coverage`: every state with its own status.
+/// `GET /api/coverage`: every state with its status, the best of its six types.
 @Sendable func listCoverage(_ call: Call, _ records: Snapshot) throws -> Answer {
-  let states = try records.coverageByState().map(StateSummary.init)
+  let states = try records.coverageByState()
   var answer = call.page { json in
-    for state in states { state.write(to: &json) }
+    for (state, status) in states {
+      json.object {
+        $0.write(state)
+        $0.write(status)
+      }
+    }
     return nil
   }
   answer.etag = ETag.of(answer.body)
@@ -16,26 +21,27 @@ import Store
 /// `GET /api/coverage/:stateCode`: one state with its six types of partner.
 @Sendable func getStateCoverage(_ call: Call, _ records: Snapshot) throws -> Answer {
   let state = try call.state()
-  return .resource(StateCoverage(state: state, rows: try records.coverage(state)).bytes)
+  let rows = try records.coverage(state)
+  return .resource(
+    object { json in
+      json.write(state)
+      json.write(CoverageStatus.best(of: rows.map(\.status)))
+      json.array("partner_types", of: rows) { json, row in json.object { $0.write(row) } }
+    })
 }
 
 /// `GET /api/coverage/:stateCode/:partnerType`: one state and type.
 @Sendable func getTypeCoverage(_ call: Call, _ records: Snapshot) throws -> Answer {
-  .resource(TypeCoverage(try records.coverage(call.state(), call.partnerType())).bytes)
+  .resource(view(try records.coverage(call.state(), call.partnerType())))
 }
 
-/// `PUT /api/admin/coverage/:stateCode/:partnerType`: pins a status, or follows the count again.
+/// `PUT /api/admin/coverage/:stateCode/:partnerType`: pins a status, or lets it follow the count again.
 @Sendable func pinCoverage(_ call: Call) throws -> Plan {
   let (state, type) = try (call.state(), call.partnerType())
-  let fields = [Field.parameter("status", .word(CoverageStatus.self), [.required, .nullable])]
-  let body = call.body(fields, by: .staff)
+  let body = call.body(coveragePinFields, by: .staff)
   return Plan(body) { change in
-    let view = TypeCoverage(try change.coverage(state, type)).bytes
-    var body = body
-    try body.finish(against: view)
-    try call.precondition(view)
-    try change.pinCoverage(state, type, to: body.word("status"))
-    return .resource(TypeCoverage(try change.coverage(state, type)).bytes)
+    try change.pinCoverage(state, type, body, seenAs: view, if: call.precondition)
+    return .resource(view(try change.coverage(state, type)))
   }
 }
 
@@ -61,62 +67,28 @@ extension Call {
   }
 }
 
-/// A state among all of them.
-struct StateSummary: View {
-  let state: StateCode
-  let status: CoverageStatus
-
-  func write(to json: inout JSONWriter) {
-    json.object {
-      $0.field("state_code", state)
-      $0.field("state_name", state.name)
-      $0.field("status", status)
-      $0.field("message", status.message)
-    }
+/// One state and type as JSON.
+@Sendable private func view(_ coverage: Coverage) -> [UInt8] {
+  object { json in
+    json.write(coverage.stateCode)
+    json.write(coverage)
   }
 }
 
-/// A state by itself.
-struct StateCoverage: View {
-  let state: StateCode
-  let rows: [Coverage]
-
-  func write(to json: inout JSONWriter) {
-    let status = CoverageStatus.best(of: rows.map(\.status))
-    json.object {
-      $0.field("state_code", state)
-      $0.field("state_name", state.name)
-      $0.field("status", status)
-      $0.field("message", status.message)
-      $0.name("partner_types")
-      $0.array { json in
-        for row in rows {
-          json.object {
-            $0.field("partner_type", row.partnerType)
-            $0.field("status", row.status)
-            $0.field("message", row.status.message)
-            $0.field("partner_count", row.partnerCount)
-          }
-        }
-      }
-    }
+extension JSONWriter {
+  fileprivate mutating func write(_ state: StateCode) {
+    field("state_code", state)
+    field("state_name", state.name)
   }
-}
 
-/// One state and type.
-struct TypeCoverage: View {
-  let row: Coverage
+  fileprivate mutating func write(_ status: CoverageStatus) {
+    field("status", status)
+    field("message", status.message)
+  }
 
-  init(_ row: Coverage) { self.row = row }
-
-  func write(to json: inout JSONWriter) {
-    json.object {
-      $0.field("state_code", row.stateCode)
-      $0.field("state_name", row.stateCode.name)
-      $0.field("partner_type", row.partnerType)
-      $0.field("status", row.status)
-      $0.field("message", row.status.message)
-      $0.field("partner_count", row.partnerCount)
-    }
+  fileprivate mutating func write(_ coverage: Coverage) {
+    field("partner_type", coverage.partnerType)
+    write(coverage.status)
+    field("partner_count", coverage.partnerCount)
   }
 }

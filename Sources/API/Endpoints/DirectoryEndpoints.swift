@@ -8,10 +8,7 @@ import Store
   filter.types = call.query.words("type")
   filter.states = call.query.words("state")
   filter.words = call.query["q"]
-  if let (sort, descending) = call.query.sort(DirectoryFilter.Sort.self) {
-    filter.sort = sort
-    filter.descending = descending
-  }
+  filter.order = call.query.order() ?? filter.order
   var answer = try call.page { try records.directory(filter, call.query.page, to: &$0) }
   answer.etag = ETag.of(answer.body)
   return answer
@@ -22,7 +19,7 @@ import Store
   .resource(try records.publicPartner(call.id()))
 }
 
-/// `GET /api/groups/:groupId/recommendations`: who fits the group in a state, by type, in Tomi's order.
+/// `GET /api/groups/:groupId/recommendations`: the partners that fit the group in a state, by type.
 @Sendable func recommendPartners(_ call: Call, _ records: Snapshot) throws -> Answer {
   let group = try call.id("groupId")
   guard
@@ -32,26 +29,23 @@ import Store
     throw Failure.invalidParameter([
       FieldError(
         .parameter("state"), .required,
-        "Required: neither the group nor its newest request names a state.")
+        "Required, because neither the group nor its newest request has a state.")
     ])
   }
   let asked: [PartnerType] = call.query.words("partner_type")
   let limit = call.query.integer("limit") ?? 3
-  var json = JSONWriter()
-  try json.object { json in
-    json.field("state_code", state)
-    json.field("order", Ranking.order)
-    json.name("data")
-    try json.array { json in
-      for type in PartnerType.allCases where asked.isEmpty || asked.contains(type) {
+  let types = PartnerType.allCases.filter { asked.isEmpty || asked.contains($0) }
+  return .resource(
+    try object { json in
+      json.field("state_code", state)
+      json.field("order", Ranking.order)
+      try json.array("data", of: types) { json, type in
         try writeRecommendation(of: type, in: state, to: group, limit: limit, records, &json)
       }
-    }
-  }
-  return .resource(json.bytes)
+    })
 }
 
-/// Writes whom a group is recommended of one type.
+/// Writes the recommended partners of one type.
 private func writeRecommendation(
   of type: PartnerType, in state: StateCode, to group: ID, limit: Int, _ records: Snapshot,
   _ json: inout JSONWriter
@@ -64,13 +58,10 @@ private func writeRecommendation(
     json.field("status", coverage.status)
     json.field("message", coverage.status.message)
     json.field("partner_count", coverage.partnerCount)
-    json.name("partners")
-    try json.array { json in
-      for key in keys.prefix(limit) {
-        try json.object {
-          try records.writePublicPartner(key.id, to: &$0)
-          $0.field("why", Ranking.publicWhy(key, servedState: state))
-        }
+    try json.array("partners", of: keys.prefix(limit)) { json, key in
+      try json.object {
+        try records.writeMembers(key.id, of: .partners, seenBy: .anyone, to: &$0)
+        $0.field("why", Ranking.publicWhy(key, servedState: state))
       }
     }
   }

@@ -2,18 +2,18 @@ import Domain
 import JSON
 import Store
 
-/// `GET /api/partners/me`: the partner's own profile.
+/// `GET /api/partners/me`: the caller's own partner record.
 @Sendable func getOwnPartner(_ call: Call, _ records: Snapshot) throws -> Answer {
-  .resource(try records.partner(call.ownPartner(in: records), seenBy: .partner))
+  .resource(try records.view(call.ownPartner(in: records), of: .partners, seenBy: .partner))
 }
 
-/// `PUT /api/partners/me`: the partner changes its profile.
+/// `PUT /api/partners/me`: changes the caller's own partner record.
 @Sendable func updateOwnPartner(_ call: Call) throws -> Plan {
   let body = call.body(Table.partners.fields, by: .partner)
   return Plan(body) { change in
     let id = try call.ownPartner(in: change)
     try change.updatePartner(id, body, by: .partner, if: call.precondition)
-    return .resource(try change.partner(id, seenBy: .partner))
+    return .resource(try change.view(id, of: .partners, seenBy: .partner))
   }
 }
 
@@ -40,54 +40,30 @@ import Store
   }
 }
 
-/// `GET /api/partners/me/summary`: how the partner is doing.
+/// `GET /api/partners/me/summary`: the numbers of the partner's introductions.
 @Sendable func getOwnSummary(_ call: Call, _ records: Snapshot) throws -> Answer {
   let summary = try records.summary(ofPartner: call.ownPartner(in: records))
-  return .resource(PartnerSummaryView(summary: summary).bytes)
+  return .resource(
+    object { json in
+      json.counts("by_status", of: ReferralStatus.introduced) { summary.byStatus[$0] ?? 0 }
+      json.counts("by_outcome", of: Outcome.allCases) { summary.byOutcome[$0] ?? 0 }
+      json.array("by_month", of: summary.byMonth) { json, month in
+        json.object {
+          $0.field("month", month.month)
+          $0.field("introductions", month.introductions)
+          $0.field("connections", month.connections)
+        }
+      }
+      json.field("median_days_to_connection", days: summary.medianDaysToConnection)
+    })
 }
 
 extension Call {
-  /// The ID of the caller's partner record.
+  /// The ID of the caller's own partner record.
   ///
   /// - Throws: `Failure.forbidden` if the caller has none.
   fileprivate func ownPartner(in records: Snapshot) throws -> ID {
     guard let id = try records.partnerID(ofUser: caller.userID) else { throw Failure.forbidden }
     return id
-  }
-}
-
-/// A partner's overview.
-struct PartnerSummaryView: View {
-  let summary: PartnerSummary
-
-  func write(to json: inout JSONWriter) {
-    json.object { json in
-      json.name("by_status")
-      json.object { json in
-        for status in ReferralStatus.introduced {
-          json.name(escaping: status.rawValue)
-          json.integer(summary.byStatus[status] ?? 0)
-        }
-      }
-      json.name("by_outcome")
-      json.object { json in
-        for outcome in Outcome.allCases {
-          json.name(escaping: outcome.rawValue)
-          json.integer(summary.byOutcome[outcome] ?? 0)
-        }
-      }
-      json.name("by_month")
-      json.array { json in
-        for month in summary.byMonth {
-          json.object {
-            $0.field("month", month.month)
-            $0.field("introductions", month.introductions)
-            $0.field("connections", month.connections)
-          }
-        }
-      }
-      json.name("median_days_to_connection")
-      json.days(summary.medianDaysToConnection)
-    }
   }
 }

@@ -2,7 +2,7 @@ import Domain
 import JSON
 import Store
 
-/// `GET /api/admin/referrals`: the queue.
+/// `GET /api/admin/referrals`: the requests that match the filters.
 @Sendable func listReferrals(_ call: Call, _ records: Snapshot) throws -> Answer {
   var filter = ReferralFilter()
   filter.statuses = call.query.words("status")
@@ -12,39 +12,36 @@ import Store
   filter.partnerID = call.query.id("partner_id")
   filter.requestedBy = call.query.id("requested_by")
   filter.createdUntil = call.query.integer("older_than_days").map { call.now.adding(days: -$0) }
-  if let (sort, descending) = call.query.sort(ReferralFilter.Sort.self) {
-    filter.sort = sort
-    filter.descending = descending
-  }
+  filter.order = call.query.order() ?? filter.order
   return try call.page { try records.referrals(filter, call.query.page, seenBy: .staff, to: &$0) }
 }
 
 /// `GET /api/admin/referrals/:id`: one request.
 @Sendable func getReferral(_ call: Call, _ records: Snapshot) throws -> Answer {
-  .resource(try records.referral(call.id(), seenBy: .staff))
+  .resource(try records.view(call.id(), of: .referrals, seenBy: .staff))
 }
 
-/// `PUT /api/admin/referrals/:id`: matches, introduces, takes back, closes, cancels, corrects a request.
+/// `PUT /api/admin/referrals/:id`: matches, introduces, takes back, closes, cancels or corrects a request.
 @Sendable func updateReferral(_ call: Call) throws -> Plan {
   let id = try call.id()
   let body = call.body(Table.referrals.fields + [.note], by: .staff)
   return Plan(body) { change in
     try change.updateReferral(id, body, if: call.precondition)
-    return .resource(try change.referral(id, seenBy: .staff))
+    return .resource(try change.view(id, of: .referrals, seenBy: .staff))
   }
 }
 
-/// `PUT /api/admin/referrals/:id/outcome`: records what came of an introduction.
+/// `PUT /api/admin/referrals/:id/outcome`: records the outcome of an introduction.
 @Sendable func recordOutcome(_ call: Call) throws -> Plan {
   let id = try call.id()
   let body = call.body(outcomeFields, by: .staff)
   return Plan(body) { change in
     try change.recordOutcome(id, body, if: call.precondition)
-    return .resource(try change.referral(id, seenBy: .staff))
+    return .resource(try change.view(id, of: .referrals, seenBy: .staff))
   }
 }
 
-/// `GET /api/admin/referrals/:id/history`: what happened to a request, newest first.
+/// `GET /api/admin/referrals/:id/history`: the history of a request, newest first.
 @Sendable func listReferralHistory(_ call: Call, _ records: Snapshot) throws -> Answer {
   let id = try call.id()
   guard try records.referral(id) != nil else { throw Failure.notFound }
@@ -57,9 +54,7 @@ import Store
   let request = call.query.page
   var keys = try records.rankingKeys(for: referral).sorted()
   if let after = request.after {
-    guard let last = Ranking.Key(after) else {
-      throw Failure.invalidParameter([FieldError(.parameter("cursor"), Query.foreignCursor)])
-    }
+    guard let last = Ranking.Key(after) else { throw List.invalidCursor }
     keys.removeFirst(keys.prefix { $0 <= last }.count)
   }
   return try call.page(order: Ranking.order) { json in
@@ -77,12 +72,12 @@ import Store
 }
 
 extension Ranking.Key {
-  /// The key as a cursor has it.
+  /// The key as a cursor's texts.
   fileprivate var texts: [String] {
     [certified ? "1" : "0", String(openReferrals), lastIntroAt?.text ?? "", id.text]
   }
 
-  /// Reads the key from a cursor; nil if it is none.
+  /// Reads the key from a cursor's texts; nil if they are not a key.
   fileprivate init?(_ texts: [String]) {
     guard texts.count == 4, let open = Int(texts[1]), let id = ID(texts[3]) else { return nil }
     let lastIntroAt = Timestamp(texts[2])
