@@ -57,8 +57,7 @@ package final class Field: Sendable {
   }
 
   /// The caller's remark on a change, for the history.
-  package static let note = Field(
-    "note", .lines(limit: 2_000), .nullable, set: [.member, .partner, .staff])
+  package static let note = Field.parameter("note", .lines(limit: 2_000), .nullable)
 
   /// A field of a request's body that belongs to no resource, such as a partner's answer.
   package static func parameter(_ name: String, _ kind: Kind, _ traits: Traits = []) -> Field {

@@ -31,11 +31,8 @@ package final class Store: Sendable {
     onMaintenanceError: @escaping @Sendable (String) -> Void = { _ in }
   ) throws {
     var configuration = Database.Configuration()
-    configuration.highWaterMark = { connection in
-      try connection.row("SELECT seq FROM sqlite_sequence WHERE name = 'events'") {
-        Int64($0.int(0))
-      }
-        ?? 0
+    configuration.highWaterMark = {
+      try $0.row("SELECT seq FROM sqlite_sequence WHERE name = 'events'") { Int64($0.int(0)) } ?? 0
     }
     configuration.onFatal = { onFatal($0.description) }
     configuration.onMaintenanceError = { onMaintenanceError($0.description) }
