@@ -25,7 +25,7 @@ struct IdempotencyKey: Sendable {
     var key = value.trimmingWhitespace()
     if key.utf8.count > 1, key.utf8.first == UInt8(ascii: "\""), key.utf8.last == UInt8(ascii: "\"")
     {
-      key = String(key.dropFirst().dropLast())
+      key = String(key.unicodeScalars.dropFirst().dropLast())
     }
     guard (1...255).contains(key.utf8.count), key.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
     else {

@@ -234,7 +234,7 @@ struct Target {
   init(_ text: String) {
     let mark = text.utf8.firstIndex(of: UInt8(ascii: "?"))
     path = text[..<(mark ?? text.endIndex)]
-    query = mark.map { text[text.index(after: $0)...] }
+    query = mark.map { text[text.utf8.index(after: $0)...] }
   }
 
   /// The path's segments. They are decoded after the split, so that an encoded slash does not separate. Nil
