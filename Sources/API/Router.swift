@@ -84,7 +84,7 @@ package final class Router: Sendable {
     if !response.status.hasNoBody {
       response.headers.add(.contentLength, String(response.body.count))
     }
-    if request.method == "HEAD" { response.body = [] }
+    if request.method.isSame(as: "HEAD") { response.body = [] }
     let time = ContinuousClock.now - start
     traffic.count(
       route: trace.pattern?.index, method: request.method, status: response.status.code, took: time)
@@ -123,10 +123,10 @@ package final class Router: Sendable {
       let pattern = patterns[segments.count]?.first(where: { $0.routes[0].fits(segments) })
     else { throw Failure.notFound }
     trace.pattern = pattern
-    let method = request.method == "HEAD" ? "GET" : request.method
-    guard let route = pattern.routes.first(where: { $0.method.rawValue == method }) else {
+    let method = request.method.isSame(as: "HEAD") ? "GET" : request.method
+    guard let route = pattern.routes.first(where: { $0.method.rawValue.isSame(as: method) }) else {
       let allowed = Router.methods(pattern.routes)
-      guard method == "OPTIONS" else { throw Failure.methodNotAllowed(allowed) }
+      guard method.isSame(as: "OPTIONS") else { throw Failure.methodNotAllowed(allowed) }
       return .response(origins.preflight(request, allowed: allowed))
     }
 

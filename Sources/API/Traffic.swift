@@ -1,3 +1,4 @@
+import JSON
 import POSIX
 
 /// The numbers and times of the answers, by route, method and status.
@@ -61,7 +62,7 @@ package final class Traffic: Sendable {
   /// - Parameter route: The index of the pattern; nil for an unknown path.
   func count(route: Int?, method: String, status: Int, took time: Duration) {
     let last = Traffic.methods.count - 1
-    let method = Traffic.methods.firstIndex(of: method) ?? last
+    let method = Traffic.methods.firstIndex { $0.isSame(as: method) } ?? last
     let index = (route ?? routes.count - 1) * Traffic.methods.count + method
     let bucket = Traffic.bounds.firstIndex { time <= $0 } ?? Traffic.bounds.count
     counts.withLock { $0[index].add(status, bucket, time) }

@@ -1,6 +1,7 @@
 import API
 import FastCGI
 import HTTPTypes
+import JSON
 
 /// Translates between FastCGI and HTTP.
 enum Gateway {
@@ -32,7 +33,7 @@ enum Gateway {
         http.headers.append(HTTPField(name: name, value: parameter.value))
       }
     }
-    if http.target == Metrics.path {
+    if http.target.isSame(as: Metrics.path) {
       return reply(
         FastCGI.Response(
           status: .ok,
