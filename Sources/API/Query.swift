@@ -80,6 +80,7 @@ struct Query: Sendable {
   init(_ text: Substring?, path: String, parameters: [Parameter]) throws {
     var errors: [FieldError] = []
     func wrong(_ name: String, _ code: FieldCode, _ detail: String) {
+      guard errors.count < Body.errorLimit else { return }
       errors.append(FieldError(.parameter(name), code, detail))
     }
     var sent = [String?](repeating: nil, count: parameters.count)

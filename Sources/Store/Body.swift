@@ -10,7 +10,7 @@ package typealias Precondition = (_ view: [UInt8]?) throws -> Void
 /// that one answer names them all.
 package struct Body: Sendable {
   /// The most mistakes that an answer lists.
-  static let errorLimit = 100
+  package static let errorLimit = 100
 
   package private(set) var errors: [FieldError] = []
   /// The valid values that were sent, in their stored form.

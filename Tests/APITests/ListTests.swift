@@ -198,6 +198,15 @@ import Testing
     }
   }
 
+  @Test("At most 100 wrong parameters are listed") func manyErrors() {
+    for count in [100, 101, 2_000] {
+      let names = (0..<count).map { "a\($0)" }.joined(separator: "&")
+      let errors = world.get("/api/coverage?\(names)", as: .nobody)["errors"]?.elements ?? []
+      #expect(errors.count == 100)
+      #expect(errors.at(99)["parameter"]?.text == "a99")
+    }
+  }
+
   @Test("A change takes no parameter either") func changesTakeNone() throws {
     let contents = try world.contents()
     for (method, path) in [
