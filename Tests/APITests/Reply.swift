@@ -96,7 +96,7 @@ struct Reply: Sendable {
     expect(json["status"] == .integer(status), "the problem's status")
     expect(json["title"]?.text?.isEmpty == false, "a title")
     expect(json["detail"]?.text?.isEmpty == false, "a detail")
-    let path = request.target.prefix { $0 != "?" }
+    let path = request.target.unicodeScalars.prefix { $0 != "?" }
     expect(json["instance"]?.text == String(path), "the problem's instance")
     expect(json["request_id"]?.text == request.id, "the request's ID")
     for error in json["errors"]?.elements ?? [] {

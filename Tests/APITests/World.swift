@@ -127,8 +127,8 @@ final class World: Sendable {
   let store: Store
   let log: RecordedLog
   let clock: StoppedClock
-  private let folder: Folder
-  private let router: Router
+  let folder: Folder
+  let router: Router
   private let requests = Atomic<Int>(0)
 
   init(origins: [String] = [], verifier: WebTokenVerifier? = nil) throws {
