@@ -5,17 +5,24 @@ import Testing
 extension EndToEnd {
   /// Changes wait for the writer, the lock and the disk. Nothing else does.
   @Suite("Changes that wait") struct WaitingTests {
+    /// How long the responder waits for the lock file. Then it refuses what waits, which a busy machine
+    /// may need longer to send than this.
+    private static let patience = Duration.seconds(5)
+
     /// Runs `body` while nothing can be written: the test holds the database's lock file, as a command that
     /// writes does.
     ///
-    /// The responder waits for it for five seconds, then refuses what waits. So `body` must be quick.
+    /// - Returns: What `body` returned, and what the changes may be answered that waited meanwhile.
     private static func whileLocked<Value>(
       _ service: Service, _ body: () throws -> Value
-    ) throws -> Value {
+    ) throws -> (Value, statuses: Set<Int>) {
+      let start = ContinuousClock.now
       let lock = open(service.database + ".lock", O_RDWR | O_CLOEXEC)
       guard lock >= 0, flock(lock, LOCK_EX) == 0 else { throw Trouble.system("flock") }
-      defer { close(lock) }
-      return try body()
+      let result = Result(catching: body)
+      close(lock)
+      let isInTime = ContinuousClock.now - start < patience
+      return (try result.get(), isInTime ? [201] : [201, 503])
     }
 
     /// How many changes wait, without those that the writer has begun with.
@@ -41,7 +48,7 @@ extension EndToEnd {
     }
 
     @Test("64 of them keep no read waiting, and all are made in the end") func readsGoOn() throws {
-      try Service.run { service in
+      try Service.run(logsErrors: true) { service in
         let anyone = service.anyone
         let staff = service.staff
         let partner = try #require(try service.makePartner()["location"])
@@ -64,14 +71,14 @@ extension EndToEnd {
         var count = 1
         for _ in 0..<4 {
           free.append(try median())
-          let changes = try Self.whileLocked(service) {
+          let (changes, expected) = try Self.whileLocked(service) {
             let changes = try Self.startChanges(64, service)
             held.append(try median())
             return changes
           }
           let statuses = try changes.flatMap { try $0.values() }
-          #expect(statuses.count >= 64 && statuses.allSatisfy { $0 == 201 }, "\(statuses)")
-          count += statuses.count
+          #expect(statuses.count >= 64 && expected.isSuperset(of: statuses), "\(statuses)")
+          count += statuses.count { $0 == 201 }
         }
         // Reads once took as long as the lock was held, which is thousands of times as long.
         #expect(held.min()! <= free.min()! * 3, "held \(held), free \(free)")
@@ -102,7 +109,7 @@ extension EndToEnd {
 
     @Test("what is wrong with a request is told at once, while others wait")
     func refusalsDoNotWait() throws {
-      try Service.run { service in
+      try Service.run(logsErrors: true) { service in
         let staff = service.staff
         let (user, member, tokenID) = try service.makeUser("ann@wait.example", name: "Ann")
         let (other, _, _) = try service.makeUser("pat@wait.example", name: "Pat")
@@ -170,30 +177,29 @@ extension EndToEnd {
           Refused(403, "forbidden", "PUT", partner, #"{"phone":null}"#, bearer(member)),
           Refused(403, "forbidden", "PUT", "/api/partners/me", #"{"phone":null}"#, bearer(member)),
         ]
-        let waiting = try Self.whileLocked(service) {
+        let (waiting, expected) = try Self.whileLocked(service) {
           let waiting = try Self.startChanges(2, service)
           for item in cases {
-            // Whatever waits for the writer gets 503 after five seconds.
+            // Whatever waits for the lock is not answered before it is refused: with 503.
             let answer = try service.staff.send(
               item.method, item.target, body: item.body, headers: item.headers)
             #expect(
               throws: Never.self, "\(item.method) \(item.target)",
               performing: { try answer.expectProblem(item.status, item.code) })
           }
-          #expect(try Self.queueLength(service) > 0)
           return waiting
         }
         let statuses = try waiting.flatMap { try $0.values() }
-        #expect(statuses.allSatisfy { $0 == 201 }, "\(statuses)")
+        #expect(expected.isSuperset(of: statuses), "\(statuses)")
         #expect(try [partner, queue, "/api/coverage"].map { try staff.get($0).text } == before)
       }
     }
 
     @Test("SIGTERM: more of them than one commit takes are all answered") func stop() throws {
-      try Service.run { service in
+      try Service.run(logsErrors: true) { service in
         let emails = (0..<300).map { "straight\($0)@wait.example" }
         let program = try service.responder
-        let connections = try Self.whileLocked(service) {
+        let (connections, expected) = try Self.whileLocked(service) {
           let connections = try emails.map { email in
             let connection = try service.connectStraight()
             try connection.send(
@@ -207,13 +213,13 @@ extension EndToEnd {
           #expect(program.isRunning, "it did not wait for what it had accepted")
           return connections
         }
-        for connection in connections {
-          #expect(try connection.receiveFastCGIAnswer().status == 201)
-        }
+        let statuses = try connections.map { try $0.receiveFastCGIAnswer().status }
+        #expect(expected.isSuperset(of: statuses), "\(statuses)")
         #expect(try program.wait() == .exit(0))
         try service.startResponder()
         let kept = try service.staff.all("/api/admin/partners?limit=100").map(\.["email"].text)
-        #expect(kept.count == emails.count && Set(kept) == Set(emails))
+        let made = zip(emails, statuses).filter { $0.1 == 201 }.map(\.0)
+        #expect(kept.count == made.count && Set(kept) == Set(made))
         try service.expectSound()
       }
     }
