@@ -51,10 +51,10 @@ let package = Package(
     .testTarget(
       name: "FastCGITests",
       dependencies: [
-        "CFastCGI", "FastCGI", .product(name: "HTTPTypes", package: "swift-http-types"),
+        "CFastCGI", "FastCGI", "POSIX", .product(name: "HTTPTypes", package: "swift-http-types"),
       ]),
     .target(name: "CFaultVFS", dependencies: ["CSQLite"], path: "Tests/CFaultVFS"),
-    .testTarget(name: "SQLiteTests", dependencies: ["CFaultVFS", "CSQLite", "SQLite"]),
+    .testTarget(name: "SQLiteTests", dependencies: ["CFaultVFS", "CSQLite", "POSIX", "SQLite"]),
     .testTarget(
       name: "StoreTests", dependencies: ["CSQLite", "Domain", "JSON", "Schema", "SQLite", "Store"]),
     .testTarget(

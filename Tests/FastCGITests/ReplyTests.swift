@@ -1,6 +1,7 @@
 import FastCGI
 import Foundation
 import Glibc
+import POSIX
 import Synchronization
 import Testing
 
@@ -8,7 +9,7 @@ import Testing
 struct ReplyTests {
   /// Keeps requests and their replies for later.
   private final class Waiting: Sendable {
-    private let all = Mutex<[(request: Request, reply: Reply)]>([])
+    private let all = Lock<[(request: Request, reply: Reply)]>([])
 
     func add(_ request: Request, _ reply: Reply) {
       all.withLock { $0.append((request, reply)) }
@@ -116,7 +117,7 @@ struct ReplyTests {
 
   @Test("a reply that comes at the moment at which the handler returns is sent once")
   func race() throws {
-    let handed = Mutex<(Request, Reply)?>(nil)
+    let handed = Lock<(Request, Reply)?>(nil)
     let isOver = Atomic(false)
     let replier = Background {
       while !isOver.load(ordering: .relaxed) {

@@ -1,7 +1,7 @@
 import FastCGI
 import Foundation
 import HTTPTypes
-import Synchronization
+import POSIX
 
 /// A directory of its own for a test.
 final class TemporaryDirectory: Sendable {
@@ -98,7 +98,7 @@ final class Responder: Sendable {
 
 /// A list to which several threads add.
 final class Record<Element: Sendable>: Sendable {
-  private let elements = Mutex<[Element]>([])
+  private let elements = Lock<[Element]>([])
 
   func append(_ element: Element) {
     elements.withLock { $0.append(element) }

@@ -1,4 +1,5 @@
 import Foundation
+import POSIX
 import Synchronization
 import Testing
 
@@ -19,7 +20,7 @@ struct ThreadLimiterTests {
     private let isOver = Atomic(false)
     /// How many threads can start; any further one fails.
     private let available: Atomic<Int>
-    private let background = Mutex<Background?>(nil)
+    private let background = Lock<Background?>(nil)
 
     init(limit: Int, usual: Int, available: Int = .max) {
       limiter = ThreadLimiter(limit: limit, usual: usual)

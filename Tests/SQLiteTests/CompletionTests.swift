@@ -1,6 +1,7 @@
 import CFaultVFS
 import CSQLite
 import Foundation
+import POSIX
 import Synchronization
 import Testing
 
@@ -116,7 +117,7 @@ struct CompletionTests {
   @Test("after a lost batch each comes after the sync of its own transaction")
   func durabilityAlone() throws {
     let bench = try Bench()
-    let syncs = Mutex<[Int]>([])
+    let syncs = Lock<[Int]>([])
     let before = bench.directory.count(FAULT_SYNC, FAULT_WAL)
     let hold = WriterHold(bench.database)
     for number in 0..<5 {
@@ -203,7 +204,7 @@ struct CompletionTests {
     next(1)
     #expect(bench.answers.wait(for: 100))
     #expect(bench.answers.numbers == Array(1...100))
-    let blocking = Mutex<SQLiteError?>(nil)
+    let blocking = Lock<SQLiteError?>(nil)
     bench.insert(101) {
       let result = Result { try bench.database.write { try $0.run("INSERT INTO t VALUES (102)") } }
       blocking.withLock { $0 = result.sqliteError }

@@ -1,6 +1,7 @@
 import CFaultVFS
 import CSQLite
 import Foundation
+import POSIX
 import Synchronization
 import Testing
 
@@ -660,7 +661,7 @@ struct CheckpointTests {
 
   /// The codes that were told, from any thread.
   private final class Counter: Sendable {
-    private let told = Mutex<[Int32]>([])
+    private let told = Lock<[Int32]>([])
     var codes: [Int32] { told.withLock { $0 } }
     func add(_ code: Int32) { told.withLock { $0.append(code) } }
   }

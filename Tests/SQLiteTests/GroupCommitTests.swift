@@ -1,6 +1,7 @@
 import CFaultVFS
 import CSQLite
 import Foundation
+import POSIX
 import Synchronization
 import Testing
 
@@ -43,14 +44,14 @@ private struct Bench {
 
 /// Counts how often each change ran.
 private final class Runs: Sendable {
-  private let counts = Mutex<[Int: Int]>([:])
+  private let counts = Lock<[Int: Int]>([:])
   func count(_ number: Int) { counts.withLock { $0[number, default: 0] += 1 } }
   subscript(number: Int) -> Int { counts.withLock { $0[number, default: 0] } }
 }
 
 /// Errors that a test's closure was told.
 private final class Told: Sendable {
-  private let errors = Mutex<[SQLiteError]>([])
+  private let errors = Lock<[SQLiteError]>([])
   func tell(_ error: SQLiteError) { errors.withLock { $0.append(error) } }
   var all: [SQLiteError] { errors.withLock { $0 } }
 }
@@ -362,8 +363,8 @@ struct GroupCommitTests {
   @Test("onFatal comes before the answers")
   func fatalFirst() throws {
     let directory = try TemporaryDirectory()
-    let isAnswered = Mutex(false)
-    let wasAnswered = Mutex<Bool?>(nil)
+    let isAnswered = Lock(false)
+    let wasAnswered = Lock<Bool?>(nil)
     var configuration = Database.Configuration()
     configuration.onFatal = { _ in
       usleep(50_000)
@@ -455,7 +456,7 @@ struct GroupCommitTests {
   @Test("a batch has its limit, and keeps the order")
   func limit() throws {
     let bench = try Bench { $0.maximumBatch = 4 }
-    let order = Mutex<[Int]>([])
+    let order = Lock<[Int]>([])
     let results = bench.database.batch(
       (0..<10).map { number in
         bench.change(number) { _ in order.withLock { $0.append(number) } }

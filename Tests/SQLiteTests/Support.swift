@@ -1,6 +1,7 @@
 import CFaultVFS
 import CSQLite
 import Foundation
+import POSIX
 import Synchronization
 
 @testable import SQLite
@@ -81,7 +82,7 @@ final class TemporaryDirectory: @unchecked Sendable {
 func concurrently<T: Sendable>(
   _ count: Int, _ body: @escaping @Sendable (Int) throws -> T
 ) -> [Result<T, any Error>] {
-  let results = Mutex<[Int: Result<T, any Error>]>([:])
+  let results = Lock<[Int: Result<T, any Error>]>([:])
   let started = (0..<count).map { number in
     Background {
       let result = Result { try body(number) }
@@ -157,7 +158,7 @@ final class Answers<T: Sendable>: Sendable {
     let thread: pthread_t
   }
 
-  private let answers = Mutex<[Answer]>([])
+  private let answers = Lock<[Answer]>([])
 
   /// The completion of the change with this number.
   ///
