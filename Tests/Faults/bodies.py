@@ -13,6 +13,7 @@ import struct
 import subprocess
 import sys
 import time
+import unicodedata
 
 from service import PROJECT, Failure, Trouble, say
 
@@ -115,6 +116,15 @@ def members(pairs):
     return dict(pairs)
 
 
+def check_marks(text):
+    """Refuses more than 30 combining marks in a row."""
+    marks = 0
+    for character in text:
+        marks = marks + 1 if unicodedata.category(character)[0] == "M" or unicodedata.combining(character) else 0
+        if marks > 30:
+            raise Refused("too many marks")
+
+
 def notation(value, depth=0):
     """Returns the value as ReferenceTests.swift writes it."""
     if isinstance(value, (list, dict)) and depth >= DEPTH:
@@ -122,8 +132,11 @@ def notation(value, depth=0):
     if isinstance(value, list):
         return "[" + ",".join(notation(one, depth + 1) for one in value) + "]"
     if isinstance(value, dict):
+        for name in value:
+            check_marks(name)
         return "{" + ",".join(f"{name.encode().hex()}:{notation(one, depth + 1)}" for name, one in value.items()) + "}"
     if isinstance(value, str):
+        check_marks(value)
         return "s" + value.encode().hex()  # raises on an unpaired surrogate
     if value is None or isinstance(value, bool):
         return json.dumps(value)
@@ -132,7 +145,8 @@ def notation(value, depth=0):
     number = float(value)  # raises on an integer beyond a double
     if number in (float("inf"), float("-inf")):
         raise Refused("too large")
-    if number.is_integer() and -2**63 <= number < 2**63:
+    # An integer beyond Int64 stays a number, although as a double it may be an integer that fits.
+    if isinstance(value, float) and number.is_integer() and -2**63 <= number < 2**63:
         return f"i{int(number)}"
     return f"d{struct.unpack('>Q', struct.pack('>d', number))[0]:x}"
 
