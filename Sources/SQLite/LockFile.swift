@@ -17,6 +17,10 @@ final class LockFile {
   private let path: String
   private let databasePath: String
   private var descriptor: Int32 = -1
+  /// When this process released the lock last.
+  private var lastRelease = MonotonicInstant(nanoseconds: 0)
+  /// Since when it has held the lock without a break of a millisecond.
+  private var heldSince = MonotonicInstant(nanoseconds: 0)
 
   /// - Parameter databasePath: The database's real path, so that two names of one database share
   ///   one lock.
@@ -32,6 +36,7 @@ final class LockFile {
   /// - Throws: ``SQLiteError``, always `isUnavailable`: `SQLITE_BUSY_TIMEOUT` when another holds it
   ///   for too long, `SQLITE_READONLY` or `SQLITE_CANTOPEN` when the file cannot be made or opened.
   func acquire(timeout: Duration) throws {
+    yieldToOthers()
     let deadline = MonotonicInstant.now + timeout
     var pause: UInt32 = 100
     while true {
@@ -60,7 +65,24 @@ final class LockFile {
   var canBeOpened: Bool { (try? openFile()) != nil }
 
   /// Gives the lock back.
-  func release() { flock(descriptor, LOCK_UN) }
+  func release() {
+    flock(descriptor, LOCK_UN)
+    lastRelease = .now
+  }
+
+  /// Waits for a moment if this process has held the lock almost without a break.
+  ///
+  /// The others try again once a millisecond. Without a break as long as two tries they would hardly ever
+  /// find the lock free while changes keep coming here.
+  private func yieldToOthers() {
+    let now = MonotonicInstant.now
+    if now - lastRelease > .milliseconds(1) {
+      heldSince = now
+    } else if now - heldSince > .milliseconds(50) {
+      usleep(2_000)
+      heldSince = .now
+    }
+  }
 
   /// Reads the high-water mark.
   ///
