@@ -73,7 +73,7 @@ struct ClientTests {
       close(connection)
     }
     #expect(throws: FastCGIError.self) { try Client.send(to: path, parameters: []) }
-    #expect(server.ends(within: 5))
+    #expect(server.ends(within: 20))
   }
 
   private func message(_ body: () throws -> Response) -> String? {

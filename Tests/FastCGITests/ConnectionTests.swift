@@ -52,7 +52,7 @@ struct ConnectionTests {
       peer.send(Wire.request())
       _ = try peer.answer()
     }
-    let peer = try responder.peer(patience: 2)
+    let peer = try responder.peer()
     peer.send(Wire.request([("A", "b")]))
     #expect(try peer.answer().text.hasPrefix("A=b\n"))
     for peer in idle {
@@ -63,7 +63,8 @@ struct ConnectionTests {
 
   @Test("connections that say nothing, or half of a request, hold no thread")
   func halfRequests() throws {
-    let responder = try Responder(.init(threads: 2))
+    // On a busy machine the other half of a request may be sent many seconds later.
+    let responder = try Responder(.init(threads: 2, receiveTimeout: .seconds(120)))
     let request = Wire.request([("A", "b")], body: [UInt8](repeating: 0x61, count: 3000))
     var slow: [(Peer, Int)] = []
     for index in 0..<50 {
@@ -73,11 +74,12 @@ struct ConnectionTests {
       slow.append((peer, cut))
     }
     for _ in 0..<3 {
-      let peer = try responder.peer(patience: 2)
+      let peer = try responder.peer()
       peer.send(request)
       #expect(try peer.answer().text.hasPrefix("A=b\n"))
     }
-    #expect(responder.server.busyThreads == 0)
+    // An answer arrives before its thread has noted that the handler has returned.
+    #expect(eventually { responder.server.busyThreads == 0 })
     for (peer, cut) in slow {
       peer.send(Array(request[cut...]))
       #expect(try peer.answer().text.hasPrefix("A=b\n"), "cut at \(cut)")
@@ -92,20 +94,27 @@ struct ConnectionTests {
     }
     let isOver = Atomic<Bool>(false)
     let counts = (0..<64).map { _ in Counter() }
+    // Nothing counts until all clients run: on a busy machine a thread may start late.
+    let started = Counter()
     let clients = try counts.map { count in
-      let peer = try responder.peer()
+      let peer = try responder.peer(patience: 20)
       return Background {
         while !isOver.load(ordering: .relaxed) {
           peer.send(Wire.request())
           guard (try? peer.answer()) != nil else { return }
-          count.increment()
+          if started.value == 64 {
+            count.increment()
+          } else if count.value == 0 {
+            started.increment()
+            guard eventually(within: 20, { started.value == 64 }) else { return }
+          }
         }
       }
     }
     let total = { counts.reduce(0) { $0 + $1.value } }
-    #expect(eventually(within: 20) { total() >= 64 * 40 })
+    #expect(eventually(within: 60) { total() >= 64 * 100 })
     isOver.store(true, ordering: .relaxed)
-    for client in clients { #expect(client.ends(within: 5)) }
+    for client in clients { #expect(client.ends(within: 20)) }
     let least = counts.map(\.value).min() ?? 0
     #expect(least * 4 >= total() / 64, "\(counts.map(\.value).sorted())")
   }
@@ -144,19 +153,19 @@ struct ConnectionTests {
     }
     #expect(try silent.isClosed())
     #expect(try half.isClosed())
-    #expect(feed.ends(within: 5))
+    #expect(feed.ends(within: 20))
     #expect(sent.value < 1000)
   }
 
   @Test("a kept connection may be idle for the idle timeout, and is closed after it")
   func idleTimeout() throws {
     let responder = try Responder(
-      .init(threads: 1, receiveTimeout: .milliseconds(100), idleTimeout: .milliseconds(700)))
-    let peer = try responder.peer()
-    for _ in 0..<3 {
+      .init(threads: 1, receiveTimeout: .seconds(1), idleTimeout: .seconds(6)))
+    let peer = try responder.peer(patience: 15)
+    for _ in 0..<2 {
       peer.send(Wire.request())
       #expect(try peer.answer().protocolStatus == 0)
-      usleep(300_000)
+      usleep(1_500_000)
     }
     #expect(try peer.isClosed())
   }
@@ -171,7 +180,7 @@ struct ConnectionTests {
     }
     let deaf = try responder.peer()
     deaf.send(Wire.request([("BIG", "1")]))
-    let peer = try responder.peer(patience: 4)
+    let peer = try responder.peer()
     peer.send(Wire.request())
     #expect(try peer.answer().protocolStatus == 0)
     #expect(eventually { responder.server.abnormalEnds == [.sendTimeout: 1] })
@@ -192,11 +201,11 @@ struct ConnectionTests {
       var buffer = [UInt8](repeating: 0, count: 32 << 10)
       while recv(slow.descriptor, &buffer, buffer.count, 0) > 0 { usleep(100_000) }
     }
-    let peer = try responder.peer(patience: 4)
+    let peer = try responder.peer()
     peer.send(Wire.request())
     #expect(try peer.answer().protocolStatus == 0)
-    #expect(reading.ends(within: 5))
-    #expect(responder.server.abnormalEnds == [.sendTimeout: 1])
+    #expect(reading.ends(within: 20))
+    #expect(eventually { responder.server.abnormalEnds == [.sendTimeout: 1] })
   }
 
   @Test("a web server that has gone before its answer does no harm")
@@ -221,19 +230,23 @@ struct ConnectionTests {
   @Test("neither the first byte nor the peer's close is waited for on a thread")
   func lingering() throws {
     let responder = try Responder(.init(threads: 1))
-    let silent = try responder.peer()
-    let open = try responder.peer()
-    open.send(Wire.request(keep: false))
-    _ = try open.answer()
-    // libfcgi would wait two seconds for a first byte of the one, and two for the other's close.
-    let start = ContinuousClock.now
-    let peer = try responder.peer()
+    // libfcgi would wait two seconds for a first byte of each silent one, and two for each other's close:
+    // longer than the last peer's patience.
+    let silent = try (0..<10).map { _ in try responder.peer() }
+    let open = try (0..<10).map { _ in
+      let peer = try responder.peer(patience: 15)
+      peer.send(Wire.request(keep: false))
+      _ = try peer.answer()
+      return peer
+    }
+    let peer = try responder.peer(patience: 15)
     peer.send(Wire.request())
     #expect(try peer.answer().protocolStatus == 0)
-    #expect(ContinuousClock.now - start < .seconds(1.5))
-    #expect(try open.isClosed())
-    silent.endSending()
-    #expect(try silent.isClosed())
+    for peer in open { #expect(try peer.isClosed()) }
+    for peer in silent {
+      peer.endSending()
+      #expect(try peer.isClosed())
+    }
   }
 
   @Test("connections over the limit wait for one to close")

@@ -149,7 +149,7 @@ struct ListeningSocketTests {
         }
       }
       start.store(true, ordering: .releasing)
-      for starter in starters { #expect(starter.ends(within: 5)) }
+      for starter in starters { #expect(starter.ends(within: 20)) }
       #expect(sockets.all.count == 1)
       #expect(Set(errors.all) == ["another instance answers on \(path)"])
       _ = try Peer(path)
@@ -329,6 +329,6 @@ func answersOnce(_ socket: ListeningSocket?, at path: String) throws {
   peer.send(Wire.request([("A", "b")]))
   try #require(try peer.answer().text.hasPrefix("A=b\n"))
   server.stop()
-  try #require(run.ends(within: 5))
+  try #require(run.ends(within: 20))
   socket.close()
 }

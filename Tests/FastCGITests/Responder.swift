@@ -75,7 +75,7 @@ final class Responder: Sendable {
     _ = run.ends(within: 20)
   }
 
-  func peer(patience: Int = 5) throws -> Peer {
+  func peer(patience: Int = 15) throws -> Peer {
     try Peer(path, patience: patience)
   }
 
@@ -108,7 +108,7 @@ final class Record<Element: Sendable>: Sendable {
 }
 
 /// Waits until something is so, for `seconds` at most, and says whether it came to be.
-func eventually(within seconds: Double = 5, _ condition: () throws -> Bool) rethrows -> Bool {
+func eventually(within seconds: Double = 15, _ condition: () throws -> Bool) rethrows -> Bool {
   let end = Date().addingTimeInterval(seconds)
   while Date() < end {
     if try condition() { return true }

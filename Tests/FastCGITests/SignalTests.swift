@@ -53,7 +53,7 @@ struct SignalTests {
       peer.send(Wire.request())
       #expect(try peer.answer().protocolStatus == 0)
       responder.server.stop()
-      #expect(responder.ends(within: 5))
+      #expect(responder.ends(within: 20))
     }
   }
 

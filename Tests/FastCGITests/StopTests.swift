@@ -31,7 +31,7 @@ struct StopTests {
     #expect(try running.answer().text.hasPrefix("WAIT=1\n"))
     for peer in kept { #expect(try peer.answer().text.hasPrefix("KEPT=1\n")) }
     for peer in waiting { #expect(try peer.answer().text.hasPrefix("WAITED=1\n")) }
-    #expect(responder.ends(within: 5))
+    #expect(responder.ends(within: 20))
     for peer in kept + waiting + [running] { #expect(try peer.isDismissed()) }
     #expect(throws: WireError.self) { try responder.peer() }
   }
@@ -63,8 +63,8 @@ struct StopTests {
       }
       #expect(eventually { answered.value > 500 })
       responder.server.stop()
-      #expect(responder.ends(within: 5))
-      for client in clients { #expect(client.ends(within: 5)) }
+      #expect(responder.ends(within: 20))
+      for client in clients { #expect(client.ends(within: 20)) }
       #expect(lost.all.isEmpty)
     }
   }
@@ -159,7 +159,7 @@ struct StopTests {
     server.stop()
     let run = Background { try! server.run() }
     #expect(try peer.answer().text.hasPrefix("A=b\n"))
-    #expect(run.ends(within: 5))
+    #expect(run.ends(within: 20))
     #expect(throws: FastCGIError.self) { try server.run() }
   }
 

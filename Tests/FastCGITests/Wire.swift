@@ -102,7 +102,7 @@ final class Peer: @unchecked Sendable {
   private var unread: [UInt8] = []
 
   /// Not connected yet. Each wait fails after `patience` seconds.
-  init(patience: Int = 5, domain: Int32 = AF_UNIX) {
+  init(patience: Int = 15, domain: Int32 = AF_UNIX) {
     // Not for the processes that other tests start meanwhile: they would keep it open.
     descriptor = socket(domain, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
     var time = timeval(tv_sec: patience, tv_usec: 0)
@@ -111,7 +111,7 @@ final class Peer: @unchecked Sendable {
     setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &time, size)
   }
 
-  convenience init(_ path: String, patience: Int = 5) throws {
+  convenience init(_ path: String, patience: Int = 15) throws {
     self.init(patience: patience)
     try connect(to: path)
   }
