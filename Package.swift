@@ -27,7 +27,10 @@ let package = Package(
     .target(name: "JSON"),
     .target(
       name: "Schema", path: "schema",
-      resources: [.embedInCode("0001_initial.sql"), .embedInCode("openapi.yaml")]),
+      resources: [
+        .embedInCode("0001_initial.sql"), .embedInCode("0002_found_in_use.sql"),
+        .embedInCode("openapi.yaml"),
+      ]),
     .target(name: "Store", dependencies: ["Domain", "JSON", "Schema", "SQLite"]),
     .target(
       name: "API",
