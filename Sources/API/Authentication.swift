@@ -23,7 +23,7 @@ func authenticate(
   }
   guard
     let caller = try caller(
-      of: String(header[scheme.endIndex...]).trimmingWhitespace(), in: records, verifier)
+      of: String(header[scheme.endIndex...]).trimmingBlanks(), in: records, verifier)
   else { throw Failure.unauthenticated(tokenGiven: true) }
   let isAllowed =
     switch route.audience {

@@ -41,7 +41,7 @@ struct Call: Sendable {
     // A media type may have parameters.
     let type = try request.header(.contentType)?
       .split(separator: ";", omittingEmptySubsequences: false).first
-    guard let type, String(type).trimmingWhitespace().lowercased() == "application/json" else {
+    guard let type, String(type).trimmingBlanks().lowercased() == "application/json" else {
       throw Failure.unsupportedMediaType
     }
     do {
@@ -127,13 +127,14 @@ struct Call: Sendable {
 
 /// The change that a request asks for.
 struct Plan: Sendable {
-  /// Whether the body has mistakes. Then the change fails before it writes anything.
-  let isRefused: Bool
+  /// Whether the body has mistakes. Then the change fails before it writes anything, unless the mistakes turn
+  /// out to be the stored values.
+  let hasMistakes: Bool
   /// Makes the change and answers.
   let perform: @Sendable (Change) throws -> Answer
 
   init(_ body: Body? = nil, perform: @escaping @Sendable (Change) throws -> Answer) {
-    isRefused = body.map { !$0.errors.isEmpty } ?? false
+    hasMistakes = body.map { !$0.errors.isEmpty } ?? false
     self.perform = perform
   }
 }

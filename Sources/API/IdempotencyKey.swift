@@ -22,7 +22,7 @@ struct IdempotencyKey: Sendable {
     guard isAccepted else {
       throw refuse(.notAllowedHere, "Not allowed here, because this answer must not be stored.")
     }
-    var key = value.trimmingWhitespace()
+    var key = value.trimmingBlanks()
     if key.utf8.count > 1, key.utf8.first == UInt8(ascii: "\""), key.utf8.last == UInt8(ascii: "\"")
     {
       key = String(key.unicodeScalars.dropFirst().dropLast())

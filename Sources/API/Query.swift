@@ -19,11 +19,11 @@ struct Parameter: Sendable {
     guard let kind else { return .success(text) }
     guard isList else { return kind.value(ofText: text) }
     guard text.utf8.contains(UInt8(ascii: ",")) else {
-      return kind.value(ofText: text.trimmingWhitespace())
+      return kind.value(ofText: text.trimmingBlanks())
     }
     var values: Set<String> = []
     for part in text.split(separator: ",", omittingEmptySubsequences: false) {
-      switch kind.value(ofText: String(part).trimmingWhitespace()) {
+      switch kind.value(ofText: String(part).trimmingBlanks()) {
       case .success(let value): values.insert(value)
       case .failure(let problem): return .failure(problem)
       }
@@ -48,7 +48,7 @@ extension Parameter {
   static let cursor = Parameter(name: "cursor", kind: nil)
 
   /// Words to search for.
-  static let search = one("q", .text(limit: 200))
+  static let search = one("q", .text(.search))
 
   /// A field to sort by, with `-` before it for descending order.
   static func sort<Sort: RawRepresentable<String> & CaseIterable>(

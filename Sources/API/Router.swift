@@ -146,8 +146,10 @@ package final class Router: Sendable {
           guard let caller, let key = call.idempotencyKey else { return try plan.perform(change) }
           return try key.once(for: caller, in: change) { try plan.perform(change) }
         }
-        // A body with mistakes is refused before the change writes anything, so that this needs no writer.
-        if plan.isRefused { _ = try change(snapshot.withoutWriting(actor: caller?.userID)) }
+        // A mistake in the body is found before the change writes anything, so that this needs no writer.
+        if plan.hasMistakes {
+          try snapshot.rehearse(actor: caller?.userID) { _ = try change($0) }
+        }
         return .change(route, caller, change)
       }
     }

@@ -23,6 +23,11 @@ static inline int csqlite_bind_text_copy(sqlite3_stmt *statement, int index, con
   return sqlite3_bind_text64(statement, index, text, bytes, SQLITE_TRANSIENT, SQLITE_UTF8);
 }
 
+static inline void csqlite_result_text_copy(sqlite3_context *context, const char *text,
+                                            sqlite3_uint64 bytes) {
+  sqlite3_result_text64(context, text, bytes, SQLITE_TRANSIENT, SQLITE_UTF8);
+}
+
 static inline int csqlite_bind_blob_copy(sqlite3_stmt *statement, int index, const void *blob,
                                          sqlite3_uint64 bytes) {
   return sqlite3_bind_blob64(statement, index, blob, bytes, SQLITE_TRANSIENT);

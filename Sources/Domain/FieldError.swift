@@ -44,6 +44,7 @@ package enum FieldCode: String, Sendable {
   case inPast = "in_past"
   case invalidCursor = "invalid_cursor"
   case invalidFormat = "invalid_format"
+  case invisibleCharacter = "invisible_character"
   case notAMember = "not_a_member"
   case notAllowedHere = "not_allowed_here"
   case notNull = "not_null"

@@ -52,6 +52,8 @@ package struct Partner: Resource {
     set { set("status", newValue) }
   }
 
+  package var companyName: String { required(text("company_name"), "company_name") }
+
   package var email: String { required(text("email"), "email") }
 
   /// The states that it serves, each once, in the order in which they were given.

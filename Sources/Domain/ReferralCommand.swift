@@ -107,7 +107,7 @@ package struct ReferralUpdate: Equatable, Sendable {
     case .some(.some(let time)):
       if !becomesIntroduced {
         wrong("intro_sent_at", .notAllowedHere, "The request is not introduced.")
-      } else if time > now {
+      } else if time != referral.introSentAt, time.isFuture(at: now) {
         wrong("intro_sent_at", .inFuture, "Must not be in the future.")
       }
     }

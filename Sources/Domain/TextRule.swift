@@ -2,36 +2,50 @@ import Glibc
 
 /// The rule for the content of a text field.
 package struct TextRule: Sendable {
-  /// The most Unicode scalars that the trimmed text may have.
+  /// The most Unicode scalars that the cleaned text may have.
   package let limit: Int
-  /// Whether line breaks and tabs are allowed. Other control characters, and those that change the writing
-  /// direction, never are.
+  /// Whether line breaks and tabs are allowed. Other control characters never are.
   package var multiline = false
-  /// A further check of the trimmed text: returns nil if it is valid, or else a sentence that says what is
+  /// Brings the text into its one form before anything is checked.
+  package var clean: (@Sendable (String) -> String)?
+  /// A further check of the cleaned text: returns nil if it is valid, or else a sentence that says what is
   /// expected.
   package var expected: (@Sendable (String) -> String?)?
 
   package init(
-    limit: Int, multiline: Bool = false, expected: (@Sendable (String) -> String?)? = nil
+    limit: Int, multiline: Bool = false, clean: (@Sendable (String) -> String)? = nil,
+    expected: (@Sendable (String) -> String?)? = nil
   ) {
     self.limit = limit
     self.multiline = multiline
+    self.clean = clean
     self.expected = expected
   }
 
-  /// Trims white space at both ends, and checks the characters, the length and the form of the rest.
+  /// Cleans the text, trims blanks at both ends, and checks the characters, the length and the form of the
+  /// rest.
   ///
-  /// - Returns: The trimmed text; nil if it is empty.
+  /// - Returns: The text to keep; nil if it is empty.
   package func check(_ text: String) -> Result<String?, FieldProblem> {
-    let trimmed = text.trimmingWhitespace()
+    let trimmed = (clean?(text) ?? text).trimmingBlanks()
     // Most texts are printable ASCII, which needs no look-up of Unicode properties.
     let isPlain = trimmed.utf8.allSatisfy { (0x20...0x7E).contains($0) }
-    if !isPlain, trimmed.unicodeScalars.contains(where: isForbidden) {
-      return .failure(
-        FieldProblem(
-          .controlCharacter,
-          "Control characters\(multiline ? " other than line breaks and tabs" : "") are not allowed, "
-            + "nor invisible characters that change the writing direction."))
+    if !isPlain {
+      if trimmed.unicodeScalars.contains(where: isForbiddenControl) {
+        return .failure(
+          FieldProblem(
+            .controlCharacter,
+            "Control characters\(multiline ? " other than line breaks and tabs" : "") are not allowed."
+          ))
+      }
+      if let invisible = trimmed.unicodeScalars.first(where: isForbiddenFormat) {
+        let code = String(invisible.value, radix: 16, uppercase: true)
+        return .failure(
+          FieldProblem(
+            .invisibleCharacter,
+            "The invisible character U+\(String(repeating: "0", count: max(0, 4 - code.count)))\(code) is not allowed."
+          ))
+      }
     }
     if trimmed.isEmpty { return .success(nil) }
     let length = isPlain ? trimmed.utf8.count : trimmed.unicodeScalars.count
@@ -45,18 +59,24 @@ package struct TextRule: Sendable {
     return .success(trimmed)
   }
 
-  private func isForbidden(_ scalar: Unicode.Scalar) -> Bool {
+  private func isForbiddenControl(_ scalar: Unicode.Scalar) -> Bool {
     switch scalar {
     case "\n", "\r", "\t", "\u{2028}", "\u{2029}": !multiline
-    // These also reorder the text around them (Unicode Standard Annex #9, section 2).
-    case "\u{202A}"..."\u{202E}", "\u{2066}"..."\u{2069}": true
     default: scalar.properties.generalCategory == .control
     }
   }
 
+  /// The zero-width joiner and non-joiner are part of how some scripts and emoji are written.
+  private func isForbiddenFormat(_ scalar: Unicode.Scalar) -> Bool {
+    scalar.properties.generalCategory == .format && scalar != "\u{200C}" && scalar != "\u{200D}"
+  }
+
+  /// A search text. Invisible characters in it mean nothing.
+  package static let search = TextRule(limit: 200, clean: { $0.removingInvisible() })
+
   /// An e-mail address: one `@`, a local part of 1 to 64 characters, and a host of labels separated by dots.
   /// It checks no more, because RFC 5321 allows almost anything, and only a mail shows whether it exists.
-  package static let email = TextRule(limit: 255) { text in
+  package static let email = TextRule(limit: 255, clean: { $0.removingInvisible() }) { text in
     let parts = text.split(separator: "@", omittingEmptySubsequences: false)
     // By scalars, because a combining mark after one of these characters would hide it.
     let isAddress =
@@ -70,17 +90,20 @@ package struct TextRule: Sendable {
     return isAddress ? nil : "Must be an e-mail address, such as name@example.com."
   }
 
-  /// A telephone number as people write it: at least 7 digits, spaces and `+ ( ) - . x`.
-  package static let phone = TextRule(limit: 20) { text in
+  /// A telephone number as people write it: at least 7 digits, spaces and `+ ( ) - . x`. An extension is kept
+  /// as ` x5`. A number that is longer than 20 characters is kept without its punctuation.
+  package static let phone = TextRule(limit: 20, clean: { PhoneNumber.clean($0, limit: 20) }) {
+    text in
     let isNumber =
       text.utf8.allSatisfy { "0123456789 +()-.x".utf8.contains($0) }
       && text.utf8.filter { (0x30...0x39).contains($0) }.count >= 7
     return isNumber
-      ? nil : "Must be a phone number: at least 7 digits, spaces and + ( ) - . x."
+      ? nil
+      : "Must be a phone number: at least 7 digits, spaces and + ( ) - . and an extension such as x5."
   }
 
   /// An absolute `http` or `https` URL with a host and without a user name (RFC 3986).
-  package static let website = TextRule(limit: 255) { text in
+  package static let website = TextRule(limit: 255, clean: { $0.removingInvisible() }) { text in
     isWebsite(text)
       ? nil : "Must be an absolute http or https URL, such as https://example.com."
   }
@@ -127,21 +150,5 @@ package struct TextRule: Sendable {
             || $0.properties.generalCategory == .nonspacingMark
         }
     }
-  }
-}
-
-extension String {
-  /// The text without Unicode white space at its beginning and its end.
-  package func trimmingWhitespace() -> String {
-    let visible = UInt8(0x21)...0x7E
-    if let first = utf8.first, let last = utf8.last, visible.contains(first), visible.contains(last)
-    {
-      return self
-    }
-    let scalars = unicodeScalars
-    guard let first = scalars.firstIndex(where: { !$0.properties.isWhitespace }),
-      let last = scalars.lastIndex(where: { !$0.properties.isWhitespace })
-    else { return "" }
-    return String(scalars[first...last])
   }
 }

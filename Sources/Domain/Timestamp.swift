@@ -101,6 +101,9 @@ package struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertibl
     Timestamp(milliseconds: milliseconds + Int64(days) * 86_400_000)
   }
 
+  /// Whether the moment is in the future. The clocks of two machines differ, so five minutes don't count.
+  package func isFuture(at now: Timestamp) -> Bool { milliseconds > now.milliseconds + 300_000 }
+
   package static func < (left: Timestamp, right: Timestamp) -> Bool {
     left.milliseconds < right.milliseconds
   }

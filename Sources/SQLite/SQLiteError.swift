@@ -74,6 +74,9 @@ package struct SQLiteError: Error, CustomStringConvertible, Sendable {
     extendedCode == Extended.ioErrorWrite && [ENOSPC, EDQUOT, EFBIG].contains(systemError)
   }
 
+  /// The connection or the file is for reading only.
+  package var isReadOnly: Bool { code == SQLITE_READONLY }
+
   /// The file is damaged, or is not a database at all.
   package var isCorrupt: Bool { code == SQLITE_CORRUPT || code == SQLITE_NOTADB }
 }

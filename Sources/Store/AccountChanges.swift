@@ -59,7 +59,9 @@ extension Change {
       // The path has the ID, and the body may repeat it.
       try body.check(against: Array("{\"id\":\"\(id)\"}".utf8)) { _ in try precondition(nil) }
     } else {
-      try body.check(against: view(id, of: table, seenBy: .staff), if: precondition)
+      let view = try view(id, of: table, seenBy: .staff)
+      try body.accept(storedIn: view)
+      try body.check(against: view, if: precondition)
     }
     body.apply(to: &new)
     return new == old ? nil : new
@@ -85,7 +87,7 @@ extension Change {
     // A list far beyond the limit is not read.
     guard case .array(let elements)? = body.sent("members"), elements.count <= 1_000 else { return }
     for (index, element) in elements.enumerated() {
-      guard case .string(let text) = element, let id = ID(text.trimmingWhitespace()),
+      guard case .string(let text) = element, let id = ID(text.trimmingBlanks()),
         try user(id) == nil
       else { continue }
       body.fail([

@@ -12,7 +12,11 @@ package struct Body: Sendable {
   /// The most mistakes that an answer lists.
   package static let errorLimit = 100
 
-  package private(set) var errors: [FieldError] = []
+  package var errors: [FieldError] { Array((found + added).prefix(Body.errorLimit)) }
+  /// The mistakes that reading has found.
+  private var found: [FieldError] = []
+  /// The mistakes that were found elsewhere.
+  private var added: [FieldError] = []
   /// The valid values that were sent, in their stored form.
   private var values: [JSON.Member] = []
   /// The read-only fields that were sent.
@@ -21,6 +25,10 @@ package struct Body: Sendable {
   private let isObject: Bool
   /// The members of the body as they were sent.
   private let members: [JSON.Member]
+  private let fields: [Field]
+  private let audience: Audiences
+  private let seer: Audiences
+  private let reading: Kind.Reading
 
   /// Reads a body.
   ///
@@ -41,30 +49,34 @@ package struct Body: Sendable {
     _ json: JSON?, _ fields: [Field], by audience: Audiences, seenBy seer: Audiences? = nil,
     _ reading: Kind.Reading
   ) {
+    self.fields = fields
+    self.audience = audience
+    self.seer = seer ?? audience
+    self.reading = reading
     guard case .object(let members) = json ?? .object([]) else {
       self.members = []
       isObject = false
-      errors = [FieldError(.pointer(""), .wrongType, "The body must be an object.")]
+      found = [FieldError(.pointer(""), .wrongType, "The body must be an object.")]
       return
     }
     self.members = members
     isObject = true
     // A field that nobody sees belongs to no resource, so that it is required in every body.
     require(fields.lazy.filter { reading.isNew || $0.seenBy.isEmpty })
-    for member in members {
+    for member in members where found.count < Body.errorLimit {
       var isSeen = false
       var settable: Field?
       for field in fields where field.name.isSame(as: member.name) {
         let setters = reading.isNew ? field.createdBy : field.setBy
         if !setters.isDisjoint(with: audience) { settable = field }
-        if field.seenBy.contains(seer ?? audience) { isSeen = true }
+        if field.seenBy.contains(self.seer) { isSeen = true }
       }
       if let settable {
-        read(member, settable, reading)
+        read(member, settable)
       } else if isSeen {
         readOnly.append(member)
       } else {
-        fail(member.name, .unknownField, "Unknown field.")
+        find(.unknownField, "Unknown field.", member.name)
       }
     }
   }
@@ -76,7 +88,22 @@ package struct Body: Sendable {
     }
   }
 
-  private mutating func read(_ member: JSON.Member, _ field: Field, _ reading: Kind.Reading) {
+  /// Reads the body again if it has mistakes, because a value that is sent back unchanged is no mistake: the
+  /// rules may have changed since it was stored, and so may the clock.
+  ///
+  /// - Parameter view: The resource as the caller sees it.
+  package mutating func accept(storedIn view: [UInt8]) throws {
+    guard !errors.isEmpty, isObject else { return }
+    var reading = reading
+    reading.stored = try JSON(parsing: view)
+    let added = added
+    self = Body(.object(members), fields, by: audience, seenBy: seer, reading)
+    self.added = added
+  }
+
+  private mutating func read(_ member: JSON.Member, _ field: Field) {
+    var reading = reading
+    reading.stored = reading.stored?[member.name]
     do throws(Mistakes) {
       if case .null = member.value {
         let isAllowed = !field.traits.isDisjoint(with: [.nullable, .onlyNull])
@@ -88,13 +115,17 @@ package struct Body: Sendable {
       }
       let value = try field.kind.read(member.value, reading)
       if value == .null, !field.traits.contains(.nullable) {
-        fail(field.name, .required, "Must not be empty.")
+        find(.required, "Must not be empty.", field.name)
       } else {
         values.append(JSON.Member(field.name, value))
       }
     } catch {
-      fail(error.below(Body.pointer(field.name)))
+      found += error.below(Body.pointer(field.name))
     }
+  }
+
+  private mutating func find(_ code: FieldCode, _ detail: String, _ name: String) {
+    found.append(FieldError(.pointer(Body.pointer(name)), code, detail))
   }
 
   /// A field's value in its stored form; nil if it is missing or wrong.
@@ -137,7 +168,7 @@ package struct Body: Sendable {
   /// Adds mistakes that were found elsewhere.
   package mutating func fail(_ others: [FieldError]) {
     guard isObject else { return }
-    errors += others.prefix(Body.errorLimit - errors.count)
+    added += others.prefix(max(0, Body.errorLimit - found.count - added.count))
   }
 
   /// Checks the body and the precondition against the resource as it is now. A read-only field must have
@@ -158,7 +189,7 @@ package struct Body: Sendable {
   }
 
   /// Whether a value equals the stored one, in any form that is accepted for IDs and times.
-  private static func isSame(_ stored: JSON?, _ given: JSON) -> Bool {
+  static func isSame(_ stored: JSON?, _ given: JSON) -> Bool {
     if stored == given { return true }
     guard case .string(let stored) = stored, case .string(let given) = given else { return false }
     if let id = ID(stored) { return id == ID(given) }

@@ -42,7 +42,7 @@ extension Snapshot {
   func directoryList(_ filter: DirectoryFilter) throws -> List? {
     var matches: Search.Matches?
     if let words = filter.words {
-      matches = try self.matches(words, in: ["company_name", "contact_name"])
+      matches = try self.matches(words, in: Search.publicColumns)
       if matches == nil { return nil }
     }
     let types = filter.types.distinctWords
@@ -63,12 +63,11 @@ extension Snapshot {
     } else if partLimit > 0 {
       walked.index =
         "partners_active_by" + (byType ? "_type" : "")
-        + (filter.order.by == .companyName ? "_company" : "_creation")
+        + (filter.order.by == .companyName ? "_name" : "_creation")
     }
     var list = List(
       Table.partners.list(.anyone), items: Snapshot.partnerTable, walked: walked,
-      sort: filter.order.by.rawValue,
-      collation: filter.order.by == .companyName ? " COLLATE NOCASE" : "",
+      sort: filter.order.by == .companyName ? "name_key" : filter.order.by.rawValue,
       descending: filter.order.descending)
     if byArea {
       list.filter("a.active = 1")

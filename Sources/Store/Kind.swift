@@ -79,6 +79,8 @@ extension Kind {
     let now: Timestamp
     /// Whether the body creates a resource.
     let isNew: Bool
+    /// The value that the resource has now; nil if it is not known. It is not checked again.
+    var stored: JSON?
   }
 
   /// Reads a value of a body that is not null.
@@ -86,15 +88,18 @@ extension Kind {
   /// - Returns: The value to store. It is null for an empty text.
   /// - Throws: ``Mistakes``.
   func read(_ json: JSON, _ reading: Reading) throws(Mistakes) -> JSON {
+    if let stored = reading.stored, Body.isSame(stored, json) { return stored }
     switch self {
     case .id, .text, .word, .state, .time:
       guard case .string(let text) = json else { throw Mistakes(.wrongType, "Must be a string.") }
-      let trimmed = text.trimmingWhitespace()
+      let trimmed = text.trimmingBlanks()
       if trimmed.isEmpty { return .null }
       var kind = self
       if case .word(_, let initial) = self, reading.isNew { kind = .word(initial, initial: []) }
       let value = try kind.value(ofText: trimmed).mapError { Mistakes($0) }.get()
-      if case .time(isPast: true) = self, let time = Timestamp(value), time > reading.now {
+      if case .time(isPast: true) = self, let time = Timestamp(value),
+        time.isFuture(at: reading.now)
+      {
         throw Mistakes(.inFuture, "Must not be in the future.")
       }
       return .string(value)
@@ -180,6 +185,8 @@ extension Kind {
     }
     let tooLong = Mistakes(.tooLong, "Must have at most \(limit) items.")
     guard elements.count <= 10 * limit else { throw tooLong }
+    var reading = reading
+    reading.stored = nil
     var values: [JSON] = []
     var seen: Set<[UInt8]> = []
     var errors: [FieldError] = []

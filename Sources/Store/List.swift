@@ -24,8 +24,6 @@ package struct List {
   let walked: Source
   /// The column to sort by, in both tables; nil: only the number.
   let sort: String?
-  /// The sort column's collation, if it is not the column's own.
-  let collation: String
   let descending: Bool
   /// Conditions on the walked table.
   private var conditions: [String] = []
@@ -38,13 +36,12 @@ package struct List {
 
   init(
     _ shape: Shape, items: Source, walked: Source? = nil, sort: String? = nil,
-    collation: String = "", descending: Bool
+    descending: Bool
   ) {
     self.shape = shape
     self.items = items
     self.walked = walked ?? items
     self.sort = sort
-    self.collation = collation
     self.descending = descending
   }
 
@@ -127,9 +124,9 @@ package struct List {
 
   /// Adds a source's columns of the key, with what follows each of them where they sort.
   private func addKey(
-    of source: Source, collation: String = "", direction: String = "", to sql: inout [String]
+    of source: Source, direction: String = "", to sql: inout [String]
   ) {
-    if let sort { sql += [source.alias, ".", sort, collation, direction, ", "] }
+    if let sort { sql += [source.alias, ".", sort, direction, ", "] }
     sql += [source.alias, ".", source.number, direction]
   }
 
@@ -151,13 +148,8 @@ package struct List {
     if let after = page.after {
       guard after.count == (sort == nil ? 1 : 2), let number = after.last.flatMap({ Int($0) })
       else { throw List.invalidCursor }
-      if let sort, !collation.isEmpty {
-        // SQLite does not use an index for a row value with a collated column.
-        sql += [walked.alias, ".", sort, collation, descending ? " <= ? AND " : " >= ? AND "]
-        arguments.append(after[0])
-      }
       sql.append("(")
-      addKey(of: walked, collation: collation, to: &sql)
+      addKey(of: walked, to: &sql)
       sql += [descending ? ") < (" : ") > (", sort == nil ? "?" : "?, ?", ") AND "]
       for text in after.dropLast() { arguments.append(text) }
       arguments.append(number)
@@ -171,7 +163,7 @@ package struct List {
     _ arguments: inout [(any Bindable)?]
   ) {
     sql.append(" ORDER BY ")
-    addKey(of: source, collation: collation, direction: descending ? " DESC" : " ASC", to: &sql)
+    addKey(of: source, direction: descending ? " DESC" : " ASC", to: &sql)
     sql.append(" LIMIT ?")
     arguments.append(page.limit + 1)
   }

@@ -57,6 +57,7 @@ package enum Migrator {
       return try database.maintain { connection in
         let version = try version(of: connection, known: migrations.count)
         let missing = Array(migrations.dropFirst(version))
+        try Search.defineFunctions(on: connection)
         for migration in missing { try apply(migration, on: connection) }
         return missing
       }

@@ -46,9 +46,11 @@ extension Change {
     _ id: ID, _ body: Body, by audience: Audiences, if precondition: Precondition = { _ in }
   ) throws {
     guard let old = try partner(id) else { throw Failure.notFound }
+    let view = try view(id, of: .partners, seenBy: audience)
     var body = body
+    try body.accept(storedIn: view)
     try checkUser(&body)
-    try body.check(against: view(id, of: .partners, seenBy: audience), if: precondition)
+    try body.check(against: view, if: precondition)
     var new = old
     body.apply(to: &new)
     try replace(old, by: new, "partner.updated", note: nil)

@@ -7,7 +7,24 @@ extension Table {
   package static let partners = Table(
     "partners", alias: "p",
     derived: [
-      (column: "email_key", value: { Partner(record: $0).email.comparisonKey })
+      (column: "email_key", value: { Partner(record: $0).email.comparisonKey }),
+      (column: "name_key", value: { FoldedText.text(Partner(record: $0).companyName) }),
+      (
+        column: "public_words",
+        value: {
+          let partner = Partner(record: $0)
+          return Search.publicWords(
+            company: partner.companyName, contact: partner.text("contact_name"))
+        }
+      ),
+      (
+        column: "staff_words",
+        value: {
+          let partner = Partner(record: $0)
+          return Search.staffWords(
+            email: partner.email, phone: partner.text("phone"), notes: partner.text("notes"))
+        }
+      ),
     ],
     fields: [
       Field("id", .id, .exported, seen: .all),
@@ -78,7 +95,7 @@ package struct PartnerFilter: Sendable {
   package var types: [PartnerType] = []
   package var statuses: [PartnerStatus] = []
   package var states: [StateCode] = []
-  /// Each word must begin a word of the company, contact, e-mail or notes.
+  /// Each word must begin a word of the company, contact, e-mail, telephone number or notes.
   package var words: String?
   package var order = (by: Sort.createdAt, descending: true)
 
@@ -112,8 +129,8 @@ extension Snapshot {
   /// The list of `partners(_:_:to:)`; nil if nothing can match the filter.
   func partnerList(_ filter: PartnerFilter) throws -> List? {
     var list = List(
-      Table.partners.list(.staff), items: Snapshot.partnerTable, sort: filter.order.by.rawValue,
-      collation: filter.order.by == .companyName ? " COLLATE NOCASE" : "",
+      Table.partners.list(.staff), items: Snapshot.partnerTable,
+      sort: filter.order.by == .companyName ? "name_key" : filter.order.by.rawValue,
       descending: filter.order.descending)
     let statuses = filter.statuses.distinctWords
     let types = filter.types.distinctWords
@@ -130,7 +147,7 @@ extension Snapshot {
       list.filter(Snapshot.serves(filter.states))
     }
     if let words = filter.words {
-      guard let matches = try matches(words) else { return nil }
+      guard let matches = try matches(words, in: Search.staffColumns) else { return nil }
       list.filter(matches)
     }
     return list

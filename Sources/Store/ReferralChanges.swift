@@ -69,7 +69,9 @@ extension Change {
     throws
   {
     guard let old = try referral(id) else { throw Failure.notFound }
+    let view = try view(id, of: .referrals, seenBy: .staff)
     var body = body
+    try body.accept(storedIn: view)
     let update = ReferralUpdate(body)
     let partnerID: ID? = (update.partnerID ?? old.partnerID) ?? nil
     let partner = try partnerID.flatMap { try self.partner($0) }
@@ -80,7 +82,7 @@ extension Change {
     if !wrong.contains(.pointer("/status")) {
       body.fail(errors.filter { !wrong.contains($0.place) })
     }
-    try body.check(against: view(id, of: .referrals, seenBy: .staff), if: precondition)
+    try body.check(against: view, if: precondition)
     try perform(command, on: old, partner: partner, note: body.text("note"))
   }
 
@@ -122,11 +124,13 @@ extension Change {
     throws
   {
     guard let old = try referral(id) else { throw Failure.notFound }
+    let view = try view(id, of: .referrals, seenBy: .staff)
     var body = body
+    try body.accept(storedIn: view)
     if old.outcome == nil, !body.has("outcome") {
       body.fail("outcome", .required, "This field is required.")
     }
-    try body.check(against: view(id, of: .referrals, seenBy: .staff), if: precondition)
+    try body.check(against: view, if: precondition)
     var new = try old.recording(body.word("outcome") ?? old.outcome ?? .unknown, at: now)
     if let notes = body["outcome_notes"] { new.record["outcome_notes"] = notes }
     try replace(old, by: new, "referral.outcome_recorded")

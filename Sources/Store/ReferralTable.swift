@@ -103,8 +103,8 @@ extension Table {
     Field("specific_need", .lines(limit: 2_000), .nullable, set: .anyone),
   ]
 
-  /// Whole US dollars.
-  private static let prices = 0...Int.max
+  /// Whole US dollars, up to an amount that is exact as a number of JavaScript.
+  private static let prices = 0...1_000_000_000_000
 
   private static let groupJoin = "JOIN groups AS g ON g.id = r.group_id"
   private static let requesterJoin = "JOIN users AS u ON u.id = r.requested_by"

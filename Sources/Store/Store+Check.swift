@@ -61,11 +61,22 @@ extension Snapshot {
       WHERE EXISTS (SELECT value FROM json_each(p.service_areas)
           EXCEPT SELECT state_code FROM partner_areas
             WHERE partner_number = p.number AND type = p.type
-              AND active = (p.status = 'active') AND company_name = p.company_name)
+              AND active = (p.status = 'active') AND name_key = p.name_key)
         OR EXISTS (SELECT state_code FROM partner_areas WHERE partner_number = p.number
           EXCEPT SELECT value FROM json_each(p.service_areas))
       """
     ) { "The areas in the index of partner \($0.text(0)) are not its service areas." }
+    try Search.defineFunctions(on: connection)
+    findings += try connection.rows(
+      """
+      SELECT id FROM partners
+      WHERE name_key <> folded(company_name)
+        OR public_words <> public_words(company_name, contact_name)
+        OR staff_words <> staff_words(email, phone, notes)
+      """
+    ) {
+      "The folded name or the searched words of partner \($0.text(0)) do not match its fields."
+    }
     findings += try connection.rows(
       """
       SELECT c.state_code, c.partner_type, c.partner_count, count(a.partner_number)

@@ -203,9 +203,15 @@ package class Snapshot {
     self.now = now
   }
 
-  /// The same records for a change that must fail before it writes. An attempt to write fails, too.
-  package func withoutWriting(actor: ID?) -> Change {
-    Change(connection: connection, now: now, actor: actor, random: { 0 })
+  /// Tries a change up to the point where it would write.
+  ///
+  /// - Throws: What refuses the change before that point.
+  package func rehearse(actor: ID?, _ body: (Change) throws -> Void) throws {
+    do {
+      try body(Change(connection: connection, now: now, actor: actor, random: { 0 }))
+    } catch let error as SQLiteError where error.isReadOnly {
+      // A reader's connection does not write.
+    }
   }
 
   /// Whether the database has nothing but the rows of the migrations.

@@ -68,7 +68,7 @@ struct Import: ParsableCommand {
         throw Errors(lines: ["line \(error.line): \(error.detail)"])
       }
       guard let header = rows.first else { throw CommandError("\(file) is empty") }
-      let names = header.fields.map { $0.trimmingWhitespace() }
+      let names = header.fields.map { $0.trimmingBlanks() }
       let errors = Partners.errors(inColumns: names)
       guard errors.isEmpty else { throw Errors(lines: errors) }
       let store = try database.open()
@@ -106,7 +106,7 @@ struct Import: ParsableCommand {
         return ["line \(row.line): \(row.fields.count) cells, but the first row has \(names.count)"]
       }
       let members = zip(names, row.fields).compactMap { name, cell -> JSON.Member? in
-        let text = CSV.plain(cell).trimmingWhitespace()
+        let text = CSV.plain(cell).trimmingBlanks()
         guard !text.isEmpty, let field = fields.first(where: { $0.name == name }) else {
           return nil
         }

@@ -68,10 +68,10 @@ import Testing
       return reply.items.compactMap { letters[$0["id"]?.text ?? ""] }.joined()
     }
     for (query, expected) in [
-      ("", "bBCdEÆ"), ("sort=company_name", "bBCdEÆ"), ("sort=-company_name", "ÆEdCBb"),
+      ("", "ÆbBCdE"), ("sort=company_name", "ÆbBCdE"), ("sort=-company_name", "EdCBbÆ"),
       ("sort=created_at", "ÆbCdEB"), ("sort=-created_at", "BEdCbÆ"),
-      ("type=attorney", "BCEÆ"), ("type=cpa,lender", "bd"), ("type=title", ""),
-      ("state=MN", "BCÆ"), ("state=mn,CA,wi", "bBCdÆ"), ("state=MN,CA&type=attorney", "BCÆ"),
+      ("type=attorney", "ÆBCE"), ("type=cpa,lender", "bd"), ("type=title", ""),
+      ("state=MN", "ÆBC"), ("state=mn,CA,wi", "ÆbBCd"), ("state=MN,CA&type=attorney", "ÆBC"),
       ("state=MN,CA,WI,TX&sort=-created_at", "BEdCbÆ"),
       ("state=CA,MN&sort=created_at&type=attorney,lender", "ÆbCB"), ("q=ann", "bE"),
       ("q=JOSE", "Æ"), ("q=birch+lee", "b"), ("q=ann&type=attorney", "E"), ("q=ann&state=ca", "b"),
@@ -89,7 +89,7 @@ import Testing
       #expect(walked == expected, "\(query)")
     }
     let all = "state=" + StateCode.allCases.map(\.rawValue).joined(separator: ",")
-    #expect(found("/api/partners?\(all)&type=attorney,lender,cpa") == "bBCdEÆ")
+    #expect(found("/api/partners?\(all)&type=attorney,lender,cpa") == "ÆbBCdE")
     for (query, errors) in [
       ("status=active", "status:unknown_parameter"), ("sort=updated_at", "sort:unknown_value"),
       ("type=broker", "type:unknown_value"), ("state=PR", "state:unknown_state"),
@@ -251,8 +251,8 @@ import Testing
       ("rowid", ""), ("rank MATCH 'bm25()'", ""), ("smith\\", "ae"), ("smith/**/", "ae"),
       ("jose", "a"), ("JOSÉ", "a"), ("jose\u{301}", "a"), ("jos\u{65}\u{301}", "a"),
       ("ro\u{308}st", "c"), ("rost", "c"), ("zoe", "c"), ("z\u{6F}\u{65}\u{308}", "c"),
-      ("o'brien", "a"), ("o’brien", "a"), ("brien", "a"), ("obrien", ""), ("anna-lena", "e"),
-      ("lena", "e"), ("日本", "d"), ("本", ""), ("русск", "d"), ("РУССКИЙ", "d"), ("100", "c"),
+      ("o'brien", "a"), ("o’brien", "a"), ("brien", "a"), ("obrien", "a"), ("anna-lena", "e"),
+      ("lena", "e"), ("日本", "d"), ("本", "d"), ("русск", "d"), ("РУССКИЙ", "d"), ("100", "c"),
       ("100%", "c"), ("😀", ""), ("😀 smith", "ae"), ("smith😀title", "e"), ("👩‍👩‍👧 title", "be"),
       ("smith\u{200D}", "ae"), ("\u{FEFF}smith", "ae"),
       (" \t ", ""), ("!", ""), ("…", ""), ("\"\"", ""), ("\"", ""), ("()", ""), ("*", ""),
@@ -269,7 +269,7 @@ import Testing
       ("\u{1B}[31m", "400 invalid_parameter q:control_character"),
       ("smith\u{85}x", "400 invalid_parameter q:control_character"),
       ("smith\u{2028}sons", "400 invalid_parameter q:control_character"),
-      ("\u{202E}htims", "400 invalid_parameter q:control_character"),
+      ("\u{202E}htims", ""), ("sm\u{200B}ith\u{AD}", "ae"), ("\u{202E}", ""),
       // What stands in notes, e-mail, telephone, website and area alone is not found.
       ("nightingale", ""), ("wren", ""), ("a@wren.example", ""), ("example", ""), ("kestrel", ""),
       ("https", ""), ("555", ""), ("mn", ""), ("attorney", ""), ("active", ""),

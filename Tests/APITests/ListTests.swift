@@ -41,7 +41,7 @@ import Testing
     // By the first letter of the company.
     for (query, found) in [
       ("", "fÉdCbÆ"), ("sort=-created_at", "fÉdCbÆ"), ("sort=created_at", "ÆbCdÉf"),
-      ("sort=company_name", "bCdfÆÉ"), ("sort=-company_name", "ÉÆfdCb"),
+      ("sort=company_name", "ÆbCdÉf"), ("sort=-company_name", "fÉdCbÆ"),
       ("sort=updated_at", "ÆbCdÉf"), ("sort=-updated_at", "fÉdCbÆ"),
       ("type=attorney", "ÉdÆ"), ("type=cpa,attorney,cpa", "fÉdÆ"), ("type=insurance", ""),
       ("type=", "fÉdCbÆ"), ("status=active", "CÆ"), ("status=active,removed", "ÉCÆ"),

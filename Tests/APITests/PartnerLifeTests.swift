@@ -335,7 +335,7 @@ import Testing
     let path = "/api/admin/partners/\(partner)"
     world.put(path, ["notes": .string(text + "2"), "contact_name": .null])
     let kept = world.get(path).json["notes"] ?? .null
-    let first = text.trimmingWhitespace()
+    let first = text.trimmingBlanks()
     #expect(
       world.get(path + "/history").items.at(0)["changes"] == [
         "contact_name": ["from": "Old", "to": .null],

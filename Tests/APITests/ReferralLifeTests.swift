@@ -145,7 +145,7 @@ import Testing
       (matched, ["status": "pending", "partner_id": partner], "/partner_id:not_allowed_here"),
       (matched, ["intro_sent_at": .string(World.start)], "/intro_sent_at:not_allowed_here"),
       (
-        matched, ["status": "intro_sent", "intro_sent_at": "2026-11-22T14:30:28.124Z"],
+        matched, ["status": "intro_sent", "intro_sent_at": "2026-11-22T14:35:28.124Z"],
         "/intro_sent_at:in_future"
       ),
       (introduced, ["intro_sent_at": .null], "/intro_sent_at:not_null"),

@@ -344,6 +344,11 @@ final class World: Sendable {
     return events
   }
 
+  /// Runs statements past the service.
+  func run(_ sql: String) throws {
+    try store.write(now: clock.now, actor: nil) { _ = try $0.connection.run(sql) }
+  }
+
   /// All that is in the database, so that two of them tell whether anything was changed between.
   func contents() throws -> [String] {
     try store.read(now: clock.now) { snapshot in

@@ -53,6 +53,8 @@ struct CheckTests {
     "The areas in the index of partner \(sampleID(21)) are not its service areas."
   private static let steps =
     "The overview's times from pending to matched do not match the history."
+  private static let words =
+    "The folded name or the searched words of partner \(sampleID(21)) do not match its fields."
   private static let search = "The search index does not match the partners."
 
   private static let damages = [
@@ -109,10 +111,10 @@ struct CheckTests {
     Damage(
       "an area too many",
       """
-      INSERT INTO partner_areas (partner_number, state_code, type, active, company_name, created_at)
-      SELECT partner_number, 'TX', type, active, company_name, created_at FROM partner_areas LIMIT 1
+      INSERT INTO partner_areas (partner_number, state_code, type, active, name_key, created_at)
+      SELECT partner_number, 'TX', type, active, name_key, created_at FROM partner_areas LIMIT 1
       """, areas),
-    Damage("an area of another name", "UPDATE partner_areas SET company_name = 'Other'", areas),
+    Damage("an area of another name", "UPDATE partner_areas SET name_key = 'Other'", areas),
     Damage(
       "an area of another type", "UPDATE partner_areas SET type = 'cpa' WHERE state_code = 'WI'",
       areas),
@@ -128,15 +130,19 @@ struct CheckTests {
     Damage(
       "words that the search index lacks",
       """
-      INSERT INTO partners_search (partners_search, rowid, company_name, contact_name, email, notes)
-      SELECT 'delete', number, company_name, contact_name, email, notes FROM partners
+      INSERT INTO partners_search (partners_search, rowid, public_words, staff_words)
+      SELECT 'delete', number, public_words, staff_words FROM partners
       """, search),
     Damage(
       "words that the search index has of an earlier name",
       """
       DROP TRIGGER partners_search_updated;
-      UPDATE partners SET contact_name = 'Somebody'
-      """, search),
+      UPDATE partners SET public_words = 'somebody'
+      """, words, search),
+    Damage("a partner whose folded name is another's", "UPDATE partners SET name_key = 'x'", words),
+    Damage("words that are not the partner's", "UPDATE partners SET public_words = 'x'", words),
+    Damage(
+      "a telephone number that the words lack", "UPDATE partners SET phone = '612-555-0142'", words),
     Damage(
       "a row that names one that is not there",
       """

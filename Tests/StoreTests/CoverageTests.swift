@@ -208,7 +208,7 @@ struct CoverageTests {
     try test.add(.sample(1, in: [.MN, .WI]))
     let events = try test.coverageEvents()
     try test.edit(1, ["company_name": "Zenith"])
-    #expect(try test.texts("SELECT company_name FROM partner_areas") == ["Zenith", "Zenith"])
+    #expect(try test.texts("SELECT name_key FROM partner_areas") == ["zenith", "zenith"])
     #expect(try test.coverage(.MN) == "available 1")
     #expect(try test.coverageEvents() == events)
     #expect(try test.findings() == [])

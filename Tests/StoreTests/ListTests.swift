@@ -267,7 +267,9 @@ private struct Partners {
   init(seed: UInt64) { generator = SplitMix64(state: seed) }
 
   mutating func next() -> Partner {
-    let names = ["alpha", "Alpha", "ALPHA", "beta", "Beta law", "émile", "Zoe", "zoe", "[x]", "~"]
+    let names = [
+      "alpha", "Alpha", "ALPHA", "beta", "Beta law", "Émile", "emile", "Zoe", "zoe", "[x]", "~",
+    ]
     var areas = [StateCode.MN, .CA, .WI].filter { _ in Bool.random(using: &generator) }
     let status = PartnerStatus.allCases.randomElement(using: &generator)!
     if status == .active && areas.isEmpty { areas = [.MN] }
@@ -285,9 +287,10 @@ private struct Partners {
 }
 
 extension Partner {
-  /// The name as SQLite's NOCASE compares it: ASCII letters alone lose their case.
-  fileprivate var nameKey: [UInt8] {
-    (self["company_name"].text ?? "").utf8.map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }
+  /// The name without case, accents and signs, by which it sorts.
+  fileprivate var nameKey: String {
+    (self["company_name"].text ?? "").replacing("É", with: "E").replacing("é", with: "e")
+      .lowercased().filter { $0.isLetter || $0 == " " }
   }
 
   /// Whether each word begins one of the fields'.
@@ -356,7 +359,7 @@ struct PartnerListTests {
         switch order.0 {
         case .createdAt: left.createdAt < right.createdAt
         case .updatedAt: left.updatedAt < right.updatedAt
-        case .companyName: left.nameKey.lexicographicallyPrecedes(right.nameKey)
+        case .companyName: left.nameKey < right.nameKey
         }
       })
   }
@@ -394,7 +397,7 @@ struct PartnerListTests {
       isOrdered: { order, left, right in
         switch order.0 {
         case .createdAt: left.createdAt < right.createdAt
-        case .companyName: left.nameKey.lexicographicallyPrecedes(right.nameKey)
+        case .companyName: left.nameKey < right.nameKey
         }
       })
   }

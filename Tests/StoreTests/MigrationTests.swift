@@ -79,6 +79,42 @@ struct MigrationTests {
     #expect(try folder.texts("SELECT name || ifnull(nickname, '-') FROM users") == ["User 1-"])
   }
 
+  @Test("rows of 1.0.0 get what later versions derive from them")
+  func filled() throws {
+    let folder = try TemporaryFolder()
+    try Migrator.migrate(path: folder.database, migrations: [Schema.migrations[0]])
+    try folder.run(
+      """
+      INSERT INTO partners (id, type, status, company_name, contact_name, email, email_key, phone,
+        service_areas, agreement_signed_at, notes, created_at, updated_at)
+      SELECT printf('00000000-0000-7000-8000-%012d', value), 'title', 'active',
+        CASE value WHEN 1 THEN 'Zenith' WHEN 2 THEN 'Hawaiʻi Éclair' ELSE 'Øster' END,
+        CASE value WHEN 1 THEN 'Rory O’Neill' END, 'a' || value || '@example.com',
+        'a' || value || '@example.com', CASE value WHEN 2 THEN '(612) 555-0142' END, '["MN","HI"]',
+        '2026-01-01T00:00:00.000Z', CASE value WHEN 3 THEN 'Ask 法律' END,
+        '2026-01-0' || value || 'T00:00:00.000Z', '2026-01-0' || value || 'T00:00:00.000Z'
+      FROM json_each('[1, 2, 3]')
+      """)
+    #expect(try Migrator.migrate(path: folder.database).map(\.number) == Array(2...known))
+    let store = try Store(path: folder.database)
+    defer { store.close() }
+    #expect(try store.check(now: now) == [])
+    try store.read(now: now) { snapshot in
+      for states in [[], [.MN]] as [[StateCode]] {
+        var directory = DirectoryFilter()
+        directory.states = states
+        let page = try snapshot.directory(directory, PageRequest())
+        #expect(
+          page.items.map { $0["company_name"]?.text } == ["Hawaiʻi Éclair", "Øster", "Zenith"])
+      }
+      for (words, number) in [("hawaii", 2), ("oneill", 1), ("0142", 2), ("律", 3), ("a3", 3)] {
+        var filter = PartnerFilter()
+        filter.words = words
+        #expect(try snapshot.partners(filter, PageRequest()).ids == [sampleID(number)], "\(words)")
+      }
+    }
+  }
+
   @Test("a step that fails leaves nothing of itself, and what was there before intact")
   func brokenStep() throws {
     let folder = try TemporaryFolder()

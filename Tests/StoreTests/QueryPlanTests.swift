@@ -39,11 +39,11 @@ private final class Plans {
     INSERT INTO users SELECT id, 'user' || i || '@example.com', 'user' || i || '@example.com',
       'User ' || i, 0, time, time FROM n WHERE i <= 600;
     INSERT INTO groups SELECT id, 'Group ' || i, NULL, time, time FROM n WHERE i <= 1500;
-    INSERT INTO partners (id, type, status, company_name, email, email_key, service_areas,
+    INSERT INTO partners (id, type, status, company_name, name_key, public_words, email, email_key, service_areas,
       agreement_signed_at, created_at, updated_at)
     SELECT id, CASE i % 7 WHEN 0 THEN 'lender' WHEN 1 THEN 'cpa' ELSE 'attorney' END,
       CASE i % 10 WHEN 0 THEN 'invited' WHEN 1 THEN 'removed' ELSE 'active' END,
-      'Company ' || (i * 7919 % 3000), 'partner' || i || '@example.com',
+      'Company ' || (i * 7919 % 3000), 'company ' || (i * 7919 % 3000), 'company ' || (i * 7919 % 3000), 'partner' || i || '@example.com',
       'partner' || i || '@example.com',
       CASE i % 3 WHEN 0 THEN '["MN","CA"]' WHEN 1 THEN '["MN"]' ELSE '["TX","WI"]' END, time, time,
       time FROM n WHERE i <= \(partners);
@@ -205,7 +205,7 @@ struct QueryPlanTests {
         let list = try #require(try plans.snapshot.partnerList(filter))
         let page = PageRequest(after: isDeep ? ["2026-01-05T00:00:00.000Z", "900"] : nil)
         let problems = try plans.problems(
-          with: list, alias: "p", page, cursor: isDeep ? sort.rawValue : nil)
+          with: list, alias: "p", page, cursor: isDeep ? list.sort : nil)
         if !problems.isEmpty { found.append("\(problems) for \(filter)\(isDeep ? ", deep" : "")") }
       }
     }
@@ -228,9 +228,9 @@ struct QueryPlanTests {
           filter.order.by = sort
           filter.order.descending = descending
           let list = try #require(try plans.snapshot.directoryList(filter))
-          let page = PageRequest(after: isDeep ? ["Company 5", "900"] : nil)
+          let page = PageRequest(after: isDeep ? ["company 5", "900"] : nil)
           let problems = try plans.problems(
-            with: list, alias: list.walked.alias, page, cursor: isDeep ? sort.rawValue : nil)
+            with: list, alias: list.walked.alias, page, cursor: isDeep ? list.sort : nil)
           if !problems.isEmpty {
             found.append("\(problems) for \(filter)\(isDeep ? ", deep" : "")")
           }

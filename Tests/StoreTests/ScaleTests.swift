@@ -50,17 +50,20 @@ struct ScaleTests {
       DROP TRIGGER partners_search_inserted;
       DROP TRIGGER coverage_counts_area_inserted;
       INSERT INTO partners (id, user_id, type, status, company_name, contact_name, email, email_key,
-        service_areas, agreement_signed_at, created_at, updated_at)
+        service_areas, agreement_signed_at, created_at, updated_at, name_key, public_words,
+        staff_words)
       SELECT id, CASE WHEN i <= 20 THEN id END,
         CASE i % 3 WHEN 0 THEN 'lender' WHEN 1 THEN 'cpa' ELSE 'attorney' END,
         CASE i % 10 WHEN 0 THEN 'inactive' ELSE 'active' END,
         'Company ' || (i * 7919 % 19997) || CASE WHEN i IN (5, 11, 17) THEN ' Rarity' ELSE '' END,
         'Contact ' || i, 'partner' || i || '@example.com', 'partner' || i || '@example.com',
         CASE i % 3 WHEN 0 THEN '["MN","CA"]' WHEN 1 THEN '["MN"]' ELSE '["MN","WI"]' END, time, time,
-        later
+        later, 'company ' || (i * 7919 % 19997),
+        'company ' || (i * 7919 % 19997) || CASE WHEN i IN (5, 11, 17) THEN ' rarity ' ELSE ' ' END
+          || 'contact ' || i, 'partner' || i || ' example com'
       FROM n WHERE i <= \(partners);
-      INSERT INTO partner_areas (partner_number, state_code, type, active, company_name, created_at)
-      SELECT number, area.value, partners.type, status = 'active', company_name, created_at
+      INSERT INTO partner_areas (partner_number, state_code, type, active, name_key, created_at)
+      SELECT number, area.value, partners.type, status = 'active', name_key, created_at
       FROM partners, json_each(service_areas) AS area;
       INSERT INTO partners_search (partners_search) VALUES ('rebuild');
       UPDATE service_area_coverage SET partner_count = (SELECT count(*) FROM partner_areas AS a
@@ -272,7 +275,7 @@ struct ScaleTests {
     let few = try Crowd(requests: 200, partners: 1_200)
     for sort in DirectoryFilter.Sort.allCases {
       for descending in [false, true] {
-        let column = sort == .companyName ? "company_name COLLATE NOCASE" : "created_at"
+        let column = sort == .companyName ? "name_key" : "created_at"
         let key = try many.key(
           "partners", by: [column, "number"], descending: descending, depth: 10_000)
         for (types, states) in [
@@ -314,7 +317,7 @@ struct ScaleTests {
         // The search index is a tree, which grows higher.
         Self.expectSame(rare, 2 * rareAmongFew, "a rare word")
 
-        let column = sort == .companyName ? "company_name COLLATE NOCASE" : "created_at"
+        let column = sort == .companyName ? "name_key" : "created_at"
         let key = try many.key(
           "partners", by: [column, "number"], descending: descending, depth: 10_000)
         for (types, states) in [
@@ -341,7 +344,7 @@ struct ScaleTests {
   func partners() throws {
     let many = try Crowd(requests: 200, partners: 12_000)
     for sort in PartnerFilter.Sort.allCases {
-      let column = sort == .companyName ? "company_name COLLATE NOCASE" : sort.rawValue
+      let column = sort == .companyName ? "name_key" : sort.rawValue
       let key = try many.key("partners", by: [column, "number"], descending: true, depth: 10_000)
       for statuses in [[], [.active]] as [[PartnerStatus]] {
         var filter = PartnerFilter()

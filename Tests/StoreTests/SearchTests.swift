@@ -38,7 +38,8 @@ struct SearchTests {
       ("north", [2, 3]), ("NORTH", [2, 3]), ("northe", [3]), ("north star", [2]),
       ("star north", [2]), ("orth", []), ("lights north", [3]), ("north müller", []),
       ("muller", [1]), ("MÜLLER", [1]), ("mu\u{308}ll", [1]), ("sohne", [1]), ("renee", [1]),
-      ("zoë", [1]), ("o'neil", [1]), ("neil", [1]), ("oneil", []), ("kanzlei@mueller.example", [1]),
+      ("zoë", [1]), ("o'neil", [1]), ("neil", [1]), ("oneil", [1]), ("O’NEIL", [1]),
+      ("kanzlei@mueller.example", [1]),
       ("mueller", [1]), ("northstar.example", [2]), ("example", [1, 2, 3]), ("tic-conf", [1]),
       ("conference tic", [1]), ("日本", [1]), ("РУС", [1]), ("русский", [1]), ("quoted", [2]),
       ("100", [2]), ("c", [1, 2, 3]), ("  north   star  ", [2]), ("north\tstar\n", [2]),
@@ -46,6 +47,63 @@ struct SearchTests {
   func words(words: String, expected: [Int]) throws {
     let test = try Self.store()
     #expect(try Self.found(words, in: test) == expected)
+  }
+
+  @Test(
+    "names are found however they are written",
+    arguments: [
+      ("hawaii", [1]), ("Hawai’i", [1]), ("oneill", [2]), ("O'Neill", [2]), ("neill", [2]),
+      ("αθηνα", [3]), ("ΑΘΗΝΑ", [3]), ("Soren", [4]), ("lukasz", [4]), ("strasse", [4]),
+      ("法律", [5]), ("律事務", [5]), ("東京法律事務所", [5]), ("法東", []), ("所", [5]), ("ﾎｳ", []), ("한글", [6]),
+      ("글", [6]), ("ho", [2]),
+    ] as [(String, [Int])])
+  func folded(words: String, expected: [Int]) throws {
+    let test = try TestStore()
+    for (index, name) in [
+      "Hawaiʻi Title", "O’Neill & Hong", "Αθήνα Law", "Søren Łukasz, Straße", "東京法律事務所",
+      "법률 한글",
+    ].enumerated() {
+      try test.change { try $0.insert(Partner.sample(index + 1, name: name)) }
+    }
+    #expect(try Self.found(words, in: test) == expected)
+    var filter = DirectoryFilter()
+    filter.words = words
+    #expect(
+      try test.read { try $0.directory(filter, PageRequest(limit: 100)) }.ids
+        == expected.map(sampleID))
+  }
+
+  @Test(
+    "staff finds a telephone number by a part of it, and nobody else does",
+    arguments: [
+      ("0142", [1, 2]), ("612", [1, 2]), ("612555", [1, 2]), ("6125550142", [1, 2]),
+      ("(612) 555-0142", [1, 2]), ("+1 612 555 0142", [1, 2]), ("5550142", [1, 2]),
+      ("612.555.0142 x5", [1, 2]), ("x5", [1]), ("0143", [3]), ("16125550142", [1, 2]),
+    ] as [(String, [Int])])
+  func phone(words: String, expected: [Int]) throws {
+    let test = try TestStore()
+    for (index, phone) in ["(612) 555-0142 x5", "+16125550142", "507-555-0143"].enumerated() {
+      var partner = Partner.sample(index + 1, name: "Lake")
+      partner["phone"] = .string(phone)
+      try test.change { [partner] in try $0.insert(partner) }
+    }
+    #expect(try Self.found(words, in: test) == expected)
+    var filter = DirectoryFilter()
+    filter.words = words
+    #expect(try test.read { try $0.directory(filter, PageRequest()) }.ids == [])
+  }
+
+  @Test("names sort by their folded form")
+  func sorting() throws {
+    let test = try TestStore()
+    let names = ["Zenith", "Øster", "O'Reilly", "Éclair", "Abbey", "O’Reilly", "oreilly"]
+    for (index, name) in names.enumerated() {
+      try test.change { try $0.insert(Partner.sample(index + 1, name: name)) }
+    }
+    let page = try test.read { try $0.directory(DirectoryFilter(), PageRequest()) }
+    #expect(
+      page.items.compactMap { $0["company_name"]?.text }
+        == ["Abbey", "Éclair", "O'Reilly", "O’Reilly", "oreilly", "Øster", "Zenith"])
   }
 
   @Test("what FTS5 takes for syntax is only words here")

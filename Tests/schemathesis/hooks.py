@@ -6,6 +6,8 @@ TOMI_GROUP, and the record of the partner whose user has the partner's token in 
 
 import itertools
 import os
+import re
+import unicodedata
 import uuid
 
 import schemathesis
@@ -179,21 +181,46 @@ def after_call(context, case, response):
 
 # Unicode's White_Space, which the service trims.
 WHITE_SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
+# Blank characters that are neither white space nor of the general category Cf.
+FILLERS = "\u115f\u1160\u2800\u3164\uffa0"
+# Characters that never make a text visible, beside those of the category Cf.
+IGNORABLE = re.compile("[\u034f\u17b4\u17b5\u180b-\u180f\ufe00-\ufe0f\ufff0-\ufff8\U000e0000-\U000e0fff]")
 
 
-def trimmed(value):
+def is_invisible(character):
+    return unicodedata.category(character) == "Cf" or character in FILLERS
+
+
+def cleaned_everywhere(text):
+    return "".join(" " if unicodedata.category(one) == "Zs" else one for one in text if not is_invisible(one))
+
+
+def cleaned_phone(text):
+    text = cleaned_everywhere(text)
+    text = "".join("-" if unicodedata.category(one) == "Pd" or one == "\u2212" else one for one in text)
+    text = re.sub(r"[ ,]*(?:extension|extn|ext|x|#) *[.:]? *([0-9]+)$", r" x\1", text.strip(WHITE_SPACE), flags=re.I)
+    return re.sub("[ ().-]", "", text) if len(text) > 20 else text
+
+
+def cleaned(value, name=None):
+    """Returns a value in the form to which openapi.yaml's patterns and lengths apply."""
     if isinstance(value, str):
-        return value.strip(WHITE_SPACE)
+        value = {"email": cleaned_everywhere, "website": cleaned_everywhere, "phone": cleaned_phone}.get(name, str)(value)
+        if all(one in WHITE_SPACE or is_invisible(one) or IGNORABLE.match(one) for one in value):
+            return ""
+        # Tag characters are refused wherever they stand.
+        ends = {one for one in value if is_invisible(one) and not 0xE0000 <= ord(one) <= 0xE007F}
+        return value.strip(WHITE_SPACE + "".join(ends))
     if isinstance(value, list):
-        return [trimmed(element) for element in value]
+        return [cleaned(element) for element in value]
     if isinstance(value, dict):
-        return {name: trimmed(element) for name, element in value.items()}
+        return {name: cleaned(element, name) for name, element in value.items()}
     return value
 
 
 @schemathesis.hook
 def filter_failure(context, failure, case, response):
-    """The service trims texts before it checks them, so a body that fits its schema after that is valid. And a rule that
+    """The service cleans texts before it checks them, so a body that fits its schema after that is valid. And a rule that
     a schema cannot state may refuse a query that fits its schema."""
     if isinstance(failure, RejectedPositiveData) and response.status_code == 400:
         found = {(error.get("parameter"), error["code"]) for error in response.json().get("errors", [])}
@@ -205,7 +232,7 @@ def filter_failure(context, failure, case, response):
         return True
     schema = case.operation.get_body_for_media_type(case.media_type).optimized_schema
     validator = make_validator(schema, case.operation.schema.adapter.jsonschema_validator_cls)
-    return not validator.is_valid(trimmed(case.body))
+    return not validator.is_valid(cleaned(case.body))
 
 
 @schemathesis.check
