@@ -5,7 +5,7 @@ import JSON
 /// An error as the caller sees it: the problem details of RFC 9457.
 struct Problem {
   let status: HTTPResponse.Status
-  let code: String
+  let code: Code
   let title: String
   let detail: String
   var errors: [FieldError] = []
@@ -18,7 +18,7 @@ struct Problem {
   /// The problem as JSON.
   var bytes: [UInt8] {
     object { json in
-      json.field("type", "/problems/" + code.replacing("_", with: "-"))
+      json.field("type", "/problems/" + code.rawValue.replacing("_", with: "-"))
       json.field("title", title)
       json.field("status", status.code)
       json.field("code", code)
@@ -51,25 +51,55 @@ struct Problem {
 }
 
 extension Problem {
+  /// The kinds of problems. nginx answers with some of them too, and with three of its own: see
+  /// nginx/service.conf.
+  enum Code: String, CaseIterable {
+    case emailTaken = "email_taken"
+    case forbidden
+    case idempotencyKeyReused = "idempotency_key_reused"
+    case internalError = "internal"
+    case invalidParameter = "invalid_parameter"
+    case malformedJSON = "malformed_json"
+    case methodNotAllowed = "method_not_allowed"
+    case noActivePartner = "no_active_partner"
+    case notFound = "not_found"
+    case outcomeNotPossible = "outcome_not_possible"
+    case partnerAlreadyIntroduced = "partner_already_introduced"
+    case partnerExists = "partner_exists"
+    case partnerHasReferrals = "partner_has_referrals"
+    case partnerNotEligible = "partner_not_eligible"
+    case partnerNotReady = "partner_not_ready"
+    case preconditionFailed = "precondition_failed"
+    case referralAlreadyOpen = "referral_already_open"
+    case referralNotPending = "referral_not_pending"
+    case tooLarge = "too_large"
+    case transitionNotAllowed = "transition_not_allowed"
+    case unauthenticated
+    case unavailable
+    case unsupportedMediaType = "unsupported_media_type"
+    case userAlreadyLinked = "user_already_linked"
+    case validation
+  }
+
   /// An unexpected error. The response does not show its cause.
   static let internalError = Problem(
-    status: .internalServerError, code: "internal", title: "Internal error",
+    status: .internalServerError, code: .internalError, title: "Internal error",
     detail: "Something went wrong on our side. It was logged with this request's ID.")
 
   init(_ failure: Failure) {
     switch failure {
     case .malformedJSON(let detail):
       self.init(
-        status: .badRequest, code: "malformed_json", title: "The body is not valid JSON",
+        status: .badRequest, code: .malformedJSON, title: "The body is not valid JSON",
         detail: detail)
     case .invalidParameter(let errors):
       self.init(
-        status: .badRequest, code: "invalid_parameter", title: "A parameter is not valid",
+        status: .badRequest, code: .invalidParameter, title: "A parameter is not valid",
         detail: Problem.count(errors, "parameter or header", "parameters or headers"),
         errors: errors)
     case .unauthenticated(let tokenGiven):
       self.init(
-        status: .unauthorized, code: "unauthenticated", title: "A valid token is required",
+        status: .unauthorized, code: .unauthenticated, title: "A valid token is required",
         detail: tokenGiven
           ? "The token is unknown, expired or revoked."
           : "Send a token in the header \"Authorization: Bearer TOKEN\".")
@@ -77,113 +107,113 @@ extension Problem {
         "Bearer realm=\"tomi\"" + (tokenGiven ? ", error=\"invalid_token\"" : "")
     case .forbidden:
       self.init(
-        status: .forbidden, code: "forbidden", title: "The token does not allow this",
+        status: .forbidden, code: .forbidden, title: "The token does not allow this",
         detail: "This request needs another kind of token.")
     case .notFound:
       self.init(
-        status: .notFound, code: "not_found", title: "Not found",
+        status: .notFound, code: .notFound, title: "Not found",
         detail: "Nothing exists at this path, or your token can't see it.")
     case .methodNotAllowed(let allowed):
       self.init(
-        status: .methodNotAllowed, code: "method_not_allowed", title: "Method not allowed",
+        status: .methodNotAllowed, code: .methodNotAllowed, title: "Method not allowed",
         detail: "Allowed methods: \(allowed.joined(separator: ", ")).")
       headers[.allow] = allowed.joined(separator: ", ")
     case .conflict(let conflict):
       self.init(conflict)
     case .preconditionFailed:
       self.init(
-        status: .preconditionFailed, code: "precondition_failed",
+        status: .preconditionFailed, code: .preconditionFailed,
         title: "The resource has changed",
         detail: "The resource has changed since you read it. Read it again and retry.")
     case .tooLarge:
       self.init(
-        status: .contentTooLarge, code: "too_large", title: "The body is too large",
+        status: .contentTooLarge, code: .tooLarge, title: "The body is too large",
         detail: "The body must be 64 KiB or smaller.")
     case .unsupportedMediaType:
       self.init(
-        status: .unsupportedMediaType, code: "unsupported_media_type",
+        status: .unsupportedMediaType, code: .unsupportedMediaType,
         title: "The body must be JSON",
         detail: "Send the header \"Content-Type: application/json\".")
     case .validation(let errors):
       self.init(
-        status: .unprocessableContent, code: "validation", title: "The request is not valid",
+        status: .unprocessableContent, code: .validation, title: "The request is not valid",
         detail: Problem.count(errors, "field", "fields"), errors: errors)
     case .idempotencyKeyReused:
       self.init(
-        status: .unprocessableContent, code: "idempotency_key_reused",
+        status: .unprocessableContent, code: .idempotencyKeyReused,
         title: "The idempotency key was used for another request",
         detail: "This key was sent with another body in the last 24 hours. Use a new key.")
     case .unavailable:
       self.init(
-        status: .serviceUnavailable, code: "unavailable", title: "The service is unavailable",
+        status: .serviceUnavailable, code: .unavailable, title: "The service is unavailable",
         detail: "The database can't be used right now. Nothing was changed. Try again.")
       headers[.retryAfter] = "5"
     }
   }
 
   private init(_ conflict: Conflict) {
-    let (code, title, detail) =
+    let (code, title, detail): (Code, String, String) =
       switch conflict {
       case .transitionNotAllowed(let from, let to, let allowed):
         (
-          "transition_not_allowed", "This change of status is not allowed",
+          .transitionNotAllowed, "This change of status is not allowed",
           Problem.sentence(from: from, to: to)
             + (allowed.isEmpty ? "" : " Allowed: \(allowed.joined(separator: ", ")).")
         )
       case .partnerNotReady(let missing):
         (
-          "partner_not_ready", "The partner is not ready to be active",
+          .partnerNotReady, "The partner is not ready to be active",
           "An active partner needs: \(missing.joined(separator: ", "))."
         )
       case .partnerExists:
         (
-          "partner_exists", "The partner already exists",
+          .partnerExists, "The partner already exists",
           "Another partner of this type has this e-mail address."
         )
       case .userAlreadyLinked:
         (
-          "user_already_linked", "The user is already linked",
+          .userAlreadyLinked, "The user is already linked",
           "This user is linked to another partner."
         )
       case .partnerHasReferrals:
         (
-          "partner_has_referrals", "The partner's type can't change",
+          .partnerHasReferrals, "The partner's type can't change",
           "A referral request names this partner, so its type can't change."
         )
       case .partnerNotEligible(let reasons):
         (
-          "partner_not_eligible", "The partner does not fit the request",
+          .partnerNotEligible, "The partner does not fit the request",
           reasons.map(Problem.sentence).joined(separator: " ")
         )
       case .partnerAlreadyIntroduced:
         (
-          "partner_already_introduced", "A partner is already introduced",
+          .partnerAlreadyIntroduced, "A partner is already introduced",
           "Set the request back to pending before you name another partner."
         )
       case .referralNotPending:
         (
-          "referral_not_pending", "The request is not pending",
+          .referralNotPending, "The request is not pending",
           "The partner type can change only while the request is pending."
         )
       case .referralAlreadyOpen(let group, let referral):
         (
-          "referral_already_open", "The group already has an open request",
+          .referralAlreadyOpen, "The group already has an open request",
           "The group has an open request for this type and state: \(Problem.path(group, referral))."
         )
       case .outcomeNotPossible(let status):
         (
-          "outcome_not_possible", "The request can't have an outcome",
+          .outcomeNotPossible, "The request can't have an outcome",
           "\(status.withArticle) request can't have an outcome. Record it after the introduction "
             + "and before a cancellation."
         )
       case .noActivePartner:
         (
-          "no_active_partner", "No active partner",
+          .noActivePartner, "No active partner",
           "Coverage without an active partner can't be pinned to available."
         )
       case .emailTaken:
         (
-          "email_taken", "The e-mail address is taken",
+          .emailTaken, "The e-mail address is taken",
           "Another user has this e-mail address."
         )
       }

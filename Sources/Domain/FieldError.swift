@@ -38,7 +38,7 @@ package struct FieldProblem: Error, Equatable, Sendable {
 }
 
 /// The codes of the errors that one field or parameter can have.
-package enum FieldCode: String, Sendable {
+package enum FieldCode: String, CaseIterable, Sendable {
   case controlCharacter = "control_character"
   case inFuture = "in_future"
   case inPast = "in_past"

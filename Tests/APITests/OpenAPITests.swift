@@ -145,6 +145,22 @@ import Yams
     }
   }
 
+  @Test("What every request can be answered with is described once") func shared() throws {
+    let common = "#/components/responses/AnyTime"
+    for operation in try operations() {
+      let responses = try members(of: operation.node["responses"])
+      let shared = responses.first { $0.name == "default" }?.value["$ref"]?.string
+      #expect(shared == common, "\(operation.name)")
+      #expect(!responses.contains { ["413", "414", "500", "502", "503", "504"].contains($0.name) })
+    }
+    let problems = try members(of: resolve(["$ref": Node(common)])["content"]).flatMap {
+      try elements(of: $0.value["schema"]?["oneOf"]).map { try #require($0["$ref"]?.string) }
+    }
+    #expect(
+      problems.map { $0.split(separator: "/").last }
+        == ["TooLarge", "UriTooLong", "RateLimited", "Internal", "Unavailable"])
+  }
+
   /// The properties of a schema with those of the schemas that it consists of, and which are required.
   private func properties(of schema: Node) throws -> (all: Set<String>, required: Set<String>) {
     let schema = try resolve(schema)

@@ -277,6 +277,18 @@ def AnsweredByRight(ctx, response, case):
 
 
 @schemathesis.check
+def ProblemOfItsStatus(ctx, response, case):
+    """The answers that every operation shares have one description for several statuses, so it can't say these."""
+    if not response.headers.get("content-type", [""])[0].startswith("application/problem+json") or case.method == "HEAD":
+        return
+    status = response.status_code
+    if response.json()["status"] != status:
+        raise AssertionError(f"the status is {status}, but the problem says {response.json()['status']}")
+    if ("retry-after" in response.headers) != (status in (429, 502, 503, 504)):
+        raise AssertionError(f"Retry-After is missing or too much with {status}")
+
+
+@schemathesis.check
 def DaysToATenth(ctx, response, case):
     """Medians have one decimal. (Most validators get `multipleOf: 0.1` wrong with binary numbers.)"""
     if response.status_code != 200 or not operation_id(case).endswith("Summary"):
