@@ -203,10 +203,17 @@ package final class Router: Sendable {
     return Response(status: problem.status, headers: headers, body: problem.bytes)
   }
 
-  /// Logs a request that failed or was slow. The web server logs every request.
+  /// Logs a request that failed or was slow. The web server logs every request, so a refusal is logged for debugging
+  /// alone: callers could fill the disk with them.
   private func log(_ request: Request, _ response: Response, _ trace: Trace, took time: Duration) {
-    let failed = response.status.code >= 400
-    guard failed || time >= slowAfter else { return }
+    let level: Logger.Level
+    switch response.status.code {
+    case 500...: level = .error
+    case _ where time >= slowAfter: level = .warning
+    case 400...: level = .debug
+    default: return
+    }
+    guard level >= logger.logLevel else { return }
     let milliseconds = (time / .milliseconds(1) * 1000).rounded() / 1000
     var metadata: Logger.Metadata = [
       "request_id": "\(request.id)", "method": "\(request.method)",
@@ -217,8 +224,7 @@ package final class Router: Sendable {
     if let caller = trace.caller { metadata["caller"] = "\(caller.userID)" }
     if let cause = trace.cause { metadata["cause"] = "\(cause)" }
     logger.log(
-      level: response.status.code >= 500 ? .error : failed ? .info : .warning,
-      failed ? "request failed" : "request was slow", metadata: metadata)
+      level: level, level == .warning ? "request was slow" : "request failed", metadata: metadata)
   }
 }
 

@@ -22,7 +22,8 @@ struct Serve: ParsableCommand {
       To change the keys, change the file and restart the service.
 
       The log goes to standard error, one JSON object per line: start and stop, migrations, and \
-      requests that fail or take longer than half a second. Under systemd, the service reports when \
+      requests that fail with 5xx or take longer than half a second. At the level debug it also has \
+      refused requests (4xx). Under systemd, the service reports when \
       it is ready (Type=notify), and notifies the watchdog (WatchdogSec) for as long as it answers.
 
       On SIGTERM the service answers the requests that have arrived, and exits with 0. It exits with \

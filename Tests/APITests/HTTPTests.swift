@@ -215,7 +215,7 @@ import Testing
     let line = try #require(world.log.lines.first)
     #expect(world.log.lines.count == 1)
     for part in [
-      "info request failed", "request_id=abc", "route=/api/admin/events", "status=403",
+      "debug request failed", "request_id=abc", "route=/api/admin/events", "status=403",
       "method=GET",
     ] {
       #expect(line.contains(part))

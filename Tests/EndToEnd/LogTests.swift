@@ -3,9 +3,20 @@ import Testing
 
 extension EndToEnd {
   @Suite("Logs") struct LogTests {
+    @Test("the responder's: a refused request is in it only at the level debug")
+    func refusals() throws {
+      try Service.run { service in
+        for _ in 0..<20 { try service.anyone.get("/api/nothing").expectProblem(404, "not_found") }
+        try service.anyone.get("/api/admin/partners").expectProblem(401, "unauthenticated")
+        #expect(service.stopResponder() == .exit(0))
+        #expect(!service.log.contains("request failed"))
+        try service.startResponder()
+      }
+    }
+
     @Test("the responder's: start, stop and what failed, each a JSON object on a line, no secrets")
     func responder() throws {
-      try Service.run { service in
+      try Service.run(.init(responder: ["--log-level", "debug"])) { service in
         let staff = service.staff
         let (userID, token, _) = try service.makeUser("secretmail@mail.example", name: "Secretname")
         let member = Client(port: service.port, token: token)
@@ -48,7 +59,7 @@ extension EndToEnd {
         #expect(lines.map(\.["message"].text).filter { $0 == "stopping" }.count == 1)
         for line in lines {
           #expect(Tour.isTime(line["time"].text), "\(line)")
-          #expect(["info", "notice", "warning"].contains(line["level"].text), "\(line)")
+          #expect(["debug", "info", "notice", "warning"].contains(line["level"].text), "\(line)")
         }
         let failures = lines.filter { $0["message"] == "request failed" }
         try #require(failures.count == expected.count, "\(failures)")
