@@ -56,6 +56,9 @@ package struct WebTokenVerifier: Sendable {
     self.staffClaim = staffClaim
   }
 
+  /// Whether a key is a secret (HS256): whoever knows it can make tokens.
+  package var hasSecret: Bool { keys.contains { $0.algorithm == .hs256 } }
+
   /// The caller whom a token identifies; nil if the token is not valid at this time. The user may not exist.
   func caller(of token: String, now: Timestamp) -> Caller? {
     // The compact serialization of RFC 7515, section 7.1.
@@ -206,7 +209,7 @@ package struct WebTokenVerifier: Sendable {
 package struct KeySetError: Error, CustomStringConvertible {
   package let description: String
 
-  init(_ description: String) { self.description = description }
+  package init(_ description: String) { self.description = description }
 }
 
 extension JSON {

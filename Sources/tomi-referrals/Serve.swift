@@ -153,12 +153,25 @@ struct Serve: ParsableCommand {
         "JSON Web Tokens need all of --jwt-keys, --jwt-issuer and --jwt-audience.")
     }
     return {
-      guard let keySet = FileManager.default.contents(atPath: keys) else {
+      guard let file = FileHandle(forReadingAtPath: keys), let keySet = try? file.readToEnd() else {
         throw CommandError("cannot read the key set \(keys)")
       }
+      var status = stat()
+      guard fstat(file.fileDescriptor, &status) == 0 else {
+        throw CommandError("cannot read the key set \(keys): \(systemErrorText(errno))")
+      }
       do {
-        return try WebTokenVerifier(
+        let verifier = try WebTokenVerifier(
           keySet: Array(keySet), issuer: issuer, audience: audience, staffClaim: staffClaim)
+        if status.st_mode & S_IWOTH != 0 {
+          throw KeySetError("every user of this machine can write it; run chmod o= on it")
+        }
+        if verifier.hasSecret, status.st_mode & S_IROTH != 0 {
+          throw KeySetError(
+            "it has a secret for HS256, and every user of this machine can read it; run chmod o= on it"
+          )
+        }
+        return verifier
       } catch let error as KeySetError {
         throw CommandError("cannot use the key set \(keys): \(error)")
       }

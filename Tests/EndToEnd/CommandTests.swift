@@ -100,6 +100,32 @@ extension EndToEnd {
       }
     }
 
+    @Test("serve refuses keys that others may write, and a secret that everyone may read")
+    func keyFiles() throws {
+      try inFolder { folder in
+        let file = "\(folder)/keys.json"
+        let secret =
+          #"{"keys":[{"kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}]}"#
+        let curve =
+          #"{"keys":[{"kty":"EC","crv":"P-256","x":"axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY","y":"T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU"}]}"#
+        for (keys, mode, reason) in [
+          (secret, 0o644, "can read it"), (secret, 0o604, "can read it"),
+          (secret, 0o642, "can write it"), (curve, 0o646, "can write it"),
+          // The database's folder is missing, so it goes no further than that.
+          (secret, 0o640, "database"), (curve, 0o644, "database"),
+        ] {
+          try Data(keys.utf8).write(to: URL(filePath: file))
+          chmod(file, mode_t(mode))
+          Self.expectFailure(
+            try Service.command(
+              [
+                "serve", "--socket", "\(folder)/s", "--jwt-keys", file, "--jwt-issuer", "i",
+                "--jwt-audience", "a",
+              ], database: "\(folder)/none/referrals.db"), reason)
+        }
+      }
+    }
+
     @Test("what cannot be done ends with 1 and one line that says why")
     func failures() throws {
       try inFolder { folder in
