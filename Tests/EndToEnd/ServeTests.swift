@@ -68,6 +68,10 @@ extension EndToEnd {
         #expect(output.contains("http://127.0.0.1:\(port)"))
         let token = try #require(output.firstMatch(of: /tomi_[A-Za-z0-9_-]{43}/)).output
         let curl = try #require(output.firstMatch(of: /(?m)^ +(curl .*)$/)).1
+        #expect(!curl.contains(token), "every user can read the arguments of a command")
+        var status = stat()
+        #expect(
+          stat("\(folder)/data/authorization", &status) == 0 && status.st_mode & 0o077 == 0)
         let first = try Program.run(["sh", "-c", "\(curl) --silent --fail"])
         #expect(first.status == 0, "\(first)")
         #expect(try JSON(parsing: Array(first.output.utf8))["data"] == [])
@@ -87,7 +91,9 @@ extension EndToEnd {
         #expect(try Self.processes(naming: temporary) == [])
         #expect(!FileManager.default.fileExists(atPath: temporary))
         let left = try FileManager.default.contentsOfDirectory(atPath: "\(folder)/data")
-        #expect(left.contains("referrals.db") && !left.contains("referrals.sock"), "\(left)")
+        #expect(
+          left.contains("referrals.db") && !left.contains("referrals.sock")
+            && !left.contains("authorization"), "\(left)")
         #expect(throws: Trouble.self) { try Connection(port: port) }
         // What is there is served again, not filled.
         let (again, nextPort) = try Self.start(folder)
@@ -130,6 +136,46 @@ extension EndToEnd {
         #expect(second.errors.contains("\(folder)/data"))
         try Client(port: port).get("/api/health").expect(200)
         #expect(program.stop(SIGINT) == .exit(0))
+      }
+    }
+
+    @Test("refuses a folder of another user, or with a way to it that others may change")
+    func foreignFolders() throws {
+      try inFolder { folder in
+        let mine = "\(folder)/mine"
+        try FileManager.default.createDirectory(atPath: mine, withIntermediateDirectories: false)
+        func expectRefusal(of data: String, naming text: String) throws {
+          let result = try Self.run("--port", "\(try freePort())", "--data", data, "--empty")
+          #expect(result.status == 1 && result.errorLines.count == 1, "\(data): \(result)")
+          #expect(result.errors.contains(text), "\(data): \(result)")
+          #expect(!FileManager.default.fileExists(atPath: "\(mine)/referrals.db"))
+        }
+        chmod(mine, 0o777)
+        try expectRefusal(of: mine, naming: "mine")
+        try expectRefusal(of: "\(mine)/below", naming: "every user may write to \"mine\"")
+        chmod(mine, 0o1777)
+        try expectRefusal(of: mine, naming: "other users may write")
+        chmod(mine, 0o700)
+        try expectRefusal(of: "/tmp", naming: "/tmp")
+
+        guard geteuid() == 0 else { return }
+        // As root a test can make what another user would have put there.
+        let nobody: uid_t = 65_534
+        let link = "\(folder)/link"
+        try FileManager.default.createSymbolicLink(atPath: link, withDestinationPath: mine)
+        lchown(link, nobody, nobody)
+        try expectRefusal(of: link, naming: "belongs to another user, nobody")
+        try expectRefusal(of: "\(link)/below", naming: "belongs to another user, nobody")
+        let log = "\(mine)/access.log"
+        try FileManager.default.createSymbolicLink(
+          atPath: log, withDestinationPath: "\(folder)/victim")
+        lchown(log, nobody, nobody)
+        try expectRefusal(of: mine, naming: "access.log belongs to another user")
+        unlink(log)
+        chown(mine, nobody, nobody)
+        try expectRefusal(of: mine, naming: "belongs to another user, nobody")
+        try expectRefusal(of: "\(mine)/below", naming: "belongs to another user, nobody")
+        #expect(!FileManager.default.fileExists(atPath: "\(folder)/victim"))
       }
     }
 
