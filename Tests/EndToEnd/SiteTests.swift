@@ -76,9 +76,10 @@ extension EndToEnd {
             "/run/tomi-referrals/referrals.sock": service.socket,
             "/var/lib/nginx/tomi-referrals": "\(folder)/cache",
           ])
-        for name in ["service.conf", "locations.conf"] {
-          try copy(name, to: "\(parts)/\(name)", [:])
-        }
+        try copy(
+          "service.conf", to: "\(parts)/service.conf",
+          ["/run/tomi-referrals/referrals.sock": service.socket])
+        try copy("locations.conf", to: "\(parts)/locations.conf", [:])
         let user = geteuid() == 0 ? "user root root;" : ""
         let temporary = ["client_body", "fastcgi", "proxy", "scgi", "uwsgi"]
           .map { "\($0)_temp_path \(folder)/\($0);" }.joined(separator: " ")
