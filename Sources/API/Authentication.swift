@@ -16,15 +16,17 @@ func authenticate(
   guard let header = try request.header(.authorization) else {
     throw Failure.unauthenticated(tokenGiven: false)
   }
-  // RFC 6750, section 2.1; a scheme's case does not count (RFC 9110, section 11.1).
-  let scheme = header.utf8.prefix { $0 != UInt8(ascii: " ") }
+  // RFC 6750, section 2.1; a scheme's case does not count (RFC 9110, section 11.1). Nothing but spaces separates the
+  // two (section 11.4): nginx must recognise each token that counts here, or its limits would not.
+  let space = UInt8(ascii: " ")
+  let scheme = header.utf8.prefix { $0 != space }
   guard scheme.count < header.utf8.count, String(scheme)?.lowercased() == "bearer" else {
     throw Failure.unauthenticated(tokenGiven: false)
   }
-  guard
-    let caller = try caller(
-      of: String(header[scheme.endIndex...]).trimmingBlanks(), in: records, verifier)
-  else { throw Failure.unauthenticated(tokenGiven: true) }
+  let token = String(header.utf8[scheme.endIndex...].drop { $0 == space }) ?? ""
+  guard let caller = try caller(of: token, in: records, verifier) else {
+    throw Failure.unauthenticated(tokenGiven: true)
+  }
   let isAllowed =
     switch route.audience {
     case .staff: caller.isStaff

@@ -133,8 +133,63 @@ extension EndToEnd {
         let page = try site.ask("/page?x=1", secure: false)
         #expect(page.status == "HTTP/1.1 301")
         #expect(page.headers.contains("location: https://referrals.tomi.example/page?x=1"))
+        // A caller chooses the Host, so it leads nowhere.
+        for path in ["/page", "/api/health"] {
+          let other = try site.ask(path, secure: false, "--header", "Host: evil.example")
+          #expect(!"\(other)".contains("evil.example"), "\(other)")
+          #expect("\(other)".contains("https://referrals.tomi.example"), "\(other)")
+        }
         let proof = try site.ask("/.well-known/acme-challenge/token", secure: false)
         #expect(proof.status == "HTTP/1.1 200" && proof.body == "proof")
+      }
+    }
+
+    @Test("plain HTTP: no caller makes a line of the log long, or many lines")
+    func plainLog() throws {
+      try Self.run { service, site in
+        let long = String(repeating: "p", count: 7_000)
+        let client = Client(port: site.plain)
+        for _ in 0..<1_000 {
+          #expect(try client.get("/api/\(long)").status == 403)
+          #expect(try client.get("/\(long)").status == 301)
+        }
+        let log = "\(service.folder)/site/tomi-referrals.access.log"
+        let lines = try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n")
+        #expect((1..<700).contains(lines.count), "\(lines.count)")
+        #expect(lines.allSatisfy { $0.utf8.count < 600 })
+      }
+    }
+
+    /// Settings that somebody has edited stay when the package is upgraded.
+    @Test("the settings of version 1.0.0 fit this version's locations and limits")
+    func olderSettings() throws {
+      try inFolder { folder in
+        let made = try Program.run([
+          "\(Service.project)/nginx/configure", "--port", "\(try freePort())", "--socket",
+          "\(folder)/socket", folder,
+        ])
+        #expect(made.status == 0, "\(made)")
+        try """
+        upstream tomi_referrals {
+            server unix:\(folder)/socket;
+            keepalive 32;
+            keepalive_timeout 60s;
+        }
+        geo $tomi_limits { default on; }
+        geo $tomi_cache { default on; }
+        map $http_origin $tomi_allowed_origin {
+            default "";
+            "https://app.tomi.example" $http_origin;
+        }
+        limit_req_zone $tomi_anonymous_caller zone=tomi_anonymous:10m rate=50r/s;
+        limit_req_zone $tomi_limited_address zone=tomi_addresses:10m rate=300r/s;
+        limit_req_zone $tomi_writing_caller zone=tomi_writes:10m rate=20r/s;
+        limit_conn_zone $tomi_limited_address zone=tomi_connections:10m;
+        fastcgi_cache_path \(folder)/cache levels=1:2 keys_zone=tomi_public:1m
+                           max_size=64m inactive=10m use_temp_path=off;
+        """.write(toFile: "\(folder)/settings.conf", atomically: true, encoding: .utf8)
+        let test = try Program.run(["nginx", "-p", folder, "-c", "nginx.conf", "-t"])
+        #expect(test.status == 0, "\(test.errors)")
       }
     }
 

@@ -18,6 +18,8 @@ final class Service: Sendable {
     var cache = false
     /// Texts to replace in nginx's locations, so that what takes long or much takes less.
     var locations: [String: String] = [:]
+    /// The same in the zones of its limits.
+    var rates: [String: String] = [:]
     /// Whether the responder has a listening socket of its own, or gets the test's.
     var listening = Listening.own
   }
@@ -123,7 +125,8 @@ final class Service: Sendable {
       guard configuration.status == 0 else {
         throw Trouble("nginx/configure failed: \(configuration.errors)")
       }
-      try edit("\(home)/locations.conf", options.locations)
+      try edit(["\(home)/locations.conf"], options.locations)
+      try edit(["\(home)/settings.conf", "\(home)/service.conf"], options.rates)
       let nginx = try Program(
         ["nginx", "-p", home, "-c", "nginx.conf", "-g", "daemon off;"],
         output: "\(home)/errors", errors: "\(home)/errors")
@@ -145,14 +148,18 @@ final class Service: Sendable {
     throw Trouble("no port stayed free")
   }
 
-  private static func edit(_ path: String, _ replacements: [String: String]) throws {
-    guard !replacements.isEmpty else { return }
-    var text = try String(contentsOfFile: path, encoding: .utf8)
+  /// Replaces texts in the files that contain them.
+  private static func edit(_ paths: [String], _ replacements: [String: String]) throws {
     for (old, new) in replacements {
-      guard text.contains(old) else { throw Trouble("\(path) has no \"\(old)\"") }
-      text = text.replacing(old, with: new)
+      var isFound = false
+      for path in paths {
+        let text = try String(contentsOfFile: path, encoding: .utf8)
+        guard text.contains(old) else { continue }
+        isFound = true
+        try text.replacing(old, with: new).write(toFile: path, atomically: true, encoding: .utf8)
+      }
+      guard isFound else { throw Trouble("no file of \(paths) has \"\(old)\"") }
     }
-    try text.write(toFile: path, atomically: true, encoding: .utf8)
   }
 
   private func kill() {
