@@ -5,7 +5,9 @@ extension EndToEnd {
   @Suite("Slow and idle callers") struct SlowClientTests {
     @Test("40 callers that stay in the middle of a request hold nobody up, at nginx or behind it")
     func halfRequests() throws {
-      try Service.run(.init(responder: ["--threads", "2"])) { service in
+      // A half-sent header waits for as long as this test takes.
+      let patience = ["client_header_timeout 5s": "client_header_timeout 60s"]
+      try Service.run(.init(responder: ["--threads", "2"], locations: patience)) { service in
         let head = "PUT /api/admin/users/1 HTTP/1.1\r\nHost: a\r\n"
         let whole = try FastCGI.request("GET", "/api/health")
         var slow: [Connection] = []
