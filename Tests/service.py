@@ -176,9 +176,10 @@ class Client:
     """A caller with one kept connection. Without an answer it raises OSError or http.client.HTTPException. It never
     sends a request twice."""
 
-    def __init__(self, port, token=None, timeout=30):
+    def __init__(self, port, token=None, timeout=30, source="127.0.0.1"):
+        """`source` is the address that it comes from, any of 127.0.0.0/8."""
         self.token = token
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout, source_address=(source, 0))
 
     def request(self, method, path, body=None, headers=None):
         """Sends a request, with a body of bytes or of a value that is sent as JSON."""
@@ -319,8 +320,8 @@ class Service:
             file.seek(since)
             return file.read().decode(errors="replace")
 
-    def client(self, token=None, timeout=30):
-        return Client(self.nginx.port, token, timeout)
+    def client(self, token=None, timeout=30, source="127.0.0.1"):
+        return Client(self.nginx.port, token, timeout, source)
 
     def staff(self):
         return self.client(self.token)
