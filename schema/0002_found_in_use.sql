@@ -98,6 +98,141 @@ END;
 
 -- Partners' standing -------------------------------------------------------------------------------
 
+-- What decides a partner's place among those that are proposed, beside its certification. The last introduction
+-- counts for good: also if the partner declined it, if the request was taken back, or if its time was corrected.
+CREATE TABLE partner_standings (
+  partner_id TEXT PRIMARY KEY NOT NULL REFERENCES partners (id) ON DELETE CASCADE,
+  -- The requests that are matched with the partner, or introduced to it and not answered.
+  open_referrals INTEGER NOT NULL DEFAULT 0 CHECK (open_referrals >= 0),
+  last_intro_at TEXT NOT NULL DEFAULT ''  -- empty: never
+) STRICT, WITHOUT ROWID;
+
+-- Each introduction that there ever was. An event of an introduction names the partner only if it changed, so
+-- the partner is the one that the request's history named last.
+CREATE VIEW partner_introductions (partner_id, at) AS
+SELECT partner_id, intro_sent_at FROM referral_requests WHERE intro_sent_at IS NOT NULL
+UNION ALL
+SELECT
+  (SELECT named.changes ->> '$.partner_id.to' FROM events AS named
+   WHERE named.subject_id = e.subject_id AND named.subject_kind = 'referral'
+     AND named.number <= e.number AND named.changes ->> '$.partner_id.to' IS NOT NULL
+   ORDER BY named.number DESC LIMIT 1),
+  e.changes ->> '$.intro_sent_at.to'
+FROM events AS e
+WHERE e.subject_kind = 'referral' AND e.changes ->> '$.intro_sent_at.to' IS NOT NULL;
+
+INSERT INTO partner_standings (partner_id, open_referrals, last_intro_at)
+SELECT
+  p.id,
+  (SELECT count(*) FROM referral_requests AS r
+   WHERE r.partner_id = p.id AND r.status IN ('matched', 'intro_sent')),
+  ifnull(last.at, '')
+FROM partners AS p
+LEFT JOIN (SELECT partner_id, max(at) AS at FROM partner_introductions GROUP BY partner_id) AS last
+  ON last.partner_id = p.id;
+
+CREATE TRIGGER partner_standings_referral_inserted AFTER INSERT ON referral_requests
+WHEN new.partner_id IS NOT NULL
+BEGIN
+  UPDATE partner_standings
+  SET
+    open_referrals = (SELECT count(*) FROM referral_requests AS r
+      WHERE r.partner_id = new.partner_id AND r.status IN ('matched', 'intro_sent')),
+    last_intro_at = max(last_intro_at, ifnull(new.intro_sent_at, ''))
+  WHERE partner_id = new.partner_id;
+END;
+
+CREATE TRIGGER partner_standings_referral_updated
+AFTER UPDATE OF status, partner_id, intro_sent_at ON referral_requests
+WHEN new.status <> old.status OR new.partner_id IS NOT old.partner_id
+  OR new.intro_sent_at IS NOT old.intro_sent_at
+BEGIN
+  UPDATE partner_standings
+  SET
+    open_referrals = (SELECT count(*) FROM referral_requests AS r
+      WHERE r.partner_id = partner_standings.partner_id AND r.status IN ('matched', 'intro_sent')),
+    last_intro_at = max(last_intro_at,
+      iif(partner_id IS new.partner_id, ifnull(new.intro_sent_at, ''), ''))
+  WHERE partner_id IN (old.partner_id, new.partner_id);
+END;
+
+CREATE TRIGGER partner_standings_referral_deleted AFTER DELETE ON referral_requests
+WHEN old.partner_id IS NOT NULL
+BEGIN
+  UPDATE partner_standings
+  SET open_referrals = (SELECT count(*) FROM referral_requests AS r
+    WHERE r.partner_id = old.partner_id AND r.status IN ('matched', 'intro_sent'))
+  WHERE partner_id = old.partner_id;
+END;
+
+-- The active partners of a type in the order in which they are proposed: one row for each state that a partner
+-- serves, and one with an empty state for requests that name none. So the best are read without a sort.
+CREATE TABLE partner_ranks (
+  state_code TEXT NOT NULL,
+  type TEXT NOT NULL,
+  uncertified INTEGER NOT NULL,
+  open_referrals INTEGER NOT NULL,
+  last_intro_at TEXT NOT NULL,
+  partner_id TEXT NOT NULL,
+  partner_number INTEGER NOT NULL,
+  PRIMARY KEY (state_code, type, uncertified, open_referrals, last_intro_at, partner_id)
+) STRICT, WITHOUT ROWID;
+
+-- The rows that partner_ranks must have. It reads the areas from the partner's own row, because the triggers that
+-- fill partner_areas may run later.
+CREATE VIEW partner_ranks_due AS
+SELECT DISTINCT
+  area.value AS state_code, p.type, NOT p.co_ownership_certified AS uncertified,
+  s.open_referrals, s.last_intro_at, p.id AS partner_id, p.number AS partner_number
+FROM partners AS p
+JOIN partner_standings AS s ON s.partner_id = p.id
+JOIN json_each(json_insert(p.service_areas, '$[#]', '')) AS area
+WHERE p.status = 'active';
+
+INSERT INTO partner_ranks SELECT * FROM partner_ranks_due;
+
+CREATE TRIGGER partner_ranks_partner_inserted AFTER INSERT ON partners
+BEGIN
+  INSERT INTO partner_standings (partner_id) VALUES (new.id);
+  INSERT INTO partner_ranks SELECT * FROM partner_ranks_due WHERE partner_id = new.id;
+END;
+
+CREATE TRIGGER partner_ranks_partner_updated
+AFTER UPDATE OF type, status, service_areas, co_ownership_certified ON partners
+WHEN (old.status = 'active' OR new.status = 'active')
+  AND (new.type <> old.type OR new.status <> old.status OR new.service_areas <> old.service_areas
+    OR new.co_ownership_certified <> old.co_ownership_certified)
+BEGIN
+  DELETE FROM partner_ranks
+  WHERE old.status = 'active'
+    AND (state_code, type, uncertified, open_referrals, last_intro_at, partner_id) IN
+      (SELECT area.value, old.type, NOT old.co_ownership_certified, s.open_referrals,
+        s.last_intro_at, s.partner_id
+      FROM partner_standings AS s JOIN json_each(json_insert(old.service_areas, '$[#]', '')) AS area
+      WHERE s.partner_id = old.id);
+  INSERT INTO partner_ranks SELECT * FROM partner_ranks_due WHERE partner_id = new.id;
+END;
+
+CREATE TRIGGER partner_ranks_partner_deleted BEFORE DELETE ON partners
+WHEN old.status = 'active'
+BEGIN
+  DELETE FROM partner_ranks
+  WHERE (state_code, type, uncertified, open_referrals, last_intro_at, partner_id) IN
+    (SELECT state_code, type, uncertified, open_referrals, last_intro_at, partner_id
+    FROM partner_ranks_due WHERE partner_id = old.id);
+END;
+
+CREATE TRIGGER partner_ranks_standing_updated
+AFTER UPDATE OF open_referrals, last_intro_at ON partner_standings
+WHEN new.open_referrals <> old.open_referrals OR new.last_intro_at <> old.last_intro_at
+BEGIN
+  DELETE FROM partner_ranks
+  WHERE (state_code, type, uncertified, open_referrals, last_intro_at, partner_id) IN
+    (SELECT state_code, type, uncertified, old.open_referrals, old.last_intro_at, partner_id
+    FROM partner_ranks_due WHERE partner_id = new.partner_id);
+  INSERT INTO partner_ranks SELECT * FROM partner_ranks_due WHERE partner_id = new.partner_id;
+END;
+
 -- Coverage -----------------------------------------------------------------------------------------
 
 -- Retries ------------------------------------------------------------------------------------------

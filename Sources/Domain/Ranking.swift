@@ -1,4 +1,5 @@
-/// The order in which Tomi proposes partners. It never depends on payment.
+/// The order in which Tomi proposes partners. It never depends on payment. The database keeps the partners in this
+/// order (`partner_ranks`).
 package enum Ranking {
   /// A description of the order, for the API's answers.
   package static let order =
@@ -6,11 +7,11 @@ package enum Ranking {
     + "last introduction, then ID. Never by payment."
 
   /// What decides one partner's place in the order.
-  package struct Key: Comparable, Sendable {
+  package struct Key: Sendable {
     package var certified: Bool
     /// How many requests are matched with the partner, or introduced to it and not answered.
     package var openReferrals: Int
-    /// When a group was last introduced to the partner. Nil, for never, comes before every time.
+    /// When a group was last introduced to the partner, whatever came of it; nil if none ever was.
     package var lastIntroAt: Timestamp?
     package var id: ID
 
@@ -19,15 +20,6 @@ package enum Ranking {
       self.openReferrals = openReferrals
       self.lastIntroAt = lastIntroAt
       self.id = id
-    }
-
-    package static func < (left: Key, right: Key) -> Bool {
-      func sortKey(_ key: Key) -> (Int, Int, Int64, ID) {
-        (
-          key.certified ? 0 : 1, key.openReferrals, key.lastIntroAt?.milliseconds ?? .min, key.id
-        )
-      }
-      return sortKey(left) < sortKey(right)
     }
   }
 

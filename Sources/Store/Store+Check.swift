@@ -113,6 +113,25 @@ extension Snapshot {
       there are \(row.int(4)).
       """
     }
+    findings += try connection.rows(
+      """
+      SELECT p.id FROM partners AS p
+      LEFT JOIN partner_standings AS s ON s.partner_id = p.id
+      LEFT JOIN (SELECT partner_id, max(at) AS at FROM partner_introductions GROUP BY partner_id)
+        AS last ON last.partner_id = p.id
+      WHERE s.last_intro_at IS NOT ifnull(last.at, '')
+        OR s.open_referrals IS NOT (SELECT count(*) FROM referral_requests AS r
+          WHERE r.partner_id = p.id AND r.status IN ('matched', 'intro_sent'))
+      """
+    ) { "The standing of partner \($0.text(0)) does not follow from its referrals." }
+    findings += try connection.rows(
+      """
+      SELECT DISTINCT partner_id FROM (
+        SELECT * FROM (SELECT * FROM partner_ranks EXCEPT SELECT * FROM partner_ranks_due)
+        UNION ALL
+        SELECT * FROM (SELECT * FROM partner_ranks_due EXCEPT SELECT * FROM partner_ranks))
+      """
+    ) { "The ranks of partner \($0.text(0)) do not follow from its areas and its standing." }
     let rows = try connection.row("SELECT count(*) FROM service_area_coverage") { $0.int(0) } ?? 0
     let expected = StateCode.allCases.count * PartnerType.allCases.count
     if rows != expected { findings.append("There are \(rows) rows of coverage, not \(expected).") }

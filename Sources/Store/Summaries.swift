@@ -103,7 +103,7 @@ extension Snapshot {
     }
     let excluded = try suspects.count { id, group, type, state in
       try isServed(type, state)
-        && !hasCandidate(for: id, group: group, type: type, state: state)
+        && bestCandidate(for: id, group: group, type: type, state: state) == nil
     }
     return unserved + excluded
   }

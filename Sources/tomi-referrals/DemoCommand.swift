@@ -276,12 +276,12 @@ private final class Demo: @unchecked Sendable {
     let matched = hours + between(4, 120)
     let introduced = matched + between(2, 72)
     act(at: matched, by: actor) { change, referral in
-      guard let best = try change.rankingKeys(for: referral).min() else {
+      guard let best = try change.bestCandidate(for: referral) else {
         // The state has no partner yet, so the request stays pending.
         created.id = nil
         return
       }
-      try change.perform(.match(best.id), on: referral, partner: try change.partner(best.id))
+      try change.perform(.match(best), on: referral, partner: try change.partner(best))
     }
     move(.introduce, at: introduced)
     if fate > 0.3 { move(.connect, at: introduced + between(10, 200)) }

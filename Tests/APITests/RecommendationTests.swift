@@ -212,6 +212,64 @@ import Testing
   }
 
   @Test(
+    "Over 300 requests nobody among 20 equals is introduced twice more than another, whoever declines or pauses"
+  )
+  func fairnessOfRefusals() throws {
+    let partners = (0..<20).map { number in
+      world.partner(
+        type: "agent", with: number == 7 ? ["user_id": .string(Person.pablo.text)] : [:])
+    }
+    let (pablo, pausing) = (partners[7], partners[3])
+    func pause(_ pauses: Bool) throws {
+      let moved = world.put(
+        "/api/admin/partners/\(pausing)/status", ["status": pauses ? "inactive" : "active"])
+      try #require(moved.verdict == "200")
+    }
+    var active = Set(partners)
+    var introductions: [String: Int] = [:]
+    var declined = 0
+    for number in 0..<300 {
+      world.clock.pass(milliseconds: 1)
+      if number % 100 == 30 || number % 100 == 70 {
+        // Who is paused misses its turns, so the count begins again.
+        try pause(active.count == 20)
+        if active.count == 20 { active.remove(pausing) } else { active.insert(pausing) }
+        introductions = [:]
+      }
+      let id = world.referral(type: "agent", context: ["state": "MN"])
+      var attempt = 0
+      while true {
+        world.clock.pass(milliseconds: 1)
+        let first = try #require(
+          world.get("/api/admin/referrals/\(id)/candidates?limit=1").items.first?["id"]?.text)
+        try #require(active.contains(first))
+        let isMatched = world.put("/api/admin/referrals/\(id)", ["partner_id": .string(first)])
+        try #require(isMatched.verdict == "200")
+        attempt += 1
+        try #require(
+          world.put("/api/admin/referrals/\(id)", ["status": "intro_sent"]).verdict == "200")
+        introductions[first, default: 0] += 1
+        if first == pablo {
+          let answer = world.put(
+            "/api/partners/me/referrals/\(id)/response", ["response": "declined"], as: .partner)
+          try #require(answer.verdict == "204")
+          declined += 1
+        } else if number.isMultiple(of: 3), attempt < 4 {
+          try #require(
+            world.put("/api/admin/referrals/\(id)", ["status": "pending"]).verdict == "200")
+        } else {
+          try #require(
+            world.put("/api/admin/referrals/\(id)", ["status": "connected"]).verdict == "200")
+          break
+        }
+      }
+      let counts = active.map { introductions[$0] ?? 0 }
+      try #require((counts.max() ?? 0) - (counts.min() ?? 0) <= 1, "after \(number + 1)")
+    }
+    #expect(declined > 10)
+  }
+
+  @Test(
     "Over 1,000 requests nobody among 20 equals is introduced twice more than another",
     arguments: [false, true])
   func fairness(staysOpen: Bool) throws {

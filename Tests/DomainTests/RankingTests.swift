@@ -9,48 +9,6 @@ private func key(
 
 @Suite("Ranking")
 struct RankingTests {
-  /// The best first; each but the last is better than the next by one criterion, and worse by every later one.
-  private static let ordered = [
-    key(9, certified: true, open: 0, intro: nil),
-    key(8, certified: true, open: 0, intro: now.adding(days: -400)),
-    key(7, certified: true, open: 0, intro: now.adding(days: -1)),
-    key(6, certified: true, open: 1, intro: nil),
-    key(5, certified: true, open: 10, intro: now.adding(days: -900)),
-    key(2, certified: false, open: 0, intro: nil),
-    key(3, certified: false, open: 0, intro: nil),
-    key(4, certified: false, open: 0, intro: now.adding(days: -30)),
-    key(1, certified: false, open: 2, intro: nil),
-  ]
-
-  @Test("certified, then fewest open, then longest since an introduction, then ID")
-  func order() {
-    for (index, left) in Self.ordered.enumerated() {
-      for (other, right) in Self.ordered.enumerated() {
-        #expect((left < right) == (index < other), "\(left) and \(right)")
-      }
-    }
-  }
-
-  @Test("any order of arrival gives the same ranking")
-  func stable() {
-    let expected = Self.ordered.map(\.id)
-    #expect(Self.ordered.reversed().sorted().map(\.id) == expected)
-    for shift in Self.ordered.indices {
-      let rotated = Self.ordered[shift...] + Self.ordered[..<shift]
-      #expect(rotated.sorted().map(\.id) == expected)
-    }
-  }
-
-  @Test("a tie in all but the ID goes by ID")
-  func tie() {
-    let intro = now.adding(days: -3)
-    let left = key(1, certified: true, open: 4, intro: intro)
-    let right = key(2, certified: true, open: 4, intro: intro)
-    #expect(left < right)
-    #expect(!(right < left))
-    #expect(!(left < left))
-  }
-
   @Test("why, in words")
   func why() {
     #expect(

@@ -57,6 +57,11 @@ struct CheckTests {
     "The folded name or the searched words of partner \(sampleID(21)) do not match its fields."
   private static let search = "The search index does not match the partners."
 
+  private static let standing =
+    "The standing of partner \(sampleID(21)) does not follow from its referrals."
+  private static let ranks =
+    "The ranks of partner \(sampleID(21)) do not follow from its areas and its standing."
+
   private static let damages = [
     Damage(
       "a count that is too high",
@@ -127,6 +132,30 @@ struct CheckTests {
       DROP TRIGGER partner_areas_updated;
       UPDATE partners SET status = 'inactive'
       """, areas),
+    Damage(
+      "open referrals that are not", "UPDATE partner_standings SET open_referrals = 2", standing),
+    Damage(
+      "an introduction that never was",
+      "UPDATE partner_standings SET last_intro_at = '2026-01-01T00:00:00.000Z'", standing),
+    Damage(
+      "an introduction that the history alone knows",
+      """
+      INSERT INTO events (at, subject_kind, subject_id, kind, changes)
+      VALUES ('\(now)', 'referral', '\(sampleID(31))', 'referral.updated',
+        '{"intro_sent_at":{"from":null,"to":"\(now)"},"partner_id":{"from":null,"to":"\(sampleID(21))"}}')
+      """, standing),
+    Damage("a partner without a standing", "DELETE FROM partner_standings", standing, ranks),
+    Damage(
+      "a rank with another number of open referrals", "UPDATE partner_ranks SET open_referrals = 0",
+      ranks),
+    Damage("a rank that is missing", "DELETE FROM partner_ranks WHERE state_code = 'WI'", ranks),
+    Damage("a rank of another type", "UPDATE partner_ranks SET type = 'cpa'", ranks),
+    Damage(
+      "a partner that left past the triggers",
+      """
+      DROP TRIGGER partner_ranks_partner_updated;
+      UPDATE partners SET status = 'inactive'
+      """, ranks),
     Damage(
       "words that the search index lacks",
       """

@@ -297,8 +297,8 @@ struct ReferralTests {
   }
 }
 
-@Suite("Ranking keys")
-struct RankingKeyTests {
+@Suite("Candidates")
+struct CandidateTests {
   /// Six partners, of whom 21 is busy, 22 certified, 23 a lender, 24 inactive, 25 elsewhere, and 26 user 6.
   private static func store() throws -> TestStore {
     let test = try TestStore()
@@ -319,7 +319,7 @@ struct RankingKeyTests {
   }
 
   private static func keys(_ referral: Referral, in test: TestStore) throws -> [String] {
-    try test.read { try $0.rankingKeys(for: referral) }.sorted().map { key in
+    try test.ranking(for: referral).map { key in
       let number = (20...30).first { sampleID($0) == key.id }
       let intro = key.lastIntroAt.map { " \($0.text.dropFirst(11).prefix(5))" } ?? ""
       return "\(number ?? 0)\(key.certified ? "*" : "") \(key.openReferrals)\(intro)"
@@ -381,9 +381,7 @@ struct RankingKeyTests {
     let test = try Self.store()
     func ids(_ group: Int, _ type: PartnerType = .attorney, _ state: StateCode = .MN) throws -> [ID]
     {
-      try test.read {
-        try $0.rankingKeys(forGroup: sampleID(group), type: type, state: state)
-      }.sorted().map(\.id)
+      try test.recommended(to: sampleID(group), type, state).map(\.id)
     }
     #expect(try ids(11) == [22, 21, 26].map(sampleID))
     #expect(try ids(16) == [22, 21].map(sampleID))

@@ -49,6 +49,7 @@ struct ScaleTests {
       DROP TRIGGER partner_areas_inserted;
       DROP TRIGGER partners_search_inserted;
       DROP TRIGGER coverage_counts_area_inserted;
+      DROP TRIGGER partner_ranks_partner_inserted;
       INSERT INTO partners (id, user_id, type, status, company_name, contact_name, email, email_key,
         service_areas, agreement_signed_at, created_at, updated_at, name_key, public_words,
         staff_words)
@@ -65,6 +66,8 @@ struct ScaleTests {
       INSERT INTO partner_areas (partner_number, state_code, type, active, name_key, created_at)
       SELECT number, area.value, partners.type, status = 'active', name_key, created_at
       FROM partners, json_each(service_areas) AS area;
+      INSERT INTO partner_standings (partner_id) SELECT id FROM partners;
+      INSERT INTO partner_ranks SELECT * FROM partner_ranks_due;
       INSERT INTO partners_search (partners_search) VALUES ('rebuild');
       UPDATE service_area_coverage SET partner_count = (SELECT count(*) FROM partner_areas AS a
         WHERE a.state_code = service_area_coverage.state_code AND a.type = partner_type AND active);
@@ -356,6 +359,38 @@ struct ScaleTests {
         #expect(steps < 8 * 12_000, "\(filter): \(steps) steps")
       }
     }
+  }
+
+  @Test("candidates and recommendations: the same, whether a state is named or not")
+  func candidates() throws {
+    let many = try Crowd(requests: 200, partners: 12_000)
+    let few = try Crowd(requests: 200, partners: 1_200)
+    for state in [.MN, nil] as [StateCode?] {
+      let request = Referral.sample(9_999, state: state)
+      func page(_ snapshot: Snapshot, _ page: PageRequest) throws -> Page {
+        try Page { try snapshot.candidates(for: request, page, to: &$0) { _, _ in } }
+      }
+      let key = try many.key(
+        """
+        (SELECT 1 - uncertified AS certified, open_referrals, last_intro_at, partner_id
+         FROM partner_ranks WHERE state_code = '\(state?.rawValue ?? "")' AND type = 'attorney')
+        """,
+        by: ["certified", "open_referrals", "last_intro_at", "partner_id"], descending: false,
+        depth: 3_500)
+      let first = try many.expectFlat("\(state as Any)", after: key, page)
+      Self.expectSame(first, try few.steps { try page($0, PageRequest()) }.count, "candidates")
+    }
+    func recommend(_ snapshot: Snapshot) throws -> Page {
+      try Page {
+        try snapshot.recommendations(
+          forGroup: sampleID(1), type: .attorney, state: .MN, limit: 10, to: &$0
+        ) { _, _ in }
+        return nil
+      }
+    }
+    let (steps, page) = try many.steps(recommend)
+    #expect(page.items.count == 10)
+    Self.expectSame(steps, try few.steps(recommend).count, "recommendations")
   }
 
   @Test(

@@ -71,6 +71,39 @@ final class TestStore: Sendable {
     try read { try $0.connection.rows(sql, arguments: arguments) { $0.int(0) } }[0]
   }
 
+  /// The keys of a request's candidates, best first.
+  func ranking(for referral: Referral) throws -> [Ranking.Key] {
+    try read { snapshot in
+      var keys: [Ranking.Key] = []
+      var page = PageRequest(limit: 3)
+      repeat {
+        var json = JSONWriter()
+        try json.array {
+          page.after = try snapshot.candidates(for: referral, page, to: &$0) { key, _ in
+            keys.append(key)
+          }
+        }
+      } while page.after != nil
+      return keys
+    }
+  }
+
+  /// The keys of the partners that are recommended to a group, best first.
+  func recommended(
+    to group: ID, _ type: PartnerType = .attorney, _ state: StateCode = .MN
+  ) throws -> [Ranking.Key] {
+    try read { snapshot in
+      var keys: [Ranking.Key] = []
+      var json = JSONWriter()
+      try json.array {
+        try snapshot.recommendations(
+          forGroup: group, type: type, state: state, limit: 100, to: &$0
+        ) { key, _ in keys.append(key) }
+      }
+      return keys
+    }
+  }
+
   /// What a check finds wrong.
   func findings() throws -> [String] { try store.check(now: now) }
 

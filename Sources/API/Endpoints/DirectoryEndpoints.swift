@@ -51,17 +51,18 @@ private func writeRecommendation(
   _ json: inout JSONWriter
 ) throws {
   let coverage = try records.coverage(state, type)
-  let keys = try records.rankingKeys(forGroup: group, type: type, state: state).sorted()
   try json.object { json in
     json.field("partner_type", type)
     json.field("purpose", type.purpose)
     json.field("status", coverage.status)
     json.field("message", coverage.status.message)
     json.field("partner_count", coverage.partnerCount)
-    try json.array("partners", of: keys.prefix(limit)) { json, key in
-      try json.object {
-        try records.writeMembers(key.id, of: .partners, seenBy: .anyone, to: &$0)
-        $0.field("why", Ranking.publicWhy(key, servedState: state))
+    json.name("partners")
+    try json.array { json in
+      try records.recommendations(
+        forGroup: group, type: type, state: state, limit: limit, to: &json
+      ) { key, json in
+        json.field("why", Ranking.publicWhy(key, servedState: state))
       }
     }
   }

@@ -51,38 +51,12 @@ import Store
 /// `GET /api/admin/referrals/:id/candidates`: the partners that fit a request, best first.
 @Sendable func listCandidates(_ call: Call, _ records: Snapshot) throws -> Answer {
   guard let referral = try records.referral(call.id()) else { throw Failure.notFound }
-  let request = call.query.page
-  var keys = try records.rankingKeys(for: referral).sorted()
-  if let after = request.after {
-    guard let last = Ranking.Key(after) else { throw List.invalidCursor }
-    keys.removeFirst(keys.prefix { $0 <= last }.count)
-  }
   return try call.page(order: Ranking.order) { json in
-    for key in keys.prefix(request.limit) {
-      try json.object {
-        try records.writeCandidate(key.id, to: &$0)
-        $0.field("co_ownership_certified", key.certified)
-        $0.field("open_referrals", key.openReferrals)
-        $0.field("last_intro_at", key.lastIntroAt)
-        $0.field("why", Ranking.why(key, servedState: referral.state))
-      }
+    try records.candidates(for: referral, call.query.page, to: &json) { key, json in
+      json.field("co_ownership_certified", key.certified)
+      json.field("open_referrals", key.openReferrals)
+      json.field("last_intro_at", key.lastIntroAt)
+      json.field("why", Ranking.why(key, servedState: referral.state))
     }
-    return keys.count > request.limit ? keys[request.limit - 1].texts : nil
-  }
-}
-
-extension Ranking.Key {
-  /// The key as a cursor's texts.
-  fileprivate var texts: [String] {
-    [certified ? "1" : "0", String(openReferrals), lastIntroAt?.text ?? "", id.text]
-  }
-
-  /// Reads the key from a cursor's texts; nil if they are not a key.
-  fileprivate init?(_ texts: [String]) {
-    guard texts.count == 4, let open = Int(texts[1]), let id = ID(texts[3]) else { return nil }
-    let lastIntroAt = Timestamp(texts[2])
-    guard texts[2].isEmpty || lastIntroAt != nil else { return nil }
-    self.init(
-      certified: texts[0] == "1", openReferrals: open, lastIntroAt: lastIntroAt, id: id)
   }
 }
