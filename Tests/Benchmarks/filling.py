@@ -5,6 +5,7 @@ import functools
 import hashlib
 import json
 import random
+import re
 import sqlite3
 import time
 
@@ -42,6 +43,17 @@ def _context(price, timeline, state, need):
     return json.dumps({
         "group_size": 3, "home_price_range": {"min": price, "max": price + 150_000}, "timeline": timeline,
         "state": state, "specific_need": need}, separators=(",", ":"))
+
+
+def _folded(text):
+    """The service's folded form of a text in ASCII."""
+    return " ".join(re.findall("[a-z0-9]+", text.lower().replace("'", "")))
+
+
+def _searched(*texts):
+    """The words by which the service finds texts in ASCII."""
+    parts = [[text, *(part for word in text.split() if "'" in word for part in word.split("'"))] for text in texts]
+    return " ".join(_folded(" ".join(words)) for words in parts)
 
 
 class _Filling:
@@ -91,14 +103,19 @@ class _Filling:
                 is_active = self.random.random() < 0.9
                 if is_active:
                     active[kind].append(partner)
-                yield (partner, kind, "active" if is_active else "pending_review", company,
-                       f"{self.random.choice(NAMES)} {family}", mail, mail, "(612) 555-0142",
+                contact = f"{self.random.choice(NAMES)} {family}"
+                phone, notes = "(612) 555-0142", "Met through a member's tip."
+                digits = re.sub("[^0-9]", "", phone)
+                ends = " ".join(digits[start:] for start in range(len(digits) - 2))
+                yield (partner, kind, "active" if is_active else "pending_review", company, _folded(company),
+                       _searched(company, contact), _searched(mail, phone, ends, notes), contact, mail, mail, phone,
                        f"https://www.{family.lower()}{number}.example", json.dumps(areas, separators=(",", ":")),
-                       self.random.random() < 0.3, _time(created), staff, "Met through a member's tip.",
+                       self.random.random() < 0.3, _time(created), staff, notes,
                        _time(created), _time(created))
 
-        self.insert("partners", "id type status company_name contact_name email email_key phone website service_areas "
-                    "co_ownership_certified agreement_signed_at invited_by notes created_at updated_at", rows())
+        self.insert("partners", "id type status company_name name_key public_words staff_words contact_name email "
+                    "email_key phone website service_areas co_ownership_certified agreement_signed_at invited_by notes "
+                    "created_at updated_at", rows())
         return active
 
     def groups(self, count):

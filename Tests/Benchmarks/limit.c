@@ -640,7 +640,7 @@ static void *start(void) {
       "SELECT p.number, p.id, p.type, p.company_name, p.contact_name, p.website, p.service_areas,"
       " p.co_ownership_certified FROM partner_areas AS a JOIN partners AS p ON p.number = a.partner_number"
       " WHERE a.state_code = ? AND a.type = ? AND a.active = 1"
-      " ORDER BY a.company_name COLLATE NOCASE, a.partner_number LIMIT 26");
+      " ORDER BY a.name_key, a.partner_number LIMIT 26");
   reader->member = prepare(
       database,
       "SELECT t.user_id FROM tokens AS t JOIN users AS u ON u.id = t.user_id"
