@@ -64,8 +64,6 @@ extension EndToEnd {
           "site.conf", to: "\(folder)/site.conf",
           [
             "listen 80;": "listen 127.0.0.1:\(site.plain);", "    listen [::]:80;\n": "",
-            "listen 443 ": "listen 127.0.0.1:\(site.secure) ",
-            "    listen [::]:443 ssl http2;\n": "",
             "/etc/letsencrypt/live/referrals.tomi.example": folder,
             "/var/www/html": "\(folder)/certbot",
             "/var/log/nginx": folder,
@@ -80,6 +78,12 @@ extension EndToEnd {
           "service.conf", to: "\(parts)/service.conf",
           ["/run/tomi-referrals/referrals.sock": service.socket])
         try copy("locations.conf", to: "\(parts)/locations.conf", [:])
+        // The package's postinst writes this file.
+        let version = try Program.run(["nginx", "-v"]).errors
+        let isOlder = version.contains(/nginx\/1\.(\d|1\d|2[0-4]|25\.0)(\.|\s|$)/)
+        try """
+        listen 127.0.0.1:\(site.secure) ssl\(isOlder ? " http2;" : "; http2 on;")
+        """.write(toFile: "\(parts)/listen.conf", atomically: true, encoding: .utf8)
         let user = geteuid() == 0 ? "user root root;" : ""
         let temporary = ["client_body", "fastcgi", "proxy", "scgi", "uwsgi"]
           .map { "\($0)_temp_path \(folder)/\($0);" }.joined(separator: " ")

@@ -1,7 +1,6 @@
-"""A bare Debian 12 in a container, booted with its own systemd. Its network is only a loopback.
+"""A bare Debian in a container, booted with its own systemd. Its network is only a loopback.
 
-debootstrap makes it from the Debian 12 source of this machine's apt. Packages for later are downloaded while there is
-a network.
+debootstrap makes it from the mirror of this machine's apt. Packages for later are downloaded while there is a network.
 """
 
 import ctypes
@@ -22,19 +21,24 @@ CARRIED_OVER = ("Acquire::http", "Acquire::https", "Acquire::Check-", "Acquire::
 CLONE_NEWNET = 0x40000000  # unshare(2)
 
 
-def sources():
-    """Returns the sources.list lines of this machine's Debian 12 sources, the release itself first."""
+def sources(release):
+    """Returns the lines of sources.list(5) for a release, such as "trixie": the release itself, then its updates.
+
+    The mirrors are those of this machine's own release, which is the shortest of its suites.
+    """
     shown = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(CREATED_BY)\t$(ORIGIN)\t$(CODENAME)\t$(REPO_URI)\t$(COMPONENT)"],
         capture_output=True, text=True, check=True).stdout
     found = {}
     for line in shown.splitlines():
         kind, origin, suite, address, component = line.split("\t")
-        if (kind, origin, component) == ("Packages", "Debian", "main") and suite.startswith("bookworm"):
-            found.setdefault(suite, f"deb {address} {suite} main")
-    if "bookworm" not in found:
-        raise service.Trouble("this machine's apt has no source of Debian 12, or \"apt-get update\" was never run")
-    return [found.pop("bookworm"), *found.values()]
+        if (kind, origin, component) == ("Packages", "Debian", "main"):
+            found.setdefault(suite, address)
+    if not found:
+        raise service.Trouble("this machine's apt has no source of Debian, or \"apt-get update\" was never run")
+    own = min(found, key=len)
+    return [f"deb {found[suite]} {suite.replace(own, release)} main" for suite in sorted(found, key=len)
+            if suite.startswith(own)]
 
 
 def proxies():
@@ -46,12 +50,12 @@ def proxies():
     return {name: value for name, value in values.items() if value != "DIRECT"}
 
 
-def make(root, log, names):
-    """Makes a Debian 12 in the directory `root`, and downloads the named packages and their dependencies."""
-    lines = sources()
+def make(release, root, log, names):
+    """Makes a Debian in the directory `root`, and downloads the named packages and their dependencies."""
+    lines = sources(release)
     # Its mounts and processes end with it in every case.
     bootstrap = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "debootstrap", "--variant=minbase",
-                 "--include=systemd-sysv,dbus,ca-certificates", "bookworm", root, lines[0].split()[1]]
+                 "--include=systemd-sysv,dbus,ca-certificates", release, root, lines[0].split()[1]]
     complete("debootstrap", bootstrap, log, proxies())
     etc = pathlib.Path(root, "etc")
     etc.joinpath("apt/sources.list").write_text("\n".join(lines) + "\n")
