@@ -235,6 +235,11 @@ END;
 
 -- Coverage -----------------------------------------------------------------------------------------
 
+-- The few that staff has pinned. The public directory asks for them each time.
+CREATE INDEX service_area_coverage_pinned
+  ON service_area_coverage (state_code, partner_type, pinned_status)
+  WHERE pinned_status IS NOT NULL;
+
 -- Retries ------------------------------------------------------------------------------------------
 
 -- Secrets ------------------------------------------------------------------------------------------

@@ -60,6 +60,13 @@ extension Route {
     .get("/api/coverage", .anyone, listCoverage),
     .get("/api/coverage/:stateCode", .anyone, getStateCoverage),
     .get("/api/coverage/:stateCode/:partnerType", .anyone, getTypeCoverage),
+    .get(
+      "/api/admin/coverage", .staff,
+      query: [
+        .list("state", .state), .list("type", .word(PartnerType.self)),
+        .one("pinned", .word(["true", "false"], initial: [])),
+      ], listPins),
+    .get("/api/admin/coverage/:stateCode/:partnerType", .staff, getPin),
     .change(.put, "/api/admin/coverage/:stateCode/:partnerType", .staff, pinCoverage),
 
     .get(

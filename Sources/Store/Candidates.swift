@@ -5,7 +5,7 @@ import SQLite
 /// A search for the partners that fit a group's request, in the order of `Ranking.order`.
 ///
 /// Partners that the request was taken from or that gave it back are left out, and so are partners whose own user
-/// is in the group.
+/// is in the group, and those whose type staff holds back in the state.
 private struct CandidateSearch {
   /// The SELECT list, after the columns of the ranking key.
   var columns = ""
@@ -68,6 +68,14 @@ private struct CandidateSearch {
         after.certified ? 0 : 1, after.openReferrals, after.lastIntroAt?.text ?? "", after.id.text,
       ]
     }
+    // A partner fits a request without a state if a state is left in which it is not held back.
+    let isOffered =
+      state == nil
+      ? """
+      EXISTS (SELECT 1 FROM partner_areas AS area WHERE area.partner_number = k.partner_number
+        AND \(Snapshot.isOffered(state: "area.state_code", type: "?2")))
+      """
+      : Snapshot.isOffered(state: "?1", type: "?2")
     // CROSS JOIN keeps the ranks the outer loop, so that nothing is sorted
     // (https://www.sqlite.org/optoverview.html, section 8.2).
     try connection.each(
@@ -79,6 +87,7 @@ private struct CandidateSearch {
           WHERE past.partner_id = k.partner_id AND past.referral_number \(past))
         AND NOT EXISTS (SELECT 1 FROM group_members AS m
           WHERE m.group_id = ?3 AND m.user_id = p.user_id)
+        AND \(isOffered)
       ORDER BY k.uncertified, k.open_referrals, k.last_intro_at, k.partner_id LIMIT ?5
       """, arguments: arguments
     ) { row in

@@ -2,6 +2,16 @@ import Domain
 import JSON
 import SQLite
 
+/// The filters of staff's list of coverage. An empty list of values filters nothing.
+package struct CoverageFilter: Sendable {
+  package var states: [StateCode] = []
+  package var types: [PartnerType] = []
+  /// Whether a status is pinned; nil: all.
+  package var isPinned: Bool?
+
+  package init() {}
+}
+
 extension Snapshot {
   private static let coverageColumns =
     "state_code, partner_type, status, partner_count, pinned_status"
@@ -19,6 +29,40 @@ extension Snapshot {
     return Dictionary(grouping: rows, by: \.stateCode)
       .map { (state: $0, status: CoverageStatus.best(of: $1.map(\.status))) }
       .sorted { $0.state.rawValue < $1.state.rawValue }
+  }
+
+  /// The states and types that the filter selects, in the order of the codes and of `PartnerType`.
+  package func coverage(_ filter: CoverageFilter) throws -> [Coverage] {
+    let states = filter.states.isEmpty ? StateCode.allCases : filter.states
+    return try Set(states).sorted { $0.rawValue < $1.rawValue }.flatMap { try coverage($0) }
+      .filter { row in
+        (filter.types.isEmpty || filter.types.contains(row.partnerType))
+          && (filter.isPinned == nil || filter.isPinned == (row.pinnedStatus != nil))
+      }
+  }
+
+  /// Whether staff holds a type back in a state. Both are given as words.
+  func isHeldBack() throws -> (_ state: String, _ type: String) -> Bool {
+    let held = Set(
+      try connection.rows(
+        """
+        SELECT state_code || partner_type FROM service_area_coverage
+        WHERE pinned_status <> 'available'
+        """
+      ) { $0.text(0) })
+    return { held.contains($0 + $1) }
+  }
+
+  /// The condition that staff does not hold a type back in a state.
+  ///
+  /// - Parameters:
+  ///   - state: The SQL expression for the state.
+  ///   - type: The SQL expression for the type.
+  static func isOffered(state: String, type: String) -> String {
+    """
+    NOT EXISTS (SELECT 1 FROM service_area_coverage AS held WHERE held.state_code = \(state) \
+    AND held.partner_type = \(type) AND held.pinned_status <> 'available')
+    """
   }
 
   /// The six types of a state, in the order of `PartnerType`.
@@ -42,13 +86,20 @@ extension Snapshot {
   }
 }
 
-/// The fields of a body that pins a coverage status.
+/// The fields of a body that pins a coverage status. The others are those of staff's view, which may be sent back.
 package let coveragePinFields: [Field] = [
-  .parameter("status", .word(CoverageStatus.self), [.required, .nullable])
+  .parameter("status", .word(CoverageStatus.self), [.required, .nullable]),
+  Field("state_code", .state, seen: .staff),
+  Field("state_name", .text(limit: 100), seen: .staff),
+  Field("partner_type", .word(PartnerType.self), seen: .staff),
+  Field("message", .text(limit: 100), seen: .staff),
+  Field("partner_count", .integer(0...Int.max), seen: .staff),
+  Field("pinned_status", .word(CoverageStatus.self), seen: .staff),
 ]
 
 extension Change {
-  /// Pins a status. Null lets the status follow the count again.
+  /// Pins a status. Null lets the status follow the count again. A view that is sent back as it was read changes
+  /// nothing.
   ///
   /// - Parameters:
   ///   - body: Read with ``coveragePinFields``.
@@ -61,6 +112,7 @@ extension Change {
     let old = try coverage(state, type)
     try body.check(against: view(old), if: precondition)
     let status: CoverageStatus? = body.word("status")
+    if body.has("pinned_status"), status == old.status { return }
     try old.checkPin(status)
     guard status != old.pinnedStatus else { return }
     try connection.run(

@@ -19,7 +19,8 @@ package struct DirectoryFilter: Sendable {
 }
 
 extension Snapshot {
-  /// Writes a page of the active partners that the filter selects, as everybody sees them.
+  /// Writes a page of the active partners that the filter selects, as everybody sees them. A state does not find
+  /// partners of a type that staff holds back there.
   ///
   /// - Returns: The last item's key if there are more items, else nil.
   package func directory(
@@ -70,9 +71,13 @@ extension Snapshot {
       sort: filter.order.by == .companyName ? "name_key" : filter.order.by.rawValue,
       descending: filter.order.descending)
     if byArea {
+      let isHeldBack = try isHeldBack()
+      let areas = states.flatMap { state in
+        allTypes.filter { !isHeldBack(state, $0) }.map { [("state_code", state), ("type", $0)] }
+      }
+      if areas.isEmpty { return nil }
       list.filter("a.active = 1")
-      list.walk("state_code", in: states)
-      list.walk("type", in: allTypes)
+      list.walk(areas)
     } else {
       list.filter("p.status = 'active'")
       if byType {
@@ -80,7 +85,11 @@ extension Snapshot {
       } else {
         list.filter(column: "type", in: types)
       }
-      if !states.isEmpty { list.filter(Snapshot.serves(filter.states)) }
+      if !filter.states.isEmpty {
+        list.filter(
+          Snapshot.serves(
+            filter.states, where: Snapshot.isOffered(state: "area.state_code", type: "area.type")))
+      }
     }
     if let matches { list.filter(matches) }
     return list

@@ -70,7 +70,12 @@ package struct List {
   /// are no values. Another column multiplies the parts.
   mutating func walk(_ column: String, in values: [String]) {
     guard !values.isEmpty else { return }
-    arms = arms.flatMap { arm in values.map { arm + [(column, $0)] } }
+    walk(values.map { [(column, $0)] })
+  }
+
+  /// Selects the rows whose columns have the values of one of the parts, along an index for each part.
+  mutating func walk(_ parts: [[(column: String, value: String)]]) {
+    arms = arms.flatMap { arm in parts.map { arm + $0 } }
   }
 
   /// The statement for a page and its arguments. It reads one row more than the page has, to find out whether

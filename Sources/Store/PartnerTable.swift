@@ -154,12 +154,14 @@ extension Snapshot {
   }
 
   /// The condition that a partner serves one of the states.
-  static func serves(_ states: [StateCode]) -> String {
+  ///
+  /// - Parameter condition: A further condition on the area.
+  static func serves(_ states: [StateCode], where condition: String = "TRUE") -> String {
     // State codes need no quoting.
     let codes = Set(states.map { "'\($0.rawValue)'" }).sorted().joined(separator: ", ")
     return """
       EXISTS (SELECT 1 FROM partner_areas AS area WHERE area.partner_number = p.number \
-      AND area.state_code IN (\(codes)))
+      AND area.state_code IN (\(codes)) AND \(condition))
       """
   }
 }

@@ -68,13 +68,13 @@ extension Snapshot {
     return Median.days(of: rows)
   }
 
-  /// If a type and state have no active partner, the counts are enough. Otherwise, a request has no candidates
+  /// If a type and state have no active partner, or staff holds them back, the counts are enough. Otherwise, a request has no candidates
   /// only if it had a partner before, or if a partner is a member of its group. Only those are checked.
   private func pendingWithoutCandidates(_ counts: [StaffSummary.Count]) throws -> Int {
     // An active partner serves at least one state, so its type is also served for requests without a state.
     var served: Set<String> = []
     try connection.each(
-      "SELECT partner_type, state_code FROM service_area_coverage WHERE partner_count > 0",
+      "SELECT partner_type, state_code FROM service_area_coverage WHERE status = 'available'",
       arguments: []
     ) { row in
       served.insert("\(row.text(0))/\(row.text(1))")

@@ -122,6 +122,8 @@ import Testing
     Scenario("GET", "/api/coverage", .everybody, 200),
     Scenario("GET", "/api/coverage/MN", .everybody, 200),
     Scenario("GET", "/api/coverage/MN/attorney", .everybody, 200),
+    Scenario("GET", "/api/admin/coverage", .staff, 200),
+    Scenario("GET", "/api/admin/coverage/MN/agent", .staff, 200),
     Scenario("PUT", "/api/admin/coverage/MN/agent", .staff, 200, ["status": "unavailable"]),
     Scenario("GET", "/api/groups/BIRCH/recommendations", .birch, 200),
     Scenario("GET", "/api/admin/summary", .staff, 200),

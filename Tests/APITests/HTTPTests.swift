@@ -42,7 +42,8 @@ import Testing
     let world = try World()
     let patterns = Set(Route.all.map(\.pattern)).sorted()
     let allowed: [String: String] = [
-      "/api/admin/coverage/:stateCode/:partnerType": "PUT, OPTIONS",
+      "/api/admin/coverage": "GET, HEAD, OPTIONS",
+      "/api/admin/coverage/:stateCode/:partnerType": "GET, HEAD, PUT, OPTIONS",
       "/api/admin/events": "GET, HEAD, OPTIONS",
       "/api/admin/groups/:id": "GET, HEAD, PUT, OPTIONS",
       "/api/admin/partners": "GET, HEAD, POST, OPTIONS",
@@ -107,7 +108,7 @@ import Testing
       "/api/coverage;v=1", "/api/coverage%3F", "api/coverage", "*",
       "http://example.com/api/coverage", "/api/admin", "/api/admin/", "/api/admin/secret",
       "/api/admin/partners/x/y/z", "/api/groups", "/api/groups/x", "/health", "/api/health/x",
-      "/api/admin/coverage", "/api/admin/coverage/MN", "/api/admin/tokens", "/api/admin/users",
+      "/api/admin/coverage/", "/api/admin/coverage/MN", "/api/admin/tokens", "/api/admin/users",
     ] {
       for (method, role) in [
         ("GET", Role.nobody), ("GET", .staff), ("OPTIONS", .nobody), ("PATCH", .member),

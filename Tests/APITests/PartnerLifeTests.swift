@@ -257,7 +257,10 @@ import Testing
     func pin(_ status: JSON) -> String {
       let reply = world.put(path, ["status": status])
       guard reply.status == 200 else { return reply.verdict }
-      #expect(world.get("/api/coverage/MN/lender", as: .nobody).body == reply.body)
+      #expect(world.get("/api/admin/coverage/MN/lender").body == reply.body)
+      let shown = world.get("/api/coverage/MN/lender", as: .nobody).json
+      #expect(shown.with(["pinned_status": reply["pinned_status"] ?? .null]) == reply.json)
+      #expect(reply["pinned_status"] == (status == "" ? .null : status))
       return reply["status"]?.text ?? ""
     }
     #expect(pin("available") == "409 no_active_partner")

@@ -74,7 +74,7 @@ import Testing
     let cancelled = world.post(referral + "/cancel", as: .member)
     #expect(cancelled.etag == world.get(referral, as: .member).etag)
     let pinned = world.put("/api/admin/coverage/MN/cpa", ["status": "unavailable"])
-    #expect(pinned.etag == world.get("/api/coverage/MN/cpa").etag)
+    #expect(pinned.etag == world.get("/api/admin/coverage/MN/cpa").etag)
     let user = world.put(
       "/api/admin/users/\(World.unknown)", ["email": "u@example.com", "name": "U"])
     #expect(user.etag == world.get("/api/admin/users/\(World.unknown)").etag)
@@ -94,7 +94,10 @@ import Testing
       (referral, referral, ["context": ["timeline": "x"]], ["context": 1]),
       (referral + "/outcome", referral, ["outcome": "engaged"], ["outcome": "x"]),
       (user, user, ["name": "X"], ["name": ""]), (group, group, ["name": "X"], ["name": ""]),
-      ("/api/admin/coverage/MN/agent", "/api/coverage/MN/agent", ["status": "unavailable"], [:]),
+      (
+        "/api/admin/coverage/MN/agent", "/api/admin/coverage/MN/agent", ["status": "unavailable"],
+        [:]
+      ),
     ]
   }
 

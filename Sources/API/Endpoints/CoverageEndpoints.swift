@@ -35,13 +35,31 @@ import Store
   .resource(view(try records.coverage(call.state(), call.partnerType())))
 }
 
+/// `GET /api/admin/coverage`: every state and type with what is pinned.
+@Sendable func listPins(_ call: Call, _ records: Snapshot) throws -> Answer {
+  var filter = CoverageFilter()
+  filter.states = call.query.words("state")
+  filter.types = call.query.words("type")
+  filter.isPinned = call.query["pinned"].map { $0 == "true" }
+  let rows = try records.coverage(filter)
+  return call.page { json in
+    for row in rows { json.object { $0.writePin(row) } }
+    return nil
+  }
+}
+
+/// `GET /api/admin/coverage/:stateCode/:partnerType`: one state and type with what is pinned.
+@Sendable func getPin(_ call: Call, _ records: Snapshot) throws -> Answer {
+  .resource(staffView(try records.coverage(call.state(), call.partnerType())))
+}
+
 /// `PUT /api/admin/coverage/:stateCode/:partnerType`: pins a status, or lets it follow the count again.
 @Sendable func pinCoverage(_ call: Call) throws -> Plan {
   let (state, type) = try (call.state(), call.partnerType())
   let body = call.body(coveragePinFields, by: .staff)
   return Plan(body) { change in
-    try change.pinCoverage(state, type, body, seenAs: view, if: call.precondition)
-    return .resource(view(try change.coverage(state, type)))
+    try change.pinCoverage(state, type, body, seenAs: staffView, if: call.precondition)
+    return .resource(staffView(try change.coverage(state, type)))
   }
 }
 
@@ -75,7 +93,18 @@ extension Call {
   }
 }
 
+/// One state and type as JSON for staff.
+@Sendable private func staffView(_ coverage: Coverage) -> [UInt8] {
+  object { $0.writePin(coverage) }
+}
+
 extension JSONWriter {
+  fileprivate mutating func writePin(_ coverage: Coverage) {
+    write(coverage.stateCode)
+    write(coverage)
+    field("pinned_status", coverage.pinnedStatus)
+  }
+
   fileprivate mutating func write(_ state: StateCode) {
     field("state_code", state)
     field("state_name", state.name)

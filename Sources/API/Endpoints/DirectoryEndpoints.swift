@@ -34,23 +34,24 @@ import Store
   }
   let asked: [PartnerType] = call.query.words("partner_type")
   let limit = call.query.integer("limit") ?? 3
-  let types = PartnerType.allCases.filter { asked.isEmpty || asked.contains($0) }
+  let coverage = try records.coverage(state).filter {
+    asked.isEmpty || asked.contains($0.partnerType)
+  }
   return .resource(
     try object { json in
       json.field("state_code", state)
       json.field("order", Ranking.order)
-      try json.array("data", of: types) { json, type in
-        try writeRecommendation(of: type, in: state, to: group, limit: limit, records, &json)
+      try json.array("data", of: coverage) { json, coverage in
+        try writeRecommendation(of: coverage, to: group, limit: limit, records, &json)
       }
     })
 }
 
 /// Writes the recommended partners of one type.
 private func writeRecommendation(
-  of type: PartnerType, in state: StateCode, to group: ID, limit: Int, _ records: Snapshot,
-  _ json: inout JSONWriter
+  of coverage: Coverage, to group: ID, limit: Int, _ records: Snapshot, _ json: inout JSONWriter
 ) throws {
-  let coverage = try records.coverage(state, type)
+  let (type, state) = (coverage.partnerType, coverage.stateCode)
   try json.object { json in
     json.field("partner_type", type)
     json.field("purpose", type.purpose)
