@@ -138,6 +138,10 @@ extension Change {
 
   /// Records a partner's answer to an introduction: connected, or back to pending.
   ///
+  /// A partner that has declined no longer has the request. If it declines again, which a caller does who did not get
+  /// the first answer, nothing happens. The precondition is not checked then (RFC 9110, section 13.1.1: a change that
+  /// was made already may be answered as a success).
+  ///
   /// - Parameter body: Read with ``responseFields``.
   /// - Returns: Whether the introduction was accepted.
   /// - Throws: `Failure`: `.notFound`, `.validation`, what `precondition` throws,
@@ -145,13 +149,31 @@ extension Change {
   package func answerReferral(
     _ id: ID, ofPartner partner: ID, _ body: Body, if precondition: Precondition = { _ in }
   ) throws -> Bool {
-    let view = try referral(id, ofPartner: partner)
-    guard let old = try referral(id) else { throw Failure.notFound }
-    try body.check(against: view, if: precondition)
     let isAccepted = body.word("response") == IntroductionResponse.accepted
+    guard let old = try referral(id) else { throw Failure.notFound }
+    guard old.partnerID == partner, old.isIntroduced else {
+      guard body.word("response") == IntroductionResponse.declined,
+        try hasDeclined(id, partner: partner)
+      else { throw Failure.notFound }
+      try body.check(against: nil)
+      return false
+    }
+    try body.check(against: referral(id, ofPartner: partner), if: precondition)
     try replace(
       old, by: old.answered(accepted: isAccepted, at: now), note: body.text("reason"))
     return isAccepted
+  }
+
+  /// Whether the caller has declined this request for the partner. Staff takes a request back with the same change.
+  private func hasDeclined(_ id: ID, partner: ID) throws -> Bool {
+    try connection.row(
+      """
+      SELECT 1 FROM events
+      WHERE subject_id = ? AND subject_kind = 'referral' AND actor_id = ?
+        AND kind = 'referral.returned' AND changes ->> '$.status.from' = 'intro_sent'
+        AND changes ->> '$.partner_id.from' = ? LIMIT 1
+      """, id.text, actor?.text, partner.text
+    ) { _ in true } ?? false
   }
 
   /// Returns a matched request to pending because its partner is no longer active. The event's actor is the

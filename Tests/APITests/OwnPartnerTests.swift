@@ -201,13 +201,78 @@ import Testing
     let event = try #require(world.events(of: referral).last)
     #expect(event["kind"] == "referral.returned")
     #expect(event["note"] == "Too busy")
-    #expect(world.put(path, ["response": "declined"], as: .partner).verdict == "404 not_found")
+    #expect(world.put(path, ["response": "accepted"], as: .partner).verdict == "404 not_found")
     #expect(world.get(me + "/referrals", as: .partner).items.isEmpty)
     let candidates = world.get("/api/admin/referrals/\(referral)/candidates").items
     #expect(candidates.compactMap { $0["id"]?.text } == [other])
     #expect(
       !world.get("/api/groups/\(World.birch)/referrals/\(referral)", as: .member).text
         .contains("Too busy"))
+  }
+
+  @Test("Declined again after a lost answer: the same answer, and nothing happens")
+  func declineAgain() throws {
+    let referral = introduced()
+    let path = me + "/referrals/\(referral)/response"
+    let request = "/api/admin/referrals/\(referral)"
+    let decline: JSON = ["response": "declined", "reason": "Too busy"]
+    _ = world.partner(with: ["user_id": .string(Person.paula.text)])
+    #expect(world.put(path, decline, as: .partner).verdict == "204")
+    let other = world.partner(areas: ["MN"])
+    func declinesAgain(_ comment: Comment) throws {
+      let contents = try world.contents()
+      world.clock.pass(milliseconds: 1)
+      for headers: HTTPFields in [[:], [.ifMatch: "*"], [.ifMatch: "\"of before\""]] {
+        #expect(
+          world.put(path, decline, as: .partner, headers: headers).verdict == "204", comment)
+      }
+      #expect(world.put(path, ["response": "declined"], as: .partner).verdict == "204", comment)
+      #expect(
+        world.put(path, ["response": "accepted"], as: .partner).verdict == "404 not_found", comment)
+      #expect(
+        world.put(path, ["response": "perhaps"], as: .partner).verdict == "404 not_found", comment)
+      #expect(
+        world.put(path, decline.with(["x": 1]), as: .partner).verdict
+          == "422 validation /x:unknown_field", comment)
+      #expect(
+        world.put(path, decline, as: .otherPartner).verdict == "404 not_found", comment)
+      #expect(try world.contents() == contents, comment)
+    }
+    try declinesAgain("pending")
+    #expect(
+      world.put(
+        me + "/referrals/\(World.unknown)/response", decline, as: .partner
+      ).verdict == "404 not_found")
+    for body: JSON in [
+      ["partner_id": .string(other)], ["status": "intro_sent"], ["status": "connected"],
+      ["status": "cancelled"],
+    ] {
+      #expect(world.put(request, body).verdict == "200")
+      try declinesAgain("\(body)")
+    }
+
+    // Matched with it once more, and not introduced, it knows nothing of that.
+    let second = introduced("CA")
+    let secondPath = me + "/referrals/\(second)/response"
+    let staffPath = "/api/admin/referrals/\(second)"
+    #expect(world.put(secondPath, decline, as: .partner).verdict == "204")
+    #expect(world.put(staffPath, ["partner_id": .string(partner)]).verdict == "200")
+    #expect(world.put(secondPath, decline, as: .partner).verdict == "204")
+    #expect(world.get(staffPath)["status"] == "matched")
+    // Introduced again, it declines again, which is news.
+    #expect(world.put(staffPath, ["status": "intro_sent"]).verdict == "200")
+    let count = world.events.count
+    #expect(world.put(secondPath, decline, as: .partner).verdict == "204")
+    #expect(world.events.count == count + 1)
+    #expect(world.get(staffPath)["status"] == "pending")
+  }
+
+  @Test("A request that staff took back was not declined") func takenBack() throws {
+    let referral = introduced()
+    let path = me + "/referrals/\(referral)/response"
+    #expect(
+      world.put("/api/admin/referrals/\(referral)", ["status": "pending"]).verdict == "200")
+    #expect(world.put(path, ["response": "declined"], as: .partner).verdict == "404 not_found")
   }
 
   @Test("Only the partner that was introduced may know of the request and answer")
