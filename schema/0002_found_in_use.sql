@@ -233,6 +233,46 @@ BEGIN
   INSERT INTO partner_ranks SELECT * FROM partner_ranks_due WHERE partner_id = new.partner_id;
 END;
 
+-- For staff, who looks for the requests of partners that left. It is null for an active partner, so that a match
+-- writes nothing here and the indexes are small.
+ALTER TABLE referral_requests ADD COLUMN partner_status_unless_active TEXT;
+
+UPDATE referral_requests SET partner_status_unless_active = p.status
+FROM partners AS p WHERE p.id = referral_requests.partner_id AND p.status <> 'active';
+
+CREATE INDEX referral_requests_by_partner_status
+  ON referral_requests (partner_status_unless_active, status, created_at)
+  WHERE partner_status_unless_active IS NOT NULL;
+CREATE INDEX referral_requests_by_partner_status_update
+  ON referral_requests (partner_status_unless_active, status, updated_at)
+  WHERE partner_status_unless_active IS NOT NULL;
+
+CREATE TRIGGER referral_partner_status_followed AFTER UPDATE OF status ON partners
+WHEN new.status <> old.status
+BEGIN
+  UPDATE referral_requests SET partner_status_unless_active = nullif(new.status, 'active')
+  WHERE partner_id = new.id;
+END;
+
+CREATE TRIGGER referral_partner_status_inserted AFTER INSERT ON referral_requests
+WHEN new.partner_id IS NOT NULL
+BEGIN
+  UPDATE referral_requests SET partner_status_unless_active = p.status
+  FROM partners AS p
+  WHERE referral_requests.number = new.number AND p.id = new.partner_id AND p.status <> 'active';
+END;
+
+CREATE TRIGGER referral_partner_status_updated AFTER UPDATE OF partner_id ON referral_requests
+WHEN new.partner_id IS NOT old.partner_id
+BEGIN
+  UPDATE referral_requests
+  SET partner_status_unless_active =
+    (SELECT nullif(p.status, 'active') FROM partners AS p WHERE p.id = new.partner_id)
+  WHERE number = new.number
+    AND partner_status_unless_active IS NOT
+      (SELECT nullif(p.status, 'active') FROM partners AS p WHERE p.id = new.partner_id);
+END;
+
 -- Coverage -----------------------------------------------------------------------------------------
 
 -- The few that staff has pinned. The public directory asks for them each time.

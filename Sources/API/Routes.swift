@@ -45,6 +45,7 @@ extension Route {
       query: [
         .list("status", .word(ReferralStatus.self)), .list("partner_type", .word(PartnerType.self)),
         .list("state", .state), .one("group_id", .id), .one("partner_id", .id),
+        .list("partner_status", .word(PartnerStatus.self)),
         .one("requested_by", .id),
         .one("older_than_days", .integer(0...3650)),
         .sort(ReferralFilter.Sort.self, default: "-created_at"), .limit(), .cursor,

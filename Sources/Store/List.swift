@@ -60,9 +60,14 @@ package struct List {
   /// Selects the rows whose column has one of the values, or all rows if there are no values. The unary plus
   /// keeps SQLite from walking that column's index and sorting afterwards.
   mutating func filter(column: String, in values: [String]) {
+    filter("+\(walked.alias).\(column)", in: values)
+  }
+
+  /// Selects the rows for which an expression has one of the values, or all rows if there are no values.
+  mutating func filter(_ sql: String, in values: [String]) {
     guard !values.isEmpty else { return }
     let marks = values.map { _ in "?" }.joined(separator: ", ")
-    conditions.append("+\(walked.alias).\(column) IN (\(marks))")
+    conditions.append("\(sql) IN (\(marks))")
     arguments += values as [(any Bindable)?]
   }
 

@@ -56,7 +56,8 @@ extension Change {
     try replace(old, by: new, "partner.updated", note: nil)
   }
 
-  /// Moves a partner to another status. A partner that is no longer active gives its matched requests back.
+  /// Moves a partner to another status. A partner that is no longer active gives its matched requests back. The
+  /// contact data of a removed one is in no answer to a group any more.
   ///
   /// - Parameters:
   ///   - body: Read with ``partnerStatusFields``.
@@ -69,6 +70,7 @@ extension Change {
     try body.check(against: view(id, of: .partners, seenBy: .staff), if: precondition)
     let new = try old.moved(to: body.word("status") ?? old.status)
     try replace(old, by: new, "partner.status_changed", note: body.text("note"))
+    if new.status == .removed { try dropAnswers(showing: id) }
     if old.status == .active, new.status != .active {
       for referral in try matchedReferrals(of: id) {
         try giveBack(referral, note: "The partner is no longer active.")

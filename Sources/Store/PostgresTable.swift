@@ -101,7 +101,8 @@ private struct PostgresTable {
       constraints: ["UNIQUE (state_code, partner_type)", "CHECK (partner_count >= 0)"],
       order: "state_code, partner_type"),
     PostgresTable(
-      name: "referral_requests", kinds: kinds(.referrals), leftOut: ["number", "state"],
+      name: "referral_requests", kinds: kinds(.referrals),
+      leftOut: ["number", "state", "partner_status_unless_active"],
       afterwards: [
         """
         CREATE UNIQUE INDEX ON public.referral_requests \

@@ -134,6 +134,8 @@ package struct ReferralFilter: Sendable {
   package var states: [StateCode] = []
   package var groupID: ID?
   package var partnerID: ID?
+  /// The statuses of the requests' partners. Requests without a partner have none of them.
+  package var partnerStatuses: [PartnerStatus] = []
   package var requestedBy: ID?
   /// The latest time of creation.
   package var createdUntil: Timestamp?
@@ -197,6 +199,16 @@ extension Snapshot {
         list.walk(column, in: [id.text])
         walked = true
       }
+    }
+    let partnerStatuses = filter.partnerStatuses.distinctWords
+    if !walked, !partnerStatuses.isEmpty, !filter.partnerStatuses.contains(.active) {
+      list.walk("partner_status_unless_active", in: partnerStatuses)
+      list.walk("status", in: statuses.isEmpty ? ReferralStatus.allCases.distinctWords : statuses)
+      walked = true
+    } else {
+      list.filter(
+        "CASE WHEN r.partner_id IS NOT NULL THEN ifnull(r.partner_status_unless_active, 'active') END",
+        in: partnerStatuses)
     }
     if walked || statuses.isEmpty {
       list.filter(column: "status", in: statuses)

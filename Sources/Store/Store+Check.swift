@@ -115,6 +115,12 @@ extension Snapshot {
     }
     findings += try connection.rows(
       """
+      SELECT r.id FROM referral_requests AS r LEFT JOIN partners AS p ON p.id = r.partner_id
+      WHERE r.partner_status_unless_active IS NOT nullif(p.status, 'active')
+      """
+    ) { "Referral \($0.text(0)) keeps a status that its partner does not have." }
+    findings += try connection.rows(
+      """
       SELECT p.id FROM partners AS p
       LEFT JOIN partner_standings AS s ON s.partner_id = p.id
       LEFT JOIN (SELECT partner_id, max(at) AS at FROM partner_introductions GROUP BY partner_id)

@@ -36,6 +36,20 @@ extension Change {
     }
   }
 
+  /// Deletes the stored answers that show a partner to a group's members. A repeated request is then carried out again,
+  /// which is safe: no other route shows a group its partner than the cancellation, which changes nothing again.
+  func dropAnswers(showing partner: ID) throws {
+    // Staff's answers have another path.
+    try connection.run(
+      """
+      DELETE FROM idempotency_keys
+      WHERE path NOT LIKE 'staff %' AND instr(body, CAST(?1 AS BLOB)) > 0
+        AND user_id IN (SELECT m.user_id FROM referral_requests AS r
+          JOIN group_members AS m ON m.group_id = r.group_id
+          WHERE r.partner_id = ?1 AND r.intro_sent_at IS NOT NULL)
+      """, partner.text)
+  }
+
   /// Stores an answer for 24 hours, and deletes up to ten older answers, so that the table does not grow.
   package func keep(_ answer: StoredAnswer, user: ID, path: String, key: String) throws {
     try connection.run(

@@ -46,6 +46,36 @@ import Testing
     #expect(try world.contents() == contents)
   }
 
+  @Test("A cancellation's answer does not show a partner that was removed meanwhile")
+  func removedPartner() throws {
+    let partner = world.partner(with: ["phone": "555-0100", "contact_name": "Nora"])
+    let kept = world.partner(type: "agent", with: ["phone": "555-0199"])
+    func cancel(_ type: String, _ partner: String) -> (path: String, reply: Reply) {
+      let id = world.referral(.introSent, type: type, partner: partner)
+      let path = "/api/groups/\(World.birch)/referrals/\(id)/cancel"
+      return (path, post("key", path, [:], as: .member))
+    }
+    let (path, first) = cancel("attorney", partner)
+    let (other, _) = cancel("agent", kept)
+    #expect(first.text.contains("555-0100"))
+    #expect(isReplay(post("key", path, [:], as: .member)))
+    world.move(partner: partner, to: .inactive)
+    #expect(isReplay(post("key", path, [:], as: .member)), "an inactive one shows")
+    let asked = post(
+      "asked", "/api/groups/\(World.birch)/referrals", ["partner_type": "cpa"], as: .member)
+    world.move(partner: partner, to: .removed)
+    let again = post("key", path, [:], as: .member)
+    #expect(again.verdict == "200")
+    #expect(again["status"] == "cancelled")
+    for word in ["555-0100", "Nora", "@example.com"] { #expect(!again.text.contains(word)) }
+    #expect(again.body == world.get(String(path.dropLast(7)), as: .member).body)
+    #expect(isReplay(post("key", other, [:], as: .member)))
+    let asksAgain = post(
+      "asked", "/api/groups/\(World.birch)/referrals", ["partner_type": "cpa"], as: .member)
+    #expect(isReplay(asksAgain))
+    #expect(asksAgain.body == asked.body)
+  }
+
   @Test("The same key with another body is refused; the body counts byte for byte")
   func otherBody() throws {
     #expect(post("abc").verdict == "201")

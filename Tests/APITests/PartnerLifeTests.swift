@@ -225,6 +225,61 @@ import Testing
     #expect(rematched["status"] == "matched")
   }
 
+  @Test("Staff finds the requests that wait for a partner that left") func partnerStatusFilter()
+    throws
+  {
+    let active = world.partner()
+    let left = world.partner()
+    let removed = world.partner()
+    func introduce(_ partner: String, _ state: String, _ status: ReferralStatus = .introSent)
+      -> String
+    {
+      world.put(
+        "/api/admin/partners/\(partner)", ["service_areas": ["MN", "WI", "TX", "CA", "NY"]])
+      return world.referral(status, context: ["state": .string(state)], partner: partner)
+    }
+    let stays = introduce(active, "MN")
+    let waits = introduce(left, "WI")
+    let lost = introduce(removed, "TX")
+    let works = introduce(left, "CA", .connected)
+    let pending = world.referral(type: "cpa")
+    func found(_ query: String) -> Set<String?> {
+      let reply = world.get("/api/admin/referrals?\(query)")
+      #expect(reply.verdict == "200")
+      return Set(reply.items.map { $0["id"]?.text })
+    }
+    #expect(found("partner_status=inactive,removed").isEmpty)
+    world.move(partner: left, to: .inactive)
+    world.move(partner: removed, to: .removed)
+    #expect(found("status=intro_sent&partner_status=inactive,removed") == [waits, lost])
+    #expect(found("status=intro_sent&partner_status=removed&sort=updated_at") == [lost])
+    #expect(found("partner_status=inactive") == [waits, works])
+    #expect(found("partner_status=inactive&state=WI") == [waits])
+    #expect(found("partner_status=inactive&partner_id=\(left)&status=connected") == [works])
+    #expect(found("partner_status=active") == [stays])
+    #expect(found("partner_status=active,removed&group_id=\(World.birch)") == [stays, lost])
+    #expect(found("partner_status=") == [stays, waits, lost, works, pending])
+    #expect(found("partner_status=invited").isEmpty)
+    #expect(
+      world.get("/api/admin/referrals?partner_status=gone").verdict
+        == "400 invalid_parameter partner_status:unknown_value")
+    // Page by page, with a cursor that belongs to the filter.
+    let page = world.get("/api/admin/referrals?partner_status=inactive,removed&limit=2")
+    let next = try #require(page["next_cursor"]?.text)
+    let rest = world.get(
+      "/api/admin/referrals?partner_status=inactive,removed&limit=2&cursor=\(next)")
+    #expect(Set((page.items + rest.items).map { $0["id"]?.text }) == [waits, lost, works])
+    #expect(
+      world.get("/api/admin/referrals?partner_status=removed&limit=2&cursor=\(next)").verdict
+        == "400 invalid_parameter cursor:invalid_cursor")
+    // Taken back, it waits for nobody; back in service, the partner is there again.
+    #expect(world.put("/api/admin/referrals/\(lost)", ["status": "pending"]).verdict == "200")
+    #expect(found("partner_status=removed").isEmpty)
+    world.move(partner: left, to: .active)
+    #expect(found("partner_status=active") == [stays, waits, works])
+    #expect(try world.store.check(now: world.clock.now) == [])
+  }
+
   @Test("Coverage counts active partners, and follows them") func coverageFollows() throws {
     func wyoming() -> String {
       let row = world.get("/api/coverage/WY/agent", as: .nobody)

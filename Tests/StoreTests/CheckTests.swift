@@ -148,6 +148,10 @@ struct CheckTests {
     Damage(
       "a rank with another number of open referrals", "UPDATE partner_ranks SET open_referrals = 0",
       ranks),
+    Damage(
+      "a partner's status that is another one",
+      "UPDATE referral_requests SET partner_status_unless_active = 'removed'",
+      "Referral \(sampleID(31)) keeps a status that its partner does not have."),
     Damage("a rank that is missing", "DELETE FROM partner_ranks WHERE state_code = 'WI'", ranks),
     Damage("a rank of another type", "UPDATE partner_ranks SET type = 'cpa'", ranks),
     Damage(

@@ -185,6 +185,40 @@ struct QueryPlanTests {
     #expect(found.isEmpty, "\(found.count) of them, such as \(found.prefix(3))")
   }
 
+  @Test("requests of partners that left: the same", arguments: [false, true])
+  func referralsByPartnerStatus(analyzed: Bool) throws {
+    let plans = try Plans(analyzed: analyzed)
+    var found: [String] = []
+    try forEach(
+      [[.inactive, .removed], [.removed], [.active]] as [[PartnerStatus]],
+      [[], [.introSent], [.introSent, .closed]] as [[ReferralStatus]], [nil, sampleID(3)]
+    ) { partnerStatuses, statuses, group in
+      try forEach(ReferralFilter.Sort.allCases, [true, false], [true, false]) {
+        sort, descending, isDeep in
+        var filter = ReferralFilter()
+        filter.partnerStatuses = partnerStatuses
+        filter.statuses = statuses
+        filter.groupID = group
+        filter.order.by = sort
+        filter.order.descending = descending
+        let page = PageRequest(after: isDeep ? ["2026-01-05T00:00:00.000Z", "900"] : nil)
+        let list = plans.snapshot.referralList(filter, seenBy: .staff)
+        let problems = try plans.problems(
+          with: list, alias: "r", page, cursor: isDeep ? sort.rawValue : nil,
+          maySort: sort == .updatedAt && group != nil)
+        let (sql, arguments) = try list.statement(for: page)
+        let plan = try plans.connection.rows("EXPLAIN QUERY PLAN " + sql, arguments: arguments) {
+          $0.text(3)
+        }
+        let isByStatus = plan.contains { $0.contains("referral_requests_by_partner_status") }
+        if !problems.isEmpty || isByStatus != (group == nil && partnerStatuses != [.active]) {
+          found.append("\(problems) \(plan) for \(filter)\(isDeep ? ", deep" : "")")
+        }
+      }
+    }
+    #expect(found.isEmpty, "\(found.count) of them, such as \(found.prefix(3))")
+  }
+
   @Test("staff's partners: the same", arguments: [false, true])
   func partners(analyzed: Bool) throws {
     let plans = try Plans(analyzed: analyzed)

@@ -182,6 +182,14 @@ struct ScaleTests {
           $0.states = [.MN, .CA]
         }
       ),
+      ("whose partner left", { $0.partnerStatuses = [.inactive, .removed] }),
+      (
+        "closed, whose partner left",
+        {
+          $0.statuses = [.closed]
+          $0.partnerStatuses = [.inactive]
+        }
+      ),
       (
         "closed in one",
         {

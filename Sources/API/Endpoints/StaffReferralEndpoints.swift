@@ -10,6 +10,7 @@ import Store
   filter.states = call.query.words("state")
   filter.groupID = call.query.id("group_id")
   filter.partnerID = call.query.id("partner_id")
+  filter.partnerStatuses = call.query.words("partner_status")
   filter.requestedBy = call.query.id("requested_by")
   filter.createdUntil = call.query.integer("older_than_days").map { call.now.adding(days: -$0) }
   filter.order = call.query.order() ?? filter.order
