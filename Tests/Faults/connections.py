@@ -18,8 +18,8 @@ import fastcgi
 from service import Failure, Service, Trouble, eventually, require, say
 
 THREADS, BUSY, IDLE, SLOW, HALTING = 4, 64, 500, 200, 50
-# Seconds between two bytes of a slow sender.
-PAUSE = 0.05
+# Seconds between two bytes of a slow sender. Its header of 53 bytes must arrive within 5 (locations.conf).
+PAUSE = 0.03
 # Seconds that a client waits for an answer to its first request.
 PATIENCE = 10
 # The receive timeout of responder and nginx alike (Server.Configuration, locations.conf).
