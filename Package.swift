@@ -18,6 +18,10 @@ let package = Package(
       name: "CFastCGI", pkgConfig: "fcgi", providers: [.apt(["libfcgi-dev"])]),
     .systemLibrary(
       name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+    // What nginx/package says that it builds. No other build knows.
+    .target(
+      name: "CBuild",
+      cSettings: Context.environment["TOMI_BUILD"].map { [.define("TOMI_BUILD", to: "\"\($0)\"")] }),
     .target(name: "POSIX"),
     .target(
       name: "FastCGI",
@@ -44,7 +48,7 @@ let package = Package(
     .executableTarget(
       name: "tomi-referrals",
       dependencies: [
-        "API", "Domain", "FastCGI", "JSON", "POSIX", "Store",
+        "API", "CBuild", "Domain", "FastCGI", "JSON", "POSIX", "Store",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Logging", package: "swift-log"),

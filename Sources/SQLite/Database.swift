@@ -11,6 +11,9 @@ import POSIX
 ///   batch and each checkpoint, so that two processes, or two openings in one process, never write
 ///   at the same instant.
 package final class Database: Sendable {
+  /// The version of the SQLite that this process runs with, such as `3.40.1`.
+  package static var libraryVersion: String { String(cString: sqlite3_libversion()) }
+
   /// How a database is opened.
   package struct Configuration: Sendable {
     /// Whether a file that does not exist is created, readable for its owner and group.

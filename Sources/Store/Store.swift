@@ -8,6 +8,9 @@ import SQLite
 /// Readers run in parallel, each on a snapshot. Changes queue for the one writer. `Failure.unavailable` says
 /// that the database can't be read or written at the moment.
 package final class Store: Sendable {
+  /// The version of the SQLite that this process runs with, such as `3.40.1`.
+  package static var libraryVersion: String { Database.libraryVersion }
+
   let database: Database
   private let random: @Sendable () -> UInt64
 

@@ -15,7 +15,7 @@ struct TomiReferrals: ParsableCommand {
       The exit status is 0 for success, 1 for an error, with one line on standard error, and 64 for \
       wrong usage.
       """,
-    version: Version.current,
+    version: Version.report,
     subcommands: [
       Serve.self, Migrate.self, TokenCommand.self, BackupCommand.self, RestoreCommand.self,
       CheckCommand.self, Health.self, Status.self, Import.self, Export.self, DemoCommand.self,

@@ -128,7 +128,9 @@ extension EndToEnd {
         let threads = max(32, 8 * sysconf(Int32(_SC_NPROCESSORS_ONLN)))
         #expect(status.lines.contains("Threads      1 of \(threads) busy"), "\(status.output)")
         #expect(status.lines.contains("Last backup  none"), "\(status.output)")
-        let version = try Service.command(["--version"]).lines[0]
+        let printed = try Service.command(["--version"]).lines
+        let version = printed[0]
+        #expect(printed.contains { $0.contains(/^SQLite in use: 3\.\d+\.\d+$/) }, "\(printed)")
         #expect(status.lines.contains("Version      \(version)"), "\(status.output)")
 
         let raw = try Service.command(arguments + ["--raw"])
