@@ -76,37 +76,42 @@ package struct TextRule: Sendable {
 
   /// An e-mail address: one `@`, a local part of 1 to 64 characters, and a host of labels separated by dots.
   /// It checks no more, because RFC 5321 allows almost anything, and only a mail shows whether it exists.
-  package static let email = TextRule(limit: 255, clean: { $0.removingInvisible() }) { text in
-    let parts = text.split(separator: "@", omittingEmptySubsequences: false)
-    // By scalars, because a combining mark after one of these characters would hide it.
-    let isAddress =
-      parts.count == 2 && (1...64).contains(parts[0].unicodeScalars.count)
-      && text.unicodeScalars.count(where: { $0 == "@" }) == 1
-      && !text.unicodeScalars.contains(where: {
-        $0.properties.isWhitespace || "<>()[],;:\\\"".unicodeScalars.contains($0)
-      })
-      && !parts[0].hasPrefix(".") && !parts[0].hasSuffix(".") && !parts[0].contains("..")
-      && isHostName(parts[1], dotted: true)
-    return isAddress ? nil : "Must be an e-mail address, such as name@example.com."
-  }
+  package static let email = TextRule(
+    limit: 255, clean: { $0.removingInvisible() },
+    expected: { text in
+      let parts = text.split(separator: "@", omittingEmptySubsequences: false)
+      // By scalars, because a combining mark after one of these characters would hide it.
+      let isAddress =
+        parts.count == 2 && (1...64).contains(parts[0].unicodeScalars.count)
+        && text.unicodeScalars.count(where: { $0 == "@" }) == 1
+        && !text.unicodeScalars.contains(where: {
+          $0.properties.isWhitespace || "<>()[],;:\\\"".unicodeScalars.contains($0)
+        })
+        && !parts[0].hasPrefix(".") && !parts[0].hasSuffix(".") && !parts[0].contains("..")
+        && isHostName(parts[1], dotted: true)
+      return isAddress ? nil : "Must be an e-mail address, such as name@example.com."
+    })
 
   /// A telephone number as people write it: at least 7 digits, spaces and `+ ( ) - . x`. An extension is kept
   /// as ` x5`. A number that is longer than 20 characters is kept without its punctuation.
-  package static let phone = TextRule(limit: 20, clean: { PhoneNumber.clean($0, limit: 20) }) {
-    text in
-    let isNumber =
-      text.utf8.allSatisfy { "0123456789 +()-.x".utf8.contains($0) }
-      && text.utf8.filter { (0x30...0x39).contains($0) }.count >= 7
-    return isNumber
-      ? nil
-      : "Must be a phone number: at least 7 digits, spaces and + ( ) - . and an extension such as x5."
-  }
+  package static let phone = TextRule(
+    limit: 20, clean: { PhoneNumber.clean($0, limit: 20) },
+    expected: { text in
+      let isNumber =
+        text.utf8.allSatisfy { "0123456789 +()-.x".utf8.contains($0) }
+        && text.utf8.filter { (0x30...0x39).contains($0) }.count >= 7
+      return isNumber
+        ? nil
+        : "Must be a phone number: at least 7 digits, spaces and + ( ) - . and an extension such as x5."
+    })
 
   /// An absolute `http` or `https` URL with a host and without a user name (RFC 3986).
-  package static let website = TextRule(limit: 255, clean: { $0.removingInvisible() }) { text in
-    isWebsite(text)
-      ? nil : "Must be an absolute http or https URL, such as https://example.com."
-  }
+  package static let website = TextRule(
+    limit: 255, clean: { $0.removingInvisible() },
+    expected: { text in
+      isWebsite(text)
+        ? nil : "Must be an absolute http or https URL, such as https://example.com."
+    })
 
   private static func isWebsite(_ text: String) -> Bool {
     guard let colon = text.firstIndex(of: ":"),

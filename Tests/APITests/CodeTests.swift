@@ -112,6 +112,7 @@ import Yams
       $0.post(
         "/api/admin/users/\(Person.ann)/tokens", ["expires_at": "2020-01-01T00:00:00Z"])
     },
+    .invisibleCharacter: partner(["company_name": "A\u{200B}B"]),
     .invalidCursor: get("/api/partners?cursor=another"),
     .invalidFormat: partner(["email": "nobody"]),
     .notAMember: {
