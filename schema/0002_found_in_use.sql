@@ -284,3 +284,17 @@ CREATE INDEX service_area_coverage_pinned
 
 -- Secrets ------------------------------------------------------------------------------------------
 
+-- Tokens -------------------------------------------------------------------------------------------
+
+-- What an admin token may do. A token without a scope has none of staff's rights, so that "admin" says
+-- nothing more.
+ALTER TABLE tokens ADD COLUMN scope TEXT CHECK (scope IN ('admin', 'read', 'sync', 'events'));
+UPDATE tokens SET scope = 'admin' WHERE admin;
+ALTER TABLE tokens DROP COLUMN admin;
+
+-- Who created it over HTTP; null: the command line did.
+ALTER TABLE tokens ADD COLUMN created_by TEXT REFERENCES users (id);
+UPDATE tokens
+SET created_by = (
+  SELECT actor_id FROM events WHERE subject_id = tokens.id AND kind = 'token.created');
+CREATE INDEX tokens_by_creator ON tokens (created_by) WHERE created_by IS NOT NULL;

@@ -27,14 +27,16 @@ func authenticate(
   guard let caller = try caller(of: token, in: records, verifier) else {
     throw Failure.unauthenticated(tokenGiven: true)
   }
-  let isAllowed =
+  // A user's token has no scope: its rights follow from the user's groups and partner record.
+  let isInScope = caller.scope.map(route.admits) ?? true
+  let isInAudience =
     switch route.audience {
     case .staff: caller.isStaff
     case .partner: try records.partnerID(ofUser: caller.userID) != nil
     // `Call.checkGroup` checks the membership.
     default: true
     }
-  guard isAllowed else { throw Failure.forbidden }
+  guard isInScope && isInAudience else { throw Failure.forbidden }
   return caller
 }
 

@@ -216,6 +216,11 @@ extension Problem {
           .emailTaken, "The e-mail address is taken",
           "Another user has this e-mail address."
         )
+      case .userIsStaff:
+        (
+          "user_is_staff", "The user is staff",
+          "This user has an admin token. Use the command line on the server."
+        )
       }
     self.init(status: .conflict, code: code, title: title, detail: detail, conflict: conflict)
   }

@@ -24,6 +24,9 @@ struct Route: Sendable {
   /// Who may call it: `.anyone` (the token is ignored), `.member` (members of the path's group, and staff on
   /// their behalf), `.partner` (users who are linked to a partner record), or `.staff` (admin tokens).
   let audience: Audiences
+  /// The scope that an admin token needs at least: `.admin`, which has all rights; `.read`; `.sync`; or
+  /// `.events`. The token of a user needs none.
+  let scope: Scope
   /// The query parameters in the order of their names.
   let parameters: [Parameter]
   let body: BodyUse
@@ -38,38 +41,49 @@ struct Route: Sendable {
 
   /// A route that reads.
   static func get(
-    _ pattern: String, _ audience: Audiences, query parameters: [Parameter] = [],
-    storable: Bool = true, _ handler: @escaping @Sendable (Call, Snapshot) throws -> Answer
+    _ pattern: String, _ audience: Audiences, scope: Scope = .admin,
+    query parameters: [Parameter] = [], storable: Bool = true,
+    _ handler: @escaping @Sendable (Call, Snapshot) throws -> Answer
   ) -> Route {
     Route(
-      method: .get, pattern: pattern, audience: audience, parameters: parameters, body: .none,
-      storable: storable, handler: .read(handler))
+      method: .get, pattern: pattern, audience: audience, scope: scope, parameters: parameters,
+      body: .none, storable: storable, handler: .read(handler))
   }
 
   /// A route that makes a change.
   static func change(
     _ method: HTTPRequest.Method, _ pattern: String, _ audience: Audiences,
-    body: BodyUse = .required, storable: Bool = true,
+    scope: Scope = .admin, body: BodyUse = .required, storable: Bool = true,
     _ handler: @escaping @Sendable (Call) throws -> Plan
   ) -> Route {
     Route(
-      method: method, pattern: pattern, audience: audience, parameters: [], body: body,
-      storable: storable, handler: .change(handler))
+      method: method, pattern: pattern, audience: audience, scope: scope, parameters: [],
+      body: body, storable: storable, handler: .change(handler))
   }
 
   private init(
-    method: HTTPRequest.Method, pattern: String, audience: Audiences, parameters: [Parameter],
-    body: BodyUse, storable: Bool, handler: Handler
+    method: HTTPRequest.Method, pattern: String, audience: Audiences, scope: Scope,
+    parameters: [Parameter], body: BodyUse, storable: Bool, handler: Handler
   ) {
     self.method = method
     self.pattern = pattern
     self.audience = audience
+    self.scope = scope
     self.parameters = parameters.sorted { $0.name < $1.name }
     self.body = body
     self.storable = storable
     self.handler = handler
     segments = pattern.split(separator: "/").map {
       $0.hasPrefix(":") ? .variable(String($0.dropFirst())) : .literal(String($0))
+    }
+  }
+
+  /// Whether an admin token of this scope may call the route. `.read` also reads what narrower scopes read.
+  func admits(_ scope: Scope) -> Bool {
+    switch scope {
+    case .admin: true
+    case .read: method == .get && self.scope != .admin
+    case .sync, .events: scope == self.scope
     }
   }
 

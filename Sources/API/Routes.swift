@@ -4,44 +4,47 @@ import Store
 extension Route {
   private static let introduced = ReferralStatus.introduced.map(\.rawValue)
 
-  /// Every route of the service. If two patterns match a path, the first one counts.
+  /// Every route of the service: the method, the path, who calls it, and the scope that an admin token needs. If
+  /// two patterns match a path, the first one counts.
   static let all: [Route] = [
     .get(
-      "/api/admin/partners", .staff,
+      "/api/admin/partners", .staff, scope: .read,
       query: [
         .list("type", .word(PartnerType.self)), .list("status", .word(PartnerStatus.self)),
         .list("state", .state),
         .search, .sort(PartnerFilter.Sort.self, default: "-created_at"), .limit(), .cursor,
       ], listPartners),
-    .change(.post, "/api/admin/partners", .staff, createPartner),
-    .get("/api/admin/partners/:id", .staff, getPartner),
-    .change(.put, "/api/admin/partners/:id", .staff, updatePartner),
-    .change(.put, "/api/admin/partners/:id/status", .staff, changePartnerStatus),
+    .change(.post, "/api/admin/partners", .staff, scope: .admin, createPartner),
+    .get("/api/admin/partners/:id", .staff, scope: .read, getPartner),
+    .change(.put, "/api/admin/partners/:id", .staff, scope: .admin, updatePartner),
+    .change(.put, "/api/admin/partners/:id/status", .staff, scope: .admin, changePartnerStatus),
     .get(
-      "/api/admin/partners/:id/history", .staff, query: [.limit(), .cursor], listPartnerHistory),
+      "/api/admin/partners/:id/history", .staff, scope: .read, query: [.limit(), .cursor],
+      listPartnerHistory),
 
-    .change(.post, "/api/groups/:groupId/referrals", .member, requestReferral),
+    .change(.post, "/api/groups/:groupId/referrals", .member, scope: .admin, requestReferral),
     .get(
-      "/api/groups/:groupId/referrals", .member,
+      "/api/groups/:groupId/referrals", .member, scope: .read,
       query: [
         .list("status", .word(ReferralStatus.self)), .list("partner_type", .word(PartnerType.self)),
         .limit(),
         .cursor,
       ], listGroupReferrals),
-    .get("/api/groups/:groupId/referrals/:id", .member, getGroupReferral),
+    .get("/api/groups/:groupId/referrals/:id", .member, scope: .read, getGroupReferral),
     .change(
-      .post, "/api/groups/:groupId/referrals/:id/cancel", .member, body: .optional, cancelReferral),
+      .post, "/api/groups/:groupId/referrals/:id/cancel", .member, scope: .admin, body: .optional,
+      cancelReferral),
 
     .get(
-      "/api/groups/:groupId/recommendations", .member,
+      "/api/groups/:groupId/recommendations", .member, scope: .read,
       query: [
         .one("state", .state), .list("partner_type", .word(PartnerType.self)),
         .limit(10, default: 3),
       ], recommendPartners),
 
-    .get("/api/admin/summary", .staff, getSummary),
+    .get("/api/admin/summary", .staff, scope: .read, getSummary),
     .get(
-      "/api/admin/referrals", .staff,
+      "/api/admin/referrals", .staff, scope: .read,
       query: [
         .list("status", .word(ReferralStatus.self)), .list("partner_type", .word(PartnerType.self)),
         .list("state", .state), .one("group_id", .id), .one("partner_id", .id),
@@ -50,25 +53,28 @@ extension Route {
         .one("older_than_days", .integer(0...3650)),
         .sort(ReferralFilter.Sort.self, default: "-created_at"), .limit(), .cursor,
       ], listReferrals),
-    .get("/api/admin/referrals/:id", .staff, getReferral),
-    .change(.put, "/api/admin/referrals/:id", .staff, updateReferral),
-    .change(.put, "/api/admin/referrals/:id/outcome", .staff, recordOutcome),
+    .get("/api/admin/referrals/:id", .staff, scope: .read, getReferral),
+    .change(.put, "/api/admin/referrals/:id", .staff, scope: .admin, updateReferral),
+    .change(.put, "/api/admin/referrals/:id/outcome", .staff, scope: .admin, recordOutcome),
     .get(
-      "/api/admin/referrals/:id/history", .staff, query: [.limit(), .cursor], listReferralHistory),
+      "/api/admin/referrals/:id/history", .staff, scope: .read, query: [.limit(), .cursor],
+      listReferralHistory),
     .get(
-      "/api/admin/referrals/:id/candidates", .staff, query: [.limit(), .cursor], listCandidates),
+      "/api/admin/referrals/:id/candidates", .staff, scope: .read, query: [.limit(), .cursor],
+      listCandidates),
 
     .get("/api/coverage", .anyone, listCoverage),
     .get("/api/coverage/:stateCode", .anyone, getStateCoverage),
     .get("/api/coverage/:stateCode/:partnerType", .anyone, getTypeCoverage),
     .get(
-      "/api/admin/coverage", .staff,
+      "/api/admin/coverage", .staff, scope: .read,
       query: [
         .list("state", .state), .list("type", .word(PartnerType.self)),
         .one("pinned", .word(["true", "false"], initial: [])),
       ], listPins),
-    .get("/api/admin/coverage/:stateCode/:partnerType", .staff, getPin),
-    .change(.put, "/api/admin/coverage/:stateCode/:partnerType", .staff, pinCoverage),
+    .get("/api/admin/coverage/:stateCode/:partnerType", .staff, scope: .read, getPin),
+    .change(
+      .put, "/api/admin/coverage/:stateCode/:partnerType", .staff, scope: .admin, pinCoverage),
 
     .get(
       "/api/partners", .anyone,
@@ -87,15 +93,16 @@ extension Route {
     .get("/api/partners/me/summary", .partner, getOwnSummary),
     .get("/api/partners/:id", .anyone, getPublicPartner),
 
-    .get("/api/admin/users/:id", .staff, getUser),
-    .change(.put, "/api/admin/users/:id", .staff, putUser),
-    .change(.post, "/api/admin/users/:id/tokens", .staff, storable: false, createToken),
-    .change(.delete, "/api/admin/tokens/:id", .staff, body: .none, revokeToken),
-    .get("/api/admin/groups/:id", .staff, getGroup),
-    .change(.put, "/api/admin/groups/:id", .staff, putGroup),
+    .get("/api/admin/users/:id", .staff, scope: .sync, getUser),
+    .change(.put, "/api/admin/users/:id", .staff, scope: .sync, putUser),
+    .change(
+      .post, "/api/admin/users/:id/tokens", .staff, scope: .sync, storable: false, createToken),
+    .change(.delete, "/api/admin/tokens/:id", .staff, scope: .sync, body: .none, revokeToken),
+    .get("/api/admin/groups/:id", .staff, scope: .sync, getGroup),
+    .change(.put, "/api/admin/groups/:id", .staff, scope: .sync, putGroup),
 
     .get(
-      "/api/admin/events", .staff,
+      "/api/admin/events", .staff, scope: .events,
       query: [.one("after", .integer(0...Int.max)), .limit(), .cursor],
       listEvents),
 

@@ -78,7 +78,7 @@ package struct WebTokenVerifier: Sendable {
     guard isSigned, let claims = JSON(base64URL: parts[1]), isValid(claims, at: now),
       case .string(let subject) = claims["sub"], let user = ID(subject)
     else { return nil }
-    return Caller(userID: user, isStaff: staffClaim?.holds(in: claims) ?? false)
+    return Caller(userID: user, scope: staffClaim?.holds(in: claims) == true ? .admin : nil)
   }
 
   private func isValid(_ claims: JSON, at now: Timestamp) -> Bool {

@@ -27,6 +27,18 @@ package struct Group: Resource {
   }
 }
 
+/// The part of staff's rights that an admin token gives.
+package enum Scope: String, CaseIterable, Sendable {
+  /// All of them.
+  case admin
+  /// To read what staff and groups read.
+  case read
+  /// To read and change users, groups and their tokens, for the systems that own accounts.
+  case sync
+  /// To read the history of all changes, for mailers and bots.
+  case events
+}
+
 /// An access token without its secret, which is not stored.
 package struct Token: Resource {
   package var record: Record
@@ -36,8 +48,11 @@ package struct Token: Resource {
   /// The user whom it identifies.
   package var userID: ID { required(id("user_id"), "user_id") }
 
-  /// Whether it gives the rights of staff.
-  package var isAdmin: Bool { flag("admin") }
+  /// The part of staff's rights that it gives; nil for a token without any.
+  package var scope: Scope? { word("scope") }
+
+  /// The user who created it over HTTP; nil if the command line did.
+  package var createdBy: ID? { id("created_by") }
 
   /// What it is for, in the words of whoever created it.
   package var name: String? { text("name") }
@@ -50,17 +65,23 @@ package struct Token: Resource {
 
   /// How many days a token is valid by default.
   package static let defaultDays = 90
+
+  /// The most days that a token is valid if a user creates it.
+  package static let maximumDays = 400
 }
 
 /// Who makes a request, as its token shows.
 package struct Caller: Equatable, Sendable {
   /// The token's user.
   package var userID: ID
-  /// Whether the token is an admin token.
-  package var isStaff: Bool
+  /// The part of staff's rights that the token gives; nil for a token without any.
+  package var scope: Scope?
 
-  package init(userID: ID, isStaff: Bool) {
+  package init(userID: ID, scope: Scope? = nil) {
     self.userID = userID
-    self.isStaff = isStaff
+    self.scope = scope
   }
+
+  /// Whether the token is an admin token.
+  package var isStaff: Bool { scope != nil }
 }

@@ -54,4 +54,6 @@ package enum Conflict: Equatable, Sendable {
   case noActivePartner
   /// Another user has the e-mail address.
   case emailTaken
+  /// The user has a valid admin token, so only the command line changes the user or creates a token.
+  case userIsStaff
 }

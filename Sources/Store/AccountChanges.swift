@@ -7,17 +7,28 @@ extension Change {
   ///
   /// - Parameter body: Read with the fields of ``Table/users``.
   /// - Returns: Whether the user is new.
-  /// - Throws: `Failure`: `.validation`, what `precondition` throws, `.conflict(.emailTaken)`.
+  /// - Throws: `Failure`: `.validation`, what `precondition` throws, `.conflict` with `.userIsStaff` or
+  ///   `.emailTaken`.
   @discardableResult
   package func putUser(
     _ id: ID, _ body: Body, if precondition: Precondition = { _ in }
   ) throws -> Bool {
     let old = try user(id)
     guard let new = try replacement(of: old, id, body, .users, precondition) else { return false }
+    try checkIsNotStaff(id)
     let holder = try user(email: new.email)
     guard holder == nil || holder?.id == id else { throw Failure.conflict(.emailTaken) }
     try put(new, replacing: old, in: .users, .user)
     return old == nil
+  }
+
+  /// Checks that the user has no valid admin token. Whoever changed such a user's e-mail address or got a token
+  /// for the user would act as staff, so that only the command line, which is no user, may do it.
+  ///
+  /// - Throws: `Failure.conflict(.userIsStaff)`.
+  private func checkIsNotStaff(_ user: ID) throws {
+    guard actor != nil, try holdsAdminToken(user) else { return }
+    throw Failure.conflict(.userIsStaff)
   }
 
   /// Creates the group with this ID or changes it. `members` replaces the membership.
@@ -96,36 +107,55 @@ extension Change {
     }
   }
 
-  /// Creates a token. Only the hash of its secret is stored.
+  /// Creates a token. Only the hash of its secret is stored. A token that a user creates, instead of the command
+  /// line, expires after ``Token/maximumDays`` at the latest.
   ///
   /// - Parameters:
   ///   - owner: The user who gets it.
-  ///   - isAdmin: Whether it gives staff's rights.
+  ///   - scope: The part of staff's rights that it gives; nil for none.
   ///   - sha256: The hash of its secret.
   ///   - body: Read with the fields of ``Table/tokens`` for a new one.
-  /// - Throws: `Failure`: `.notFound` if the user doesn't exist, `.validation`.
-  package func createToken(for owner: ID, isAdmin: Bool, sha256: [UInt8], _ body: Body) throws
+  /// - Throws: `Failure`: `.notFound` if the user doesn't exist, `.validation`, `.conflict(.userIsStaff)`.
+  package func createToken(for owner: ID, scope: Scope?, sha256: [UInt8], _ body: Body) throws
     -> ID
   {
     guard try user(owner) != nil else { throw Failure.notFound }
     var body = body
-    if let expiry = body.time("expires_at"), expiry <= now {
-      body.fail("expires_at", .inPast, "Must be in the future.")
+    if let expiry = body.time("expires_at") {
+      if expiry <= now { body.fail("expires_at", .inPast, "Must be in the future.") }
+      if actor != nil, expiry > now.adding(days: Token.maximumDays) {
+        body.fail(
+          "expires_at", .outOfRange, "Must be within \(Token.maximumDays) days from now.")
+      }
+    } else if actor != nil, body["expires_at"] == .null {
+      body.fail("expires_at", .notNull, "Must not be null.")
     }
     try body.check(against: nil)
+    try checkIsNotStaff(owner)
     let id = newID()
     var token = Token(
       record: Table.tokens.newRecord(
         id, at: now,
         [
-          "user_id": .string(owner.text), "admin": .bool(isAdmin),
+          "user_id": .string(owner.text),
           "expires_at": .string(now.adding(days: Token.defaultDays).text),
         ]))
+    token.set("scope", scope)
+    token.set("created_by", actor)
     body.apply(to: &token)
     try Table.tokens.insert(token.record, secrets: [sha256], on: connection)
     try record(
       "token.created", .token, id, changes: Table.tokens.changes(from: nil, to: token.record))
     return id
+  }
+
+  /// Revokes every token that the user created over HTTP.
+  ///
+  /// - Returns: How many were not revoked before.
+  package func revokeTokens(createdBy user: ID) throws -> Int {
+    let tokens = try tokens(createdBy: user)
+    for token in tokens { try revokeToken(token.id) }
+    return tokens.count
   }
 
   /// Revokes a token, from the next request on. Nothing happens if it is already revoked.

@@ -40,11 +40,12 @@ extension Table {
     fields: [
       Field("id", .id, seen: .staff),
       Field("user_id", .id, .tracked, seen: .staff),
-      Field("admin", .flag, .tracked),
+      Field("scope", .word(Scope.self), .tracked),
       Field("name", .text(limit: 100), [.nullable, .tracked], seen: .staff, created: .staff),
       Field("expires_at", .time, [.onlyNull, .tracked], seen: .staff, created: .staff),
       Field("created_at", .time, seen: .staff),
       Field("revoked_at", .time, .tracked),
+      Field("created_by", .id),
     ])
 }
 
@@ -82,16 +83,32 @@ extension Snapshot {
   package func caller(tokenSHA256: [UInt8]) throws -> Caller? {
     try connection.row(
       """
-      SELECT t.user_id, t.admin FROM tokens AS t JOIN users AS u ON u.id = t.user_id
+      SELECT t.user_id, t.scope FROM tokens AS t JOIN users AS u ON u.id = t.user_id
       WHERE t.sha256 = ? AND t.revoked_at IS NULL AND NOT u.disabled
         AND (t.expires_at IS NULL OR t.expires_at > ?)
       """, tokenSHA256, now.text
-    ) { Caller(userID: try $0.id(0), isStaff: $0.int(1) != 0) }
+    ) { Caller(userID: try $0.id(0), scope: try $0.wordOrNil(1)) }
+  }
+
+  /// Whether the user has an admin token that is neither revoked nor expired. If the user is disabled, it would
+  /// be valid again as soon as the user is not.
+  func holdsAdminToken(_ user: ID) throws -> Bool {
+    try connection.row(
+      """
+      SELECT 1 FROM tokens WHERE user_id = ? AND scope IS NOT NULL AND revoked_at IS NULL
+        AND (expires_at IS NULL OR expires_at > ?) LIMIT 1
+      """, user.text, now.text
+    ) { _ in true } ?? false
   }
 
   /// The token with this ID; nil if there is none.
   package func token(_ id: ID) throws -> Token? {
     try find(.tokens, "id", id.text)
+  }
+
+  /// The tokens that the user created over HTTP and that are not revoked.
+  package func tokens(createdBy user: ID) throws -> [Token] {
+    try load(.tokens, "WHERE t.created_by = ? AND t.revoked_at IS NULL", [user.text])
   }
 
   /// All tokens, the newest first.

@@ -234,7 +234,7 @@ private final class Demo: @unchecked Sendable {
           ["partner_type": "\(type)", "context": context], .referrals, by: .member, isNew: true)
         do {
           created.id = try change.requestReferral(
-            ofGroup: group, body, by: Caller(userID: member, isStaff: false))
+            ofGroup: group, body, by: Caller(userID: member))
           return
         } catch Failure.conflict(.referralAlreadyOpen(_, let open)) {
           wishes.removeFirst()

@@ -31,14 +31,20 @@ struct TokenCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Create a token and print it. It cannot be shown again.",
       discussion: """
-        An admin token has all rights of staff. Only this command creates one. If no user has the \
-        e-mail address, a user is created whose name is the part of the address before the @.
+        An admin token has the rights of staff, or a part of them, which --scope chooses: admin (all), \
+        read (staff's and groups' GET requests), sync (users, groups and their tokens, for the systems \
+        that own accounts) or events (GET /api/admin/events, for mailers and bots). Only this command \
+        creates one. If no user has the e-mail address, a user is created whose name is the part of the \
+        address before the @.
         """)
 
     @OptionGroup var database: DatabaseOption
 
     @Flag(help: "Create an admin token. Needs --email.")
     var admin = false
+
+    @Option(help: ArgumentHelp("What an admin token may do (default: admin).", valueName: "scope"))
+    var scope: Scope?
 
     @Option(help: "The e-mail address of the staff user.", transform: Create.email)
     var email: String?
@@ -67,6 +73,7 @@ struct TokenCommand: ParsableCommand {
       guard admin == (email != nil), admin != (user != nil) else {
         throw ValidationError("Use either --admin with --email, or --user.")
       }
+      guard admin || scope == nil else { throw ValidationError("Only --admin takes --scope.") }
       if let error = body(at: .present).errors.first {
         throw ValidationError("The value of --name is invalid: \(error.problem.detail)")
       }
@@ -86,13 +93,14 @@ struct TokenCommand: ParsableCommand {
       let secret = AccessToken.new()
       let store = try database.open()
       defer { store.close() }
-      try store.write(now: now, actor: nil) { [admin, email, user] change in
+      let scope = admin ? scope ?? .admin : nil
+      try store.write(now: now, actor: nil) { [email, user] change in
         guard let id = try user ?? email.map({ try Create.user(email: $0, in: change) }),
           let holder = try change.user(id)
         else { throw CommandError("no user has the ID \(user?.text ?? "")") }
         if holder.isDisabled { throw CommandError("the user \(id) is disabled") }
         _ = try change.createToken(
-          for: id, isAdmin: admin, sha256: AccessToken.sha256(of: secret), body)
+          for: id, scope: scope, sha256: AccessToken.sha256(of: secret), body)
       }
       print(secret)
     }
@@ -111,7 +119,11 @@ struct TokenCommand: ParsableCommand {
 
   struct List: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "List the tokens without their secrets, newest first.")
+      abstract: "List the tokens without their secrets, newest first.",
+      discussion: """
+        Each line has the token's ID, its scope (user: a token without the rights of staff), its user, \
+        its name, who created it over HTTP, and until when it is valid.
+        """)
 
     @OptionGroup var database: DatabaseOption
 
@@ -126,13 +138,16 @@ struct TokenCommand: ParsableCommand {
             ?? token.expiresAt.map { "\($0 > now ? "expires" : "expired") \($0)" }
             ?? "never expires"
           return [
-            token.id.text, token.isAdmin ? "admin" : "user",
-            try snapshot.user(token.userID)?.email ?? "", token.name ?? "-", state,
+            token.id.text, token.scope?.rawValue ?? "user",
+            try snapshot.user(token.userID)?.email ?? "", token.name ?? "-",
+            try token.createdBy.map { "by \(try snapshot.user($0)?.email ?? $0.text)" }
+              ?? "by the command line",
+            state,
           ]
         }
       }
       if rows.isEmpty { print("There are no tokens.") }
-      let widths = (0..<5).map { column in rows.map { $0[column].count }.max() ?? 0 }
+      let widths = (0..<6).map { column in rows.map { $0[column].count }.max() ?? 0 }
       for row in rows {
         let cells = zip(row, widths).map { $0.padding(toLength: $1, withPad: " ", startingAt: 0) }
         print(cells.joined(separator: "  ").trimmingCharacters(in: .whitespaces))
@@ -142,21 +157,45 @@ struct TokenCommand: ParsableCommand {
 
   struct Revoke: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Revoke a token. Requests with it fail from now on.")
+      abstract: "Revoke tokens. Requests with them fail from now on.",
+      discussion: """
+        With --created-by it revokes every token that a user created over HTTP. Use it after an admin \
+        token leaked, and revoke that token itself as well.
+        """)
 
     @OptionGroup var database: DatabaseOption
 
     @Argument(help: "The token's ID, as `token list` shows it.")
-    var id: ID
+    var id: ID?
+
+    @Option(help: ArgumentHelp("The ID or the e-mail address of the creator.", valueName: "user"))
+    var createdBy: String?
+
+    func validate() throws {
+      guard (id == nil) != (createdBy == nil) else {
+        throw ValidationError("Give either the ID of a token, or --created-by.")
+      }
+    }
 
     func run() throws {
       let store = try database.open()
       defer { store.close() }
-      try store.write(now: .present, actor: nil) { [id] change in
-        guard try change.token(id) != nil else { throw CommandError("no token has the ID \(id)") }
-        try change.revokeToken(id)
+      let count = try store.write(now: .present, actor: nil) { [id, createdBy] change in
+        if let id {
+          guard try change.token(id) != nil else {
+            throw CommandError("no token has the ID \(id)")
+          }
+          try change.revokeToken(id)
+          return 1
+        }
+        let text = createdBy ?? ""
+        guard let user = try ID(text).map({ try change.user($0) }) ?? change.user(email: text)
+        else {
+          throw CommandError("no user has the ID or the e-mail address \(text)")
+        }
+        return try change.revokeTokens(createdBy: user.id)
       }
-      print("Revoked.")
+      print(id == nil ? "Revoked \(counted(count, "token"))." : "Revoked.")
     }
   }
 }

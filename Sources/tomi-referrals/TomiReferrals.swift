@@ -86,6 +86,8 @@ extension Timestamp {
   }
 }
 
+extension Scope: ExpressibleByArgument {}
+
 extension ID: ExpressibleByArgument {
   package init?(argument: String) { self.init(argument) }
 }

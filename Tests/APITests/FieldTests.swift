@@ -567,7 +567,15 @@ private let longHost = Array(repeating: text(40), count: 5).joined(separator: ".
       ("POST", tokens, ["expires_at": "tomorrow"], "/expires_at:invalid_format"),
       ("POST", tokens, ["expires_at": ""], "/expires_at:required"),
       ("POST", tokens, ["expires_at": " \t"], "/expires_at:required"),
+      ("POST", tokens, ["expires_at": .null], "/expires_at:not_null"),
+      // 400 days and a millisecond from now.
+      ("POST", tokens, ["expires_at": "2027-12-27T14:30:28.124Z"], "/expires_at:out_of_range"),
+      ("POST", tokens, ["expires_at": "9999-12-31T23:59:59Z"], "/expires_at:out_of_range"),
       ("POST", tokens, ["admin": true, "name": 1], "/admin:unknown_field /name:wrong_type"),
+      (
+        "POST", tokens, ["scope": "admin", "created_by": .null],
+        "/created_by:unknown_field /scope:unknown_field"
+      ),
     ]
     for (method, path, body, errors) in cases {
       #expect(

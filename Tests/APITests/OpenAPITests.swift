@@ -271,6 +271,7 @@ import Yams
         referral: ID("019ab4c3-7f10-7d21-8b3c-0a1b2c3d4e5f")!)),
     "OutcomeNotPossible": .conflict(.outcomeNotPossible(status: .pending)),
     "NoActivePartner": .conflict(.noActivePartner), "EmailTaken": .conflict(.emailTaken),
+    "UserIsStaff": .conflict(.userIsStaff),
     "PreconditionFailed": .preconditionFailed, "TooLarge": .tooLarge,
     "UnsupportedMediaType": .unsupportedMediaType,
     "Validation": .validation([

@@ -435,7 +435,7 @@ import Testing
     for role in Role.unauthenticated { expect(role, "401 unauthenticated") }
     for role in [
       Role.stranger, .outsider, .member, .otherMember, .otherPartner, .staffWithoutRights, .staff,
-      .otherStaff,
+      .otherStaff, .reader, .syncer, .follower,
     ] { expect(role, "403 forbidden") }
     expect(.partner, "200")
 
@@ -457,6 +457,11 @@ import Testing
       expect(role, "200", answering: "404 not_found")
     }
     expect(.otherStaff, "403 forbidden")
+    // An admin token of a narrower scope is not for this, though its user is linked.
+    world.put("/api/admin/partners/\(other)", ["user_id": .string(Person.tess.text)])
+    world.move(partner: other, to: .active)
+    expect(.otherStaff, "200", answering: "404 not_found")
+    for role in [Role.reader, .syncer, .follower] { expect(role, "403 forbidden") }
 
     // Unlinked, the user is a stranger again; the record keeps what was introduced to it.
     world.put("/api/admin/partners/\(partner)", ["user_id": .null])

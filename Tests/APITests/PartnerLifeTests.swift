@@ -448,7 +448,7 @@ import Testing
     #expect(
       events.at(0)["changes"] == [
         "user_id": ["from": .null, "to": .string(Person.ann.text)],
-        "admin": ["from": .null, "to": false], "name": ["from": .null, "to": "T"],
+        "name": ["from": .null, "to": "T"],
         "expires_at": ["from": .null, "to": "2027-02-20T14:30:28.123Z"],
       ])
     #expect(events.at(1)["changes"] == ["revoked_at": ["from": .null, "to": .string(World.start)]])

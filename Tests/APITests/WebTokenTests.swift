@@ -104,7 +104,7 @@ struct WebTokenTests {
 
   @Test("each of the three algorithms, with the key's name and without", arguments: Signer.allCases)
   private func algorithms(signer: Signer) throws {
-    let ann = Caller(userID: Person.ann, isStaff: false)
+    let ann = Caller(userID: Person.ann)
     #expect(try Self.caller(Self.token(by: signer)) == ann)
     #expect(
       try Self.caller(Self.token(by: signer, header: ["alg": .string(signer.rawValue)])) == ann)

@@ -40,6 +40,12 @@ enum Role: String, CaseIterable, Sendable {
   case staff
   /// Tess of Tomi's staff.
   case otherStaff
+  /// Tess with a token that only reads.
+  case reader
+  /// Tess with a token for what copies the accounts.
+  case syncer
+  /// Tess with a token for what follows the events.
+  case follower
 
   /// The secret that the role shows; nil if none.
   var token: String? { self == .nobody ? nil : "tomi_test_\(rawValue)" }
@@ -55,7 +61,18 @@ enum Role: String, CaseIterable, Sendable {
     case .nobody, .unknownToken, .expired, .revoked, .member: Person.ann
     case .otherMember: Person.bob
     case .staffWithoutRights, .staff: Person.sam
-    case .otherStaff: Person.tess
+    case .otherStaff, .reader, .syncer, .follower: Person.tess
+    }
+  }
+
+  /// The scope of the token; nil for a token without staff's rights.
+  var scope: Scope? {
+    switch self {
+    case .staff, .otherStaff: .admin
+    case .reader: .read
+    case .syncer: .sync
+    case .follower: .events
+    default: nil
     }
   }
 
@@ -194,7 +211,8 @@ final class World: Sendable {
           change.newID(), at: change.now,
           [
             "user_id": .string(role.user.text),
-            "admin": .bool(role == .staff || role == .otherStaff), "name": .string(role.rawValue),
+            "scope": role.scope.map { .string($0.rawValue) } ?? .null,
+            "name": .string(role.rawValue),
             "expires_at": expiry,
             "revoked_at": role == .revoked ? .string(change.now.text) : .null,
           ]), secrets: [AccessToken.sha256(of: secret)], on: change.connection)

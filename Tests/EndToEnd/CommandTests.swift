@@ -60,6 +60,9 @@ extension EndToEnd {
           admin + ["--expires-in", "soon"] + database, admin + ["--expires-in", "0d"] + database,
           admin + ["--expires-in", "-1d"] + database, admin + ["--expires-in", "30"] + database,
           admin + ["--name", String(repeating: "n", count: 101)] + database,
+          admin + ["--scope", "all"] + database, admin + ["--scope", ""] + database,
+          ["token", "create", "--user", id, "--scope", "read"] + database,
+          ["token", "revoke"] + database, ["token", "revoke", id, "--created-by", id] + database,
           ["serve", "--socket", "\(folder)/s", "--threads", "0"] + database,
           ["serve", "--socket", "\(folder)/s", "--threads", "many"] + database,
           ["serve", "--socket", "\(folder)/s", "--changes-per-commit", "0"] + database,
@@ -204,10 +207,66 @@ extension EndToEnd {
 
         let unknown = UUID().uuidString.lowercased()
         Self.expectFailure(try service.command("token", "revoke", unknown), unknown)
+        for user in [unknown, "nobody@tomi.example"] {
+          Self.expectFailure(try service.command("token", "revoke", "--created-by", user), user)
+        }
         Self.expectFailure(try service.command("token", "create", "--user", unknown), unknown)
         try service.staff.put("/api/admin/users/\(userID)", ["disabled": true]).expect(200)
         Self.expectFailure(try service.command("token", "create", "--user", userID), "disabled")
         #expect(!service.log.contains(token))
+      }
+    }
+
+    @Test("an admin token has a scope, and what a leaked one created ends at once")
+    func scopes() throws {
+      try Service.run { service in
+        let (user, _, _) = try service.makeUser("maya@mail.example", name: "Maya")
+        for (scope, readsPartners, readsUsers) in [
+          ("admin", true, true), ("read", true, true), ("sync", false, true),
+          ("events", false, false),
+        ] {
+          let created = try service.command(
+            "token", "create", "--admin", "--email", "\(scope)@tomi.example", "--scope", scope)
+          #expect(created.status == 0, "\(created)")
+          let client = Client(port: service.port, token: created.lines.first ?? "")
+          for (path, isAllowed) in [
+            ("partners", readsPartners), ("users/\(user)", readsUsers), ("events", scope != "sync"),
+          ] {
+            let reply = try client.get("/api/admin/\(path)")
+            if isAllowed {
+              try reply.expect(200)
+            } else {
+              try reply.expectProblem(403, "forbidden")
+            }
+          }
+          let list = try service.command("token", "list")
+          let line = try #require(list.lines.first { $0.contains("\(scope)@tomi.example") })
+          #expect(line.contains(" \(scope) ") && line.contains("by the command line"), "\(line)")
+          guard scope == "sync" else { continue }
+
+          let tokens = try (0..<2).map { _ in
+            try client.post("/api/admin/users/\(user)/tokens", [:]).expect(201).json["token"].text
+          }
+          let own = tokens.map { Client(port: service.port, token: $0) }
+          for client in own {
+            try client.get("/api/admin/partners").expectProblem(403, "forbidden")
+          }
+          let after = try service.command("token", "list")
+          let made = after.lines.filter { $0.contains("by sync@tomi.example") }
+          #expect(made.count == 2 && made.allSatisfy { $0.contains(" user ") }, "\(after.output)")
+          let creator = try #require(
+            service.staff.all("/api/admin/events?limit=100").first {
+              $0["actor"]["name"].text == "sync"
+            })["actor"]["id"].text
+          for (name, count) in [("SYNC@tomi.example", "2 tokens"), (creator, "0 tokens")] {
+            let revoked = try service.command("token", "revoke", "--created-by", name)
+            #expect(revoked.output == "Revoked \(count).\n", "\(revoked)")
+          }
+          for client in own {
+            try client.get("/api/admin/partners").expectProblem(401, "unauthenticated")
+          }
+          try client.get("/api/admin/users/\(user)").expect(200)
+        }
       }
     }
 

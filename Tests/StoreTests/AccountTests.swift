@@ -134,7 +134,7 @@ struct AccountTests {
     try test.addGroups()
     func may(_ group: Int, user: Int, staff: Bool) throws -> Bool {
       try test.read {
-        try $0.maySee(sampleID(group), Caller(userID: sampleID(user), isStaff: staff))
+        try $0.maySee(sampleID(group), Caller(userID: sampleID(user), scope: staff ? .admin : nil))
       }
     }
     #expect(try may(11, user: 1, staff: false))
@@ -155,15 +155,20 @@ struct TokenTests {
     try test.addGroups()
     try test.change { change in
       try change.insert(Token.sample(21), sha256: Self.hash(1))
-      try change.insert(Token.sample(22, user: 2, isAdmin: true), sha256: Self.hash(2))
+      for (index, scope) in Scope.allCases.enumerated() {
+        let token = Token.sample(22 + index, user: 2, scope: scope)
+        try change.insert(token, sha256: Self.hash(UInt8(10 + index)))
+      }
     }
     try test.read { snapshot throws in
       #expect(
         try snapshot.caller(tokenSHA256: Self.hash(1))
-          == Caller(userID: sampleID(1), isStaff: false))
-      #expect(
-        try snapshot.caller(tokenSHA256: Self.hash(2))
-          == Caller(userID: sampleID(2), isStaff: true))
+          == Caller(userID: sampleID(1)))
+      for (index, scope) in Scope.allCases.enumerated() {
+        #expect(
+          try snapshot.caller(tokenSHA256: Self.hash(UInt8(10 + index)))
+            == Caller(userID: sampleID(2), scope: scope))
+      }
       #expect(try snapshot.caller(tokenSHA256: Self.hash(3)) == nil)
       #expect(try snapshot.caller(tokenSHA256: []) == nil)
       #expect(try snapshot.caller(tokenSHA256: Array(Self.hash(1).dropLast())) == nil)
@@ -208,7 +213,7 @@ struct TokenTests {
   func disabled() throws {
     let test = try TestStore()
     try test.addGroups()
-    try test.change { try $0.insert(Token.sample(21, isAdmin: true), sha256: Self.hash(1)) }
+    try test.change { try $0.insert(Token.sample(21, scope: .admin), sha256: Self.hash(1)) }
     for disabled in [true, false] {
       try test.change { try $0.putUser(1, ["disabled": .bool(disabled)]) }
       #expect(
@@ -222,7 +227,7 @@ struct TokenTests {
     try test.addGroups()
     var tokens: [Token] = []
     for number in 21...24 {
-      var token = Token.sample(number, user: number - 20, isAdmin: number == 22)
+      var token = Token.sample(number, user: number - 20, scope: number == 22 ? .read : nil)
       token["expires_at"] = JSON(minute(number))
       token["name"] = number == 23 ? .null : .string("name \(number)")
       token["created_at"] = JSON(minute(number / 2))
@@ -253,12 +258,12 @@ struct TokenTests {
       let id = try test.change { change in
         let body = change.body(json, Table.tokens.fields, isNew: true)
         return try change.createToken(
-          for: sampleID(1), isAdmin: index == 1, sha256: hash, body)
+          for: sampleID(1), scope: index == 1 ? .sync : nil, sha256: hash, body)
       }
       try test.read { snapshot throws in
         #expect(
           try snapshot.caller(tokenSHA256: hash)
-            == Caller(userID: sampleID(1), isStaff: index == 1))
+            == Caller(userID: sampleID(1), scope: index == 1 ? .sync : nil))
         #expect(
           try shown(snapshot.view(id, of: .tokens, seenBy: .staff)) == [
             "id": JSON(id), "user_id": JSON(sampleID(1)), "name": name, "expires_at": expiresAt,
@@ -270,12 +275,58 @@ struct TokenTests {
       try test.change { change in
         let body = change.body(["expires_at": JSON(now)], Table.tokens.fields, isNew: true)
         return try change.createToken(
-          for: sampleID(1), isAdmin: false, sha256: Self.hash(9), body)
+          for: sampleID(1), scope: nil, sha256: Self.hash(9), body)
       }
     }
     #expect(
       past
         == .validation([FieldError(.pointer("/expires_at"), .inPast, "Must be in the future.")]))
     #expect(try test.number("SELECT count(*) FROM tokens") == 3)
+  }
+
+  @Test("a user's tokens end within 400 days; the command line's need not end")
+  func longest() throws {
+    let test = try TestStore()
+    try test.addGroups()
+    func create(_ expiry: JSON, by actor: ID?) throws {
+      let hash = (0..<32).map { _ in UInt8.random(in: .min ... .max) }
+      try test.change(by: actor) { change in
+        let body = change.body(["expires_at": expiry], Table.tokens.fields, isNew: true)
+        _ = try change.createToken(for: sampleID(1), scope: nil, sha256: hash, body)
+      }
+    }
+    let last = now.adding(days: 400)
+    let later = Timestamp(milliseconds: last.milliseconds + 1)
+    try create(JSON(last), by: sampleID(9))
+    for (expiry, code, detail) in [
+      (JSON(later), .outOfRange, "Must be within 400 days from now."),
+      (.null, .notNull, "Must not be null."),
+    ] as [(JSON, FieldCode, String)] {
+      #expect(
+        refusal { try create(expiry, by: sampleID(9)) }
+          == .validation([FieldError(.pointer("/expires_at"), code, detail)]))
+      try create(expiry, by: nil)
+    }
+    #expect(
+      try test.texts("SELECT ifnull(created_by, '-') FROM tokens ORDER BY 1")
+        == ["-", "-", sampleID(9).text])
+  }
+
+  @Test("all that a user created is revoked at once, and nothing else")
+  func revocationByCreator() throws {
+    let test = try TestStore()
+    try test.addGroups()
+    for (number, creator) in [(21, 8), (22, 8), (23, 8), (24, 9), (25, nil)] as [(Int, Int?)] {
+      var token = Token.sample(number)
+      token["created_by"] = creator.map { JSON(sampleID($0)) } ?? .null
+      try test.change { [token] in try $0.insert(token, sha256: Self.hash(UInt8(number))) }
+    }
+    try test.change(at: minute(1)) { try $0.revokeToken(sampleID(21)) }
+    #expect(try test.change(at: minute(2)) { try $0.revokeTokens(createdBy: sampleID(8)) } == 2)
+    #expect(try test.change(at: minute(3)) { try $0.revokeTokens(createdBy: sampleID(8)) } == 0)
+    #expect(
+      try test.texts("SELECT ifnull(revoked_at, '-') FROM tokens ORDER BY id")
+        == [minute(1).text, minute(2).text, minute(2).text, "-", "-"])
+    #expect(try test.number("SELECT count(*) FROM events WHERE kind = 'token.revoked'") == 3)
   }
 }

@@ -115,6 +115,34 @@ struct MigrationTests {
     }
   }
 
+  @Test("an admin token of version 1.0.0 has the scope admin, and its creator is the event's actor")
+  func tokensOfFirstVersion() throws {
+    let folder = try TemporaryFolder()
+    try Migrator.migrate(path: folder.database, migrations: [Schema.migrations[0]])
+    let user = "'\(sampleID(1))'"
+    try folder.run(
+      """
+      INSERT INTO users (id, email, email_key, name, created_at, updated_at)
+      VALUES (\(user), 'a@b.example', 'a@b.example', 'Ann', '\(now)', '\(now)');
+      INSERT INTO tokens (id, user_id, admin, sha256, created_at)
+      VALUES ('\(sampleID(2))', \(user), 1, zeroblob(32), '\(now)'),
+        ('\(sampleID(3))', \(user), 0, randomblob(32), '\(now)'),
+        ('\(sampleID(4))', \(user), 0, randomblob(32), '\(now)');
+      INSERT INTO events (at, actor_id, subject_kind, subject_id, kind, changes)
+      VALUES ('\(now)', NULL, 'token', '\(sampleID(2))', 'token.created', '{}'),
+        ('\(now)', \(user), 'token', '\(sampleID(3))', 'token.created', '{}'),
+        ('\(now)', \(user), 'token', '\(sampleID(4))', 'token.revoked', '{}');
+      """)
+    try Migrator.migrate(path: folder.database)
+    #expect(
+      try folder.texts(
+        "SELECT ifnull(scope, '-') || ' ' || ifnull(created_by, '-') FROM tokens ORDER BY id")
+        == ["admin -", "- \(sampleID(1))", "- -"])
+    let store = try Store(path: folder.database)
+    #expect(try store.check(now: now) == [])
+    store.close()
+  }
+
   @Test("a step that fails leaves nothing of itself, and what was there before intact")
   func brokenStep() throws {
     let folder = try TemporaryFolder()

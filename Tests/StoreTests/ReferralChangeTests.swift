@@ -48,7 +48,8 @@ struct ReferralChangeTests {
             "requested_by": requester.map { JSON(sampleID($0)) } ?? .null,
           ], Table.referrals.fields, isNew: true)
         return try change.requestReferral(
-          ofGroup: sampleID(11), body, by: Caller(userID: sampleID(user), isStaff: isStaff))
+          ofGroup: sampleID(11), body,
+          by: Caller(userID: sampleID(user), scope: isStaff ? .admin : nil))
       }
     }
     func requester(_ id: ID) throws -> ID? { try test.read { try $0.referral(id)?.requestedBy } }

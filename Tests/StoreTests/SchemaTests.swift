@@ -14,8 +14,9 @@ private let rows: [String: [String: String]] = [
   ],
   "group_members": ["group_id": uuid(2), "user_id": uuid(9)],
   "tokens": [
-    "id": uuid(52), "user_id": uuid(1), "admin": "0", "name": "NULL",
+    "id": uuid(52), "user_id": uuid(1), "scope": "NULL", "name": "NULL",
     "sha256": "zeroblob(32)", "created_at": time, "expires_at": "NULL", "revoked_at": "NULL",
+    "created_by": "NULL",
   ],
   "partners": [
     "id": uuid(53), "user_id": "NULL", "type": "'attorney'", "status": "'invited'",
@@ -108,7 +109,12 @@ struct SchemaTests {
     rows.keys.sorted().map { Trial($0, [:]) } + [
       Trial("users", ["name": text(100), "email": text(255), "disabled": "1"]),
       Trial("groups", ["name": text(200), "state": "'MN'"]),
-      Trial("tokens", ["name": text(100), "admin": "1", "expires_at": time, "revoked_at": time]),
+      Trial(
+        "tokens",
+        [
+          "name": text(100), "scope": "'events'", "expires_at": time, "revoked_at": time,
+          "created_by": uuid(1),
+        ]),
       Trial(
         "partners",
         [
@@ -143,7 +149,7 @@ struct SchemaTests {
     Trial("groups", ["name": text(201)], "CHECK constraint failed: length(name)"),
     Trial("groups", ["state": "'MNN'"], "CHECK constraint failed: length(state)"),
     Trial("tokens", ["id": "'x'"], "CHECK constraint failed: length(id) = 36"),
-    Trial("tokens", ["admin": "2"], "CHECK constraint failed: admin"),
+    Trial("tokens", ["scope": "'all'"], "CHECK constraint failed: scope"),
     Trial("tokens", ["name": text(101)], "CHECK constraint failed: length(name)"),
     Trial("tokens", ["sha256": "zeroblob(31)"], "CHECK constraint failed: length(sha256) = 32"),
     Trial("tokens", ["sha256": text(32)], "cannot store TEXT value in BLOB column tokens.sha256"),
@@ -216,6 +222,7 @@ struct SchemaTests {
     Trial("group_members", ["group_id": uuid(99)], "FOREIGN KEY constraint failed"),
     Trial("group_members", ["user_id": uuid(99)], "FOREIGN KEY constraint failed"),
     Trial("tokens", ["user_id": uuid(99)], "FOREIGN KEY constraint failed"),
+    Trial("tokens", ["created_by": uuid(99)], "FOREIGN KEY constraint failed"),
     Trial("partners", ["user_id": uuid(99)], "FOREIGN KEY constraint failed"),
     Trial("partners", ["invited_by": uuid(99)], "FOREIGN KEY constraint failed"),
     Trial("referral_requests", ["group_id": uuid(99)], "FOREIGN KEY constraint failed"),
@@ -260,7 +267,7 @@ struct SchemaTests {
     let folder = try TemporaryFolder()
     let connection = try database(in: folder)
     let mayBeNull = [
-      "groups": ["state"], "tokens": ["name", "expires_at", "revoked_at"],
+      "groups": ["state"], "tokens": ["name", "expires_at", "revoked_at", "scope", "created_by"],
       "partners": [
         "user_id", "contact_name", "phone", "website", "agreement_signed_at", "invited_by", "notes",
       ],

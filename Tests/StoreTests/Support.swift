@@ -242,11 +242,12 @@ extension Group {
 
 extension Token {
   /// A token that never expires.
-  static func sample(_ number: Int, user: Int = 1, isAdmin: Bool = false) -> Token {
+  static func sample(_ number: Int, user: Int = 1, scope: Scope? = nil) -> Token {
     Token(
       .tokens, number,
       [
-        JSON.Member("user_id", JSON(sampleID(user))), JSON.Member("admin", .bool(isAdmin)),
+        JSON.Member("user_id", JSON(sampleID(user))),
+        JSON.Member("scope", scope.map { .string($0.rawValue) } ?? .null),
       ])
   }
 }
@@ -372,7 +373,7 @@ extension Change {
   func requestReferral(group: Int, _ json: JSON) throws -> ID {
     try requestReferral(
       ofGroup: sampleID(group), body(json, Table.referrals.fields, isNew: true),
-      by: Caller(userID: sampleID(group - 10), isStaff: false))
+      by: Caller(userID: sampleID(group - 10)))
   }
 
   func updateReferral(_ number: Int, _ json: JSON) throws {

@@ -43,7 +43,7 @@ RULES = {
     "recordOutcome": {("/outcome", "required")},
     "putUser": {("/email", "required"), ("/name", "required")},
     "putGroup": {("/name", "required"), ("/members/#", "unknown_user")},
-    "createToken": {("/expires_at", "in_past")},
+    "createToken": {("/expires_at", "in_past"), ("/expires_at", "out_of_range")},
 }
 
 # The same for query parameters.

@@ -42,7 +42,7 @@ import Store
   return Plan(body) { change in
     let secret = AccessToken.new()
     let id = try change.createToken(
-      for: user, isAdmin: false, sha256: AccessToken.sha256(of: secret), body)
+      for: user, scope: nil, sha256: AccessToken.sha256(of: secret), body)
     let body = try object {
       try change.writeMembers(id, of: .tokens, seenBy: .staff, to: &$0)
       $0.field("token", secret)
