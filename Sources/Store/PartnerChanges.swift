@@ -19,8 +19,7 @@ extension Change {
     var body = body
     try checkUser(&body)
     try body.check(against: nil)
-    let id = newID()
-    var partner = Partner(record: Table.partners.newRecord(id, at: now))
+    var partner = Partner(record: Table.partners.newRecord(newID(), at: now))
     partner.status = .invited
     partner.set("invited_by", user)
     body.apply(to: &partner)
@@ -30,9 +29,9 @@ extension Change {
     try Table.partners.insert(partner.record, on: connection)
     try recordCoverageChanges(since: coverage)
     try record(
-      "partner.created", .partner, id,
+      "partner.created", .partner, partner.id,
       changes: Table.partners.changes(from: nil, to: partner.record))
-    return id
+    return partner.id
   }
 
   /// Changes a partner's fields, except its status.

@@ -124,23 +124,30 @@ package final class Store: Sendable {
     }
   }
 
-  /// Makes a large change in a transaction of its own, to fill a new database.
+  /// Makes a large change in a transaction of its own: to fill a new database, or for an import.
   ///
   /// A queued change runs in a savepoint. SQLite keeps the former content of the savepoint's pages in a list and
   /// walks it for each statement, which takes time with the square of the number of pages.
-  package func fill(now: Timestamp, _ body: @escaping @Sendable (Change) throws -> Void) throws {
+  ///
+  /// - Parameter isKept: Whether the change stays. Otherwise only its result does.
+  package func fill<Value: Sendable>(
+    now: Timestamp, isKept: Bool = true, _ body: @escaping @Sendable (Change) throws -> Value
+  ) throws -> Value {
     try Store.translatingErrors {
-      try database.maintain { [random] connection in
+      let value = try database.maintain { [random] connection in
         try connection.run("BEGIN IMMEDIATE")
         do {
-          try body(Change(connection: connection, now: now, actor: nil, random: random))
-          try connection.run("COMMIT")
+          let value = try body(
+            Change(connection: connection, now: now, actor: nil, random: random))
+          try connection.run(isKept ? "COMMIT" : "ROLLBACK")
+          return value
         } catch {
           _ = try? connection.run("ROLLBACK")
           throw error
         }
       }
-      try database.checkpoint(.passive)
+      if isKept { try database.checkpoint(.passive) }
+      return value
     }
   }
 

@@ -134,10 +134,11 @@ extension Field {
 }
 
 extension Table {
-  fileprivate var exported: [Field] { fields.filter { $0.traits.contains(.exported) } }
+  /// The fields that are the columns of an exported spreadsheet.
+  package var exportedFields: [Field] { fields.filter { $0.traits.contains(.exported) } }
 
   /// The names of an exported spreadsheet's columns.
-  package var exportedColumns: [String] { exported.map(\.name) }
+  package var exportedColumns: [String] { exportedFields.map(\.name) }
 }
 
 extension Snapshot {
@@ -193,10 +194,10 @@ extension Snapshot {
     }
   }
 
-  /// Calls `body` with the cells of each row of a table, in the order of ``Table/exportedColumns``. The oldest
+  /// Calls `body` with the cells of each row of a table, in the order of ``Table/exportedFields``. The oldest
   /// row comes first.
   package func export(_ table: Table, _ body: ([String?]) throws -> Void) throws {
-    let fields = table.exported
+    let fields = table.exportedFields
     let alias = table.alias
     try connection.each(
       Shape(fields, of: table.name, alias).select

@@ -1,4 +1,8 @@
-/// Comma-separated values (RFC 4180). A file that can be read in two ways is refused.
+import Domain
+import JSON
+
+/// Comma-separated values (RFC 4180), also with semicolons or tabs instead of commas. A file that can be read in
+/// two ways is refused.
 ///
 /// SwiftCSV is not used because it does not tell the line of a row.
 enum CSV {
@@ -14,12 +18,17 @@ enum CSV {
     let detail: String
   }
 
-  /// Reads rows. Lines end with CRLF or LF. A byte-order mark and empty lines are skipped.
+  private static let separators = Array(",;\t".utf8)
+
+  /// Reads rows. Lines end with CRLF or LF. Rows without any text are skipped. The first comma, semicolon or tab that
+  /// is not in quotation marks shows which of the three separates the fields.
   ///
+  /// - Parameter bytes: UTF-8 without a byte-order mark.
   /// - Throws: `SyntaxError`.
   static func rows(_ bytes: [UInt8]) throws -> [Row] {
     enum State { case start, unquoted, quoted, closed }
-    let (quote, comma, lineFeed) = (UInt8(ascii: "\""), UInt8(ascii: ","), UInt8(ascii: "\n"))
+    let (quote, lineFeed) = (UInt8(ascii: "\""), UInt8(ascii: "\n"))
+    var separator: UInt8?
     var rows: [Row] = []
     var fields: [String] = []
     var content: [UInt8] = []
@@ -27,7 +36,14 @@ enum CSV {
     var (line, rowLine, quoteLine) = (1, 1, 1)
     func endField() throws {
       guard let text = String(validating: content, as: UTF8.self) else {
-        throw SyntaxError(line: line, detail: "The text is not UTF-8.")
+        throw SyntaxError(
+          line: line,
+          detail: "The text is not UTF-8. Files of Windows often need --encoding windows-1252.")
+      }
+      // As in JSON: such a text would take quadratic time to compare.
+      guard isStreamSafe(text) else {
+        throw SyntaxError(
+          line: line, detail: "A cell has more than 30 combining marks in a row.")
       }
       fields.append(text)
       content = []
@@ -35,16 +51,19 @@ enum CSV {
     }
     func endRow() throws {
       try endField()
-      if fields != [""] { rows.append(Row(line: rowLine, fields: fields)) }
+      if fields.contains(where: { !$0.trimmingBlanks().isEmpty }) {
+        rows.append(Row(line: rowLine, fields: fields))
+      }
       fields = []
       rowLine = line + 1
     }
-    for index in (bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0)..<bytes.count {
-      let byte = bytes[index]
+    for (index, byte) in bytes.enumerated() {
       switch (state, byte) {
       case (.quoted, quote): state = .closed
       case (.quoted, _): content.append(byte)
-      case (_, comma): try endField()
+      case (_, _) where byte == separator || separator == nil && separators.contains(byte):
+        separator = byte
+        try endField()
       case (_, lineFeed): try endRow()
       case (_, UInt8(ascii: "\r")) where bytes[(index + 1)...].first == lineFeed: break
       case (.start, quote):
@@ -92,10 +111,13 @@ enum CSV {
       ? String(cell.unicodeScalars.dropFirst()) : cell
   }
 
+  /// The characters with which a formula begins, and their full-width forms, which some spreadsheets take for them.
+  private static let formulaStarts = Set("=+-@\t\r＝＋－＠".unicodeScalars)
+
   /// Whether a text, after any apostrophes, begins as a formula does in a spreadsheet. So a text that has an
   /// apostrophe of its own before a formula gets another one, and keeps its own when that is removed.
   private static func looksLikeFormula(_ text: String) -> Bool {
     guard let first = text.unicodeScalars.first(where: { $0 != "'" }) else { return false }
-    return "=+-@\t\r".unicodeScalars.contains(first)
+    return formulaStarts.contains(first)
   }
 }

@@ -7,13 +7,16 @@ struct Export: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Write records to standard output.",
     discussion: """
-      Partners and referrals are written as CSV. A cell that begins with = + - or @, which a \
-      spreadsheet would run as a formula, gets an apostrophe before it. An import removes it again.
+      Partners and referrals are written as CSV in UTF-8 with a byte-order mark, by which spreadsheets \
+      know the encoding. A cell that begins, after any apostrophes, with = + - or @ (or their \
+      full-width forms), a tab or a carriage return, which a spreadsheet could run as a formula, gets an \
+      apostrophe before it. An import removes it again.
       """, subcommands: [Partners.self, Referrals.self, Postgres.self])
 
   struct Partners: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Write all partners as CSV, oldest first.")
+      abstract: "Write all partners as CSV, oldest first.",
+      discussion: "`import partners` takes the file back as it is.")
 
     @OptionGroup var database: DatabaseOption
 
@@ -55,9 +58,16 @@ struct Export: ParsableCommand {
 
   /// Writes a table as CSV.
   private static func write(_ table: Table, of database: DatabaseOption) throws {
+    defer { Progress.end() }
     try write(database) { snapshot, write in
-      try write(CSV.line(table.exportedColumns))
-      try snapshot.export(table) { try write(CSV.line($0)) }
+      // Without a byte-order mark, a spreadsheet reads UTF-8 as another encoding.
+      try write("\u{FEFF}" + CSV.line(table.exportedColumns))
+      var count = 0
+      try snapshot.export(table) { cells in
+        if count.isMultiple(of: 1_000) { Progress.update("Exporting: \(count) rows") }
+        count += 1
+        try write(CSV.line(cells))
+      }
     }
   }
 

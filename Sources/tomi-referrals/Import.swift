@@ -1,6 +1,5 @@
 import ArgumentParser
 import Domain
-import Foundation
 import JSON
 import Store
 
@@ -11,126 +10,139 @@ struct Import: ParsableCommand {
 
   struct Partners: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Add partners from a CSV file, all of them or none.",
+      abstract: "Add or change partners from a CSV file, all of them or none.",
       discussion: """
-        The first row names the columns, in any order. These are required: type, company_name, email. \
-        These are optional: status (invited, pending_review or active), contact_name, phone, website, \
+        The first row names the columns, in any order. Commas, semicolons or tabs separate them. Rows \
+        without any text, and columns at the end without a name and any text, are skipped. An empty \
+        cell leaves the field out.
+
+        Required columns: type (attorney, lender, agent, title, insurance, cpa), company_name, email. \
+        Optional columns: status (invited, pending_review or active), contact_name, phone, website, \
         service_areas (state codes separated by ;), co_ownership_certified (true or false), \
-        agreement_signed_at (RFC 3339), notes, user_id. An empty cell leaves the field out.
+        agreement_signed_at, notes, user_id (the linked user). A time is RFC 3339, or YYYY-MM-DD for \
+        the beginning of that day in UTC.
 
-        The other columns of an export (id, invited_by, created_at, updated_at) are set by the service. \
-        Remove them.
+        The file that `export partners` writes is taken back as it is: its columns id, invited_by, \
+        created_at and updated_at are kept, and a partner with an id may have any status. A user_id \
+        must be known here; an invited_by that is not known is left empty, and the output says so. A \
+        row whose id is already here is skipped if it would change nothing, else it is an error.
 
-        If a row has an error, nothing is added. Each error is printed with its line and column.
+        With --update, a row changes the partner with its id, or if it has no id, the partner of its \
+        type and e-mail address that is not removed. An empty cell leaves the field alone. So do id, \
+        invited_by, created_at and updated_at. A new status must be allowed after the present one. \
+        Rows without such a partner add one. The file needs the column id, or type and email.
+
+        A cell that begins with = + - or @ (or their full-width forms), a tab or a carriage return \
+        may have an apostrophe before it, as `export` writes it. One apostrophe is removed.
+
+        If a row has an error, nothing is written. Each error is printed with its line and column.
         """)
 
     @OptionGroup var database: DatabaseOption
+    @OptionGroup var source: ImportSource
 
-    @Argument(help: "The CSV file, in UTF-8.")
-    var file: String
-
-    /// The errors in a file, a line of text each.
-    private struct Errors: Error {
-      let lines: [String]
-    }
-
-    private static let table = Table.partners
-
-    /// The fields that staff sets in a new partner.
-    private static let fields = table.fields.filter { $0.createdBy.contains(.staff) }
+    @Flag(help: "Change the partners that are already here, and add the others.")
+    var update = false
 
     func run() throws {
-      defer { Progress.end() }
-      do {
-        let count = try addPartners()
-        Progress.end()
-        print("Imported \(counted(count, "partner")).")
-      } catch let errors as Errors {
-        Progress.end()
-        // On standard output, because standard error gets only one line.
-        for line in errors.lines { print(line) }
-        throw CommandError("nothing was imported: \(counted(errors.lines.count, "error"))")
+      let table = Table.partners
+      let required = table.fields.filter { $0.traits.contains(.required) }.map(\.name)
+      try Import.run(source, into: database, "partner", known: table.exportedFields) { names in
+        if !update { return required.filter { !names.contains($0) } }
+        return names.contains("id") ? [] : ["type", "email"].filter { !names.contains($0) }
+      } row: { [update] cells, change in
+        try change.importPartner(cells, updating: update)
       }
     }
+  }
 
-    /// Adds the partners of the file.
-    ///
-    /// - Returns: How many there are.
-    /// - Throws: `Errors`, `CommandError`, `Failure`.
-    private func addPartners() throws -> Int {
-      guard let data = FileManager.default.contents(atPath: file) else {
-        throw CommandError("cannot read \(file)")
-      }
-      let rows: [CSV.Row]
-      do {
-        rows = try CSV.rows(Array(data))
-      } catch let error as CSV.SyntaxError {
-        throw Errors(lines: ["line \(error.line): \(error.detail)"])
-      }
-      guard let header = rows.first else { throw CommandError("\(file) is empty") }
-      let names = header.fields.map { $0.trimmingBlanks() }
-      let errors = Partners.errors(inColumns: names)
-      guard errors.isEmpty else { throw Errors(lines: errors) }
+  /// Imports a file in one transaction.
+  ///
+  /// - Parameters:
+  ///   - noun: What a row is, such as "partner".
+  ///   - known: The fields that a column may hold.
+  ///   - missing: The columns that are missing beside those with these names.
+  ///   - row: Stores the cells of a row that are not empty.
+  private static func run(
+    _ source: ImportSource, into database: DatabaseOption, _ noun: String, known: [Field],
+    missing: ([String]) -> [String],
+    row: @escaping @Sendable (_ cells: JSON, Change) throws -> ImportedRow
+  ) throws {
+    defer { Progress.end() }
+    do {
+      let sheet = try Sheet(source.text(), of: source.name, known: known, missing: missing)
       let store = try database.open()
       defer { store.close() }
-      Progress.update("Importing")
-      try store.write(now: .present, actor: nil) { change in
-        let errors = try rows.dropFirst().flatMap { try Partners.add($0, names, in: change) }
-        guard errors.isEmpty else { throw Errors(lines: errors) }
+      let counts = try store.fill(now: .present, isKept: !source.dryRun) { change in
+        try write(sheet, row, in: change)
       }
-      return rows.count - 1
+      Progress.end()
+      print(counts.text(noun, isDone: !source.dryRun))
+    } catch let error as CSV.SyntaxError {
+      try fail(["line \(error.line): \(error.detail)"])
+    } catch let errors as Sheet.Errors {
+      try fail(errors.lines)
     }
+  }
 
-    private static func errors(inColumns names: [String]) -> [String] {
-      let errors = names.enumerated().compactMap { index, name -> String? in
-        let place = "line 1, column \(index + 1)"
-        if fields.contains(where: { $0.name == name }) {
-          return names.firstIndex(of: name) == index
-            ? nil : "\(place): duplicate column \"\(name)\""
-        }
-        return table.fields.contains { $0.name == name }
-          ? "\(place): the service sets \(name); remove the column"
-          : "\(place): unknown column \"\(name)\""
-      }
-      return errors
-        + fields.filter { $0.traits.contains(.required) && !names.contains($0.name) }
-        .map { "line 1: missing column \"\($0.name)\"" }
-    }
+  private static func fail(_ lines: [String]) throws {
+    Progress.end()
+    // On standard output, because standard error gets only one line.
+    for line in lines { print(line) }
+    throw CommandError("nothing was imported: \(counted(lines.count, "error"))")
+  }
 
-    /// Adds one partner.
-    ///
-    /// - Returns: The errors in its row.
-    private static func add(_ row: CSV.Row, _ names: [String], in change: Change) throws -> [String]
-    {
-      guard row.fields.count == names.count else {
-        return ["line \(row.line): \(row.fields.count) cells, but the first row has \(names.count)"]
-      }
-      let members = zip(names, row.fields).compactMap { name, cell -> JSON.Member? in
-        let text = CSV.plain(cell).trimmingBlanks()
-        guard !text.isEmpty, let field = fields.first(where: { $0.name == name }) else {
-          return nil
-        }
-        return JSON.Member(name, field.kind.value(ofCell: text))
-      }
-      let body = Body(.object(members), table.fields, by: .staff, at: change.now, isNew: true)
-      func line(_ column: Substring, _ detail: String) -> String {
-        "line \(row.line), column \(column): \(detail)"
+  /// Stores all rows.
+  ///
+  /// - Throws: `Sheet.Errors` with every mistake.
+  private static func write(
+    _ sheet: Sheet, _ store: (JSON, Change) throws -> ImportedRow, in change: Change
+  ) throws -> Counts {
+    var counts = Counts()
+    var errors: [String] = []
+    for (index, row) in sheet.rows.enumerated() {
+      if index.isMultiple(of: 100) {
+        Progress.update("Importing: \(100 * index / sheet.rows.count) %")
       }
       do {
-        _ = try change.createPartner(body, invitedBy: nil)
-        return []
-      } catch Failure.validation(let errors) {
-        return errors.map { error in
-          guard case .pointer(let pointer) = error.place else { return error.problem.detail }
-          return line(pointer.split(separator: "/").first ?? "", error.problem.detail)
-        }
-      } catch Failure.conflict(.partnerExists) {
-        return [line("email", "Another partner of this type has this e-mail address.")]
-      } catch Failure.conflict(.userAlreadyLinked) {
-        return [line("user_id", "This user is linked to another partner.")]
-      } catch Failure.conflict(.partnerNotReady(let missing)) {
-        return missing.map { line($0[...], "This field is required for an active partner.") }
+        counts.add(try store(sheet.cells(of: row), change))
+      } catch let mistakes as Sheet.Errors {
+        errors += mistakes.lines
+      } catch let failure as Failure {
+        errors += try Sheet.lines(failure, of: row)
       }
+    }
+    guard errors.isEmpty else { throw Sheet.Errors(lines: errors) }
+    return counts
+  }
+
+  /// What became of the rows.
+  private struct Counts: Sendable {
+    private var (added, updated, unchanged, withoutInviter) = (0, 0, 0, 0)
+
+    mutating func add(_ row: ImportedRow) {
+      switch row.outcome {
+      case .added: added += 1
+      case .updated: updated += 1
+      case .unchanged: unchanged += 1
+      }
+      if row.lacksInviter { withoutInviter += 1 }
+    }
+
+    /// A report.
+    ///
+    /// - Parameter isDone: Whether the rows were stored, not only checked.
+    func text(_ noun: String, isDone: Bool) -> String {
+      var parts = ["\(isDone ? "Imported" : "Would import") \(counted(added, noun))"]
+      if updated > 0 { parts.append("\(isDone ? "updated" : "update") \(updated)") }
+      if unchanged > 0 { parts.append("\(isDone ? "left" : "leave") \(unchanged) as they are") }
+      var text = parts.joined(separator: ", ") + "."
+      if withoutInviter > 0 {
+        text +=
+          "\ninvited_by is empty in \(withoutInviter) of them: their users are not known here."
+      }
+      if !isDone { text += "\nNothing was written." }
+      return text
     }
   }
 }

@@ -22,15 +22,31 @@ extension EndToEnd {
         try Service.command(arguments, database: database)
       }
 
-      /// Imports a file with this content.
-      func importPartners(_ bytes: [UInt8]) throws -> Program.Result {
+      /// A file with this content.
+      func file(_ bytes: [UInt8]) throws -> String {
         let file = "\(folder)/\(UUID().uuidString).csv"
         try Data(bytes).write(to: URL(filePath: file))
-        return try command("import", "partners", file)
+        return file
       }
 
-      func importPartners(_ text: String) throws -> Program.Result {
-        try importPartners(Array(text.utf8))
+      /// Imports a file with this content.
+      func importPartners(_ bytes: [UInt8], _ options: [String] = []) throws -> Program.Result {
+        try Service.command(["import", "partners", file(bytes)] + options, database: database)
+      }
+
+      func importPartners(_ text: String, _ options: [String] = []) throws -> Program.Result {
+        try importPartners(Array(text.utf8), options)
+      }
+
+      /// Goes on only if an import says this.
+      func expectImport(
+        _ text: String, _ options: String..., says output: String,
+        sourceLocation: SourceLocation = #_sourceLocation
+      ) throws {
+        let result = try importPartners(text, options)
+        try #require(
+          result.status == 0 && result.errors.isEmpty && result.output == output + "\n",
+          "\(result)", sourceLocation: sourceLocation)
       }
 
       func export(_ what: String = "partners") throws -> String {
@@ -48,13 +64,13 @@ extension EndToEnd {
 
       /// Goes on only if the import was refused for these mistakes, and nothing was imported.
       func expectRefusal(
-        _ bytes: [UInt8], _ mistakes: [String],
+        _ bytes: [UInt8], _ mistakes: [String], options: [String] = [],
         sourceLocation: SourceLocation = #_sourceLocation
       ) throws {
         let before = try export()
-        let result = try importPartners(bytes)
+        let result = try importPartners(bytes, options)
         #expect(result.status == 1, sourceLocation: sourceLocation)
-        #expect(result.lines == mistakes, sourceLocation: sourceLocation)
+        #expect(result.lines == mistakes, "\(result.output)", sourceLocation: sourceLocation)
         let count = "\(mistakes.count) error\(mistakes.count == 1 ? "" : "s")"
         #expect(
           result.errorLines.count == 1
@@ -79,6 +95,8 @@ extension EndToEnd {
         var cell = ""
         var isQuoted = false
         var scalars = Array(text.unicodeScalars)[...]
+        // The byte-order mark, which a spreadsheet takes for no part of the first cell.
+        if scalars.first == "\u{FEFF}" { scalars.removeFirst() }
         while let scalar = scalars.popFirst() {
           switch (scalar, isQuoted) {
           case ("\"", true):
@@ -105,9 +123,14 @@ extension EndToEnd {
         return rows.dropLast()
       }
 
+      /// By scalars, because a quotation mark with an accent is another Character.
+      private static func quoted(_ cell: String) -> String {
+        "\"\(cell.unicodeScalars.map { $0 == "\"" ? "\"\"" : String($0) }.joined())\""
+      }
+
       static func text(_ rows: [[String]]) -> String {
         rows.map { row in
-          row.map { "\"\($0.replacing("\"", with: "\"\""))\"" }.joined(separator: ",") + "\r\n"
+          row.map(quoted).joined(separator: ",") + "\r\n"
         }.joined()
       }
     }
@@ -173,11 +196,10 @@ extension EndToEnd {
     @Test("Columns that are unknown, twice there or missing are named") func columns() throws {
       try Place.new { place in
         try place.expectRefusal(
-          "type,company_name,email,companyname,id,type,\r\ncpa,A,a@example.com,,,,\r\n",
+          "type,company_name,email,companyname,,type,\r\ncpa,A,a@example.com,,,,\r\n",
           "line 1, column 4: unknown column \"companyname\"",
-          "line 1, column 5: the service sets id; remove the column",
-          "line 1, column 6: duplicate column \"type\"",
-          "line 1, column 7: unknown column \"\"")
+          "line 1, column 5: unknown column \"\"",
+          "line 1, column 6: duplicate column \"type\"")
         try place.expectRefusal(
           "notes\r\nx\r\n", "line 1: missing column \"type\"",
           "line 1: missing column \"company_name\"", "line 1: missing column \"email\"")
@@ -239,16 +261,22 @@ extension EndToEnd {
         try place.expectRefusal(
           header + "cpa,\"A,a@example.com\n", "line 2: A quoted field is not closed.")
         try place.expectRefusal(
+          header + "cpa,A\ncpa,a\(String(repeating: "\u{301}", count: 31)),a@example.com\n",
+          "line 3: A cell has more than 30 combining marks in a row.")
+        try place.expectRefusal(
           header + "cpa,A \"B\",a@example.com\n",
           "line 2: A field that is not quoted contains a quotation mark.")
         try place.expectRefusal(
           header + "cpa,\"A\nB\",a@example.com\ncpa,\"A\" B,b@example.com\n",
           "line 4: Text follows a closing quotation mark.")
         let latin1 = Array(header.utf8) + Array("cpa,Caf".utf8) + [0xE9] + Array(",a@b.ex\n".utf8)
-        try place.expectRefusal(latin1, ["line 2: The text is not UTF-8."])
+        try place.expectRefusal(
+          latin1,
+          ["line 2: The text is not UTF-8. Files of Windows often need --encoding windows-1252."])
         // UTF-16, as some spreadsheets write "Unicode text".
         let wide: [UInt8] = [0xFF, 0xFE] + header.utf8.flatMap { [$0, 0] }
-        try place.expectRefusal(wide, ["line 1: The text is not UTF-8."])
+        try place.expectRefusal(
+          wide, ["line 1: The text is UTF-16. Save the file as CSV in UTF-8."])
 
         for empty in ["", "\u{FEFF}", "\r\n\n"] {
           let result = try place.importPartners(empty)
@@ -296,13 +324,14 @@ extension EndToEnd {
     func formulas() throws {
       let names = [
         "=1+1", "+1", "-1", "@SUM(A1)", "=HYPERLINK(\"http://x.example\",\"y\")", "'=1", "''-1",
-        "'quoted'", "'", "a=1", "Berg, Ada",
+        "'quoted'", "'", "a=1", "Berg, Ada", "＝1+1", "＋1", "－1", "＠SUM(A1)", "'＝1",
       ]
       try Place.new { place in
         // As a hand writes it: what has an apostrophe of its own gets another.
         let rows = names.enumerated().map { number, name in
           [
-            "cpa", name.hasPrefix("'=") || name.hasPrefix("''-") ? "'" + name : name,
+            "cpa",
+            ["'=", "''-", "'＝"].contains(where: name.hasPrefix) ? "'" + name : name,
             "n\(number)@example.com",
           ]
         }
@@ -313,11 +342,12 @@ extension EndToEnd {
         #expect(
           exported == [
             "'=1+1", "'+1", "'-1", "'@SUM(A1)", "'=HYPERLINK(\"http://x.example\",\"y\")", "''=1",
-            "'''-1", "'quoted'", "'", "a=1", "Berg, Ada",
+            "'''-1", "'quoted'", "'", "a=1", "Berg, Ada", "'＝1+1", "'＋1", "'－1", "'＠SUM(A1)",
+            "''＝1",
           ])
         // No cell of the file itself begins as a formula does.
         for cell in Table.rows(try place.export()).joined() {
-          #expect(!["=", "+", "-", "@"].contains(cell.prefix(1)), "\(cell)")
+          #expect(!"=+-@＝＋－＠".contains { cell.hasPrefix(String($0)) }, "\(cell)")
         }
         try Place.new { other in
           let columns = ["type", "company_name", "email"]
@@ -353,7 +383,18 @@ extension EndToEnd {
         #expect(rows.count == 4)
         #expect(rows.allSatisfy { $0.count == rows[0].count })
         #expect(rows[1][13] == "'- first\r\n- \"second\"")
-        // All but what a new record gets of itself.
+        // As it is: with the IDs and times.
+        try Place.new { other in
+          try other.expectImport(export, says: "Imported 3 partners.")
+          #expect(try other.export() == export)
+          #expect(try other.command("check").status == 0)
+          for options in [[], ["--update"]] {
+            let again = try other.importPartners(export, options)
+            #expect(again.output == "Imported 0 partners, left 3 as they are.\n", "\(again)")
+            #expect(try other.export() == export)
+          }
+        }
+        // And without what a new record gets of itself.
         let kept = rows[0].indices.filter {
           !["id", "invited_by", "created_at", "updated_at"].contains(rows[0][$0])
         }
@@ -370,6 +411,355 @@ extension EndToEnd {
               "line \($0), column email: "
                 + "Another partner of this type has this e-mail address."
             })
+        }
+      }
+    }
+
+    @Test("A database's partners come back in any status, with what the service had set")
+    func restored() throws {
+      try Service.run { service in
+        let staff = service.staff
+        let (user, _, _) = try service.makeUser("linked@example.com", name: "Linked")
+        var ids: [String] = []
+        for (number, steps) in [
+          ["active"], ["active", "inactive"], ["active", "removed"], [], ["pending_review"],
+        ].enumerated() {
+          let partner = try staff.post(
+            "/api/admin/partners",
+            [
+              "type": "lender", "company_name": "P\(number)",
+              // The removed one leaves its address to another.
+              "email": .string("p\(number == 3 ? 2 : number)@example.com"),
+              "service_areas": ["MN", "CA"], "agreement_signed_at": "2026-01-01T00:00:00Z",
+              "user_id": number == 0 ? .string(user) : .null, "notes": "=1",
+            ]
+          ).expect(201).json["id"].text
+          ids.append(partner)
+          for step in steps {
+            try staff.put("/api/admin/partners/\(partner)/status", ["status": .string(step)])
+              .expect(200)
+          }
+        }
+        let export = try service.command("export", "partners").output
+        #expect(export.unicodeScalars.first == "\u{FEFF}")
+        let rows = Table.rows(export)
+        let names = rows[0]
+        func column(_ name: String) throws -> Int { try #require(names.firstIndex(of: name)) }
+        #expect(rows.dropFirst().map { $0[0] } == ids)
+        let (linked, inviter) = (try column("user_id"), try column("invited_by"))
+        let staffID = rows[1][inviter]
+        #expect(!staffID.isEmpty)
+
+        // Where nobody is known, the link is a mistake, and who invited them is told to be lost.
+        try Place.new { place in
+          try place.expectRefusal(
+            Array(export.utf8), ["line 2, column user_id: No user has this ID."])
+          var unlinked = rows
+          unlinked[1][linked] = ""
+          let lost = "invited_by is empty in 5 of them: their users are not known here."
+          try place.expectImport(
+            Table.text(unlinked), "--dry-run",
+            says: "Would import 5 partners.\n\(lost)\nNothing was written.")
+          #expect(try place.partners().isEmpty)
+          try place.expectImport(Table.text(unlinked), says: "Imported 5 partners.\n\(lost)")
+          for index in unlinked.indices.dropFirst() { unlinked[index][inviter] = "" }
+          #expect(Table.rows(try place.export()) == unlinked)
+          #expect(try place.command("check").status == 0)
+        }
+        // Where the users are known, nothing is lost.
+        try Place.new { place in
+          for id in [staffID, user] {
+            try sqlite(
+              place.database,
+              """
+              INSERT INTO users (id, email, email_key, name, created_at, updated_at)
+              VALUES ('\(id)', '\(id)', '\(id)', 'U', '2026-01-01T00:00:00.000Z',
+                '2026-01-01T00:00:00.000Z')
+              """)
+          }
+          try place.expectImport(export, says: "Imported 5 partners.")
+          #expect(try place.export() == export)
+        }
+      }
+    }
+
+    @Test("Without --update a row whose id is there must be the same; times must be in order")
+    func knownIDs() throws {
+      try Place.new { place in
+        try place.expectImport(
+          "type,company_name,email\ncpa,A,a@example.com\n", says: "Imported 1 partner.")
+        let id = try #require(try place.partners().first?["id"])
+        let header = "id,type,company_name,email,status,created_at,updated_at\n"
+        let other = "The partner with this id has another value here. Use --update to change it."
+        try place.expectRefusal(
+          header + "\(id),cpa,B,b@example.com,,,\n\(id.uppercased()),cpa,A,a@example.com,,,\n",
+          "line 2, column company_name: \(other)", "line 2, column email: \(other)")
+        try place.expectImport(
+          header + "\(id.uppercased()),cpa,A,a@example.com,,,\n",
+          says: "Imported 0 partners, left 1 as they are.")
+        let new = "00000000-0000-4000-8000-00000000abcd"
+        let time = "Must be an RFC 3339 time, such as 2026-11-22T14:30:28Z."
+        try place.expectRefusal(
+          header
+            + "\(new),cpa,C,c@example.com,gone,2026-02-01,2026-01-31\n"
+            + "not-an-id,cpa,D,d@example.com,,yesterday,2999-01-01\n"
+            + ",cpa,E,e@example.com,inactive,2026-02-30,\n",
+          "line 2, column status: "
+            + "Must be one of: invited, pending_review, active, inactive, removed.",
+          "line 2, column updated_at: Must not be before created_at.",
+          "line 3, column id: Must be a UUID.", "line 3, column created_at: \(time)",
+          "line 3, column updated_at: Must not be in the future.",
+          "line 4, column status: Must be one of: invited, pending_review, active.",
+          "line 4, column created_at: \(time)")
+        try place.expectImport(
+          header + "\(new.uppercased()),cpa,C,c@example.com,removed,2026-02-01,2026-02-02\n"
+            + ",cpa,E,e@example.com,,2025-12-31T23:00:00-02:00,\n",
+          says: "Imported 2 partners.")
+        let rows = try place.partners()
+        #expect(
+          rows.map { $0["created_at"] }.prefix(2)
+            == ["2026-01-01T01:00:00.000Z", "2026-02-01T00:00:00.000Z"])
+        #expect(rows[1]["id"] == new && rows[1]["status"] == "removed")
+        #expect(rows[1]["updated_at"] == "2026-02-02T00:00:00.000Z")
+        #expect(try place.command("check").status == 0)
+      }
+    }
+
+    @Test("--update changes what the id names, else type and e-mail, and only what a cell holds")
+    func update() throws {
+      try Place.new { place in
+        try place.expectImport(
+          "type,company_name,email,phone,notes,service_areas,agreement_signed_at,status\n"
+            + "cpa,A,a@example.com,612 555 0100,kept,MN,2026-01-01,active\n"
+            + "lender,A2,a@example.com,,,,,\n", says: "Imported 2 partners.")
+        func byType() throws -> [String: [String: String]] {
+          Dictionary(uniqueKeysWithValues: try place.partners().map { ($0["type"] ?? "", $0) })
+        }
+        let before = try byType()
+        let id = try #require(before["cpa"]?["id"])
+        let lender = try #require(before["lender"]?["id"])
+        // Without an ID: the e-mail address in any case, and the type.
+        try place.expectImport(
+          "type;email;phone;company_name\ncpa;A@Example.com;612 555 0199;\n"
+            + "agent;a@example.com;;New\nlender;a@example.com;;A2\n",
+          "--update", says: "Imported 1 partner, updated 1, left 1 as they are.")
+        var rows = try byType()
+        #expect(rows.count == 3)
+        #expect(rows["cpa"]?["phone"] == "612 555 0199")
+        #expect(rows["cpa"]?["email"] == "A@Example.com")
+        for column in ["company_name", "notes", "service_areas", "status", "created_at", "id"] {
+          #expect(rows["cpa"]?[column] == before["cpa"]?[column], "\(column)")
+        }
+        #expect(rows["lender"] == before["lender"])
+        #expect(rows["agent"]?["company_name"] == "New")
+        // By ID, whatever the rest says; what the service sets is left alone.
+        let file =
+          "id,email,type,status,created_at,invited_by\n"
+          + "\(id),b@example.com,title,inactive,2020-01-01,\(UUID().uuidString)\n"
+        try place.expectImport(
+          file, "--update", "--dry-run",
+          says: "Would import 0 partners, update 1.\nNothing was written.")
+        #expect(try byType() == rows)
+        try place.expectImport(file, "--update", says: "Imported 0 partners, updated 1.")
+        rows = try byType()
+        let title = try #require(rows["title"])
+        #expect(title["email"] == "b@example.com" && title["status"] == "inactive")
+        #expect(title["created_at"] == before["cpa"]?["created_at"] && title["invited_by"] == "")
+        // What an active partner needs may come with the status.
+        try place.expectImport(
+          "id,status,service_areas,agreement_signed_at\n\(lender),active,CA;OR,2026-03-01\n",
+          "--update", says: "Imported 0 partners, updated 1.")
+        #expect(try byType()["lender"]?["status"] == "active")
+        #expect(
+          try sqlite(place.database, "SELECT kind FROM events WHERE subject_id = '\(id)'")
+            == [
+              "partner.created", "partner.updated", "partner.status_changed", "partner.updated",
+            ])
+        // The rules are those of a change.
+        try place.expectRefusal(
+          Array(
+            ("id,status,email,type,phone,created_at\n\(id),invited,,,,\n,,x@example.com,cpa,,\n"
+              + "\(id),,,,12,never\n\(lender),,a@example.com,agent,,\n").utf8),
+          [
+            "line 2, column status: The partner is inactive and can't become invited. "
+              + "Allowed: active, pending_review, removed.",
+            "line 3, column company_name: This field is required.",
+            "line 4, column phone: "
+              + "Must be a phone number: at least 7 digits, spaces and + ( ) - . "
+              + "and an extension such as x5.",
+            "line 4, column created_at: Must be an RFC 3339 time, such as 2026-11-22T14:30:28Z.",
+            "line 5, column email: Another partner of this type has this e-mail address.",
+          ], options: ["--update"])
+        try place.expectRefusal(
+          Array("email,phone\na@example.com,12\n".utf8), ["line 1: missing column \"type\""],
+          options: ["--update"])
+        #expect(try place.command("check").status == 0)
+      }
+    }
+
+    @Test("Commas, semicolons and tabs separate; what does not is named")
+    func separators() throws {
+      try Place.new { place in
+        for (number, separator) in [",", ";", "\t"].enumerated() {
+          // The two others are text.
+          let notes = [",", ";", "\t"].filter { $0 != separator }.joined(separator: "x")
+          let rows = [
+            ["type", "company_name", "email", "service_areas", "notes"],
+            ["cpa", "A \(number)", "a\(number)@example.com", "\"MN;CA\"", "x\(notes)y"],
+            [
+              "lender", "\"B\(separator == "\t" ? "" : separator)b\"", "b\(number)@example.com", "",
+              "",
+            ],
+          ]
+          try place.expectImport(
+            rows.map { $0.joined(separator: separator) + "\n" }.joined(),
+            says: "Imported 2 partners.")
+          let partners = try place.partners().filter { $0["email"]?.contains("\(number)@") == true }
+          let cpa = try #require(partners.first { $0["type"] == "cpa" })
+          #expect(cpa["service_areas"] == "MN;CA" && cpa["notes"] == "x\(notes)y")
+          let lender = try #require(partners.first { $0["type"] == "lender" })
+          #expect(lender["company_name"] == "B\(separator == "\t" ? "" : separator)b")
+        }
+        for separator in ["；", "，", "、", "|", ":", " ", "。", "､", "﹔"] {
+          let line = ["type", "company_name", "email"].joined(separator: separator)
+          try place.expectRefusal(
+            line + "\ncpa\(separator)C\(separator)c@example.com\n",
+            "line 1, column 1: \"\(separator)\" does not separate columns. "
+              + "Use commas, semicolons or tabs.")
+        }
+        try place.expectRefusal(
+          "type,company_name；email\ncpa,C；c@example.com\n",
+          "line 1, column 2: \"；\" does not separate columns. Use commas, semicolons or tabs.")
+      }
+    }
+
+    @Test("Rows and columns at the end are skipped if they have no text, and only then")
+    func blanks() throws {
+      try Place.new { place in
+        try place.expectImport(
+          ",,,,\r\n \r\ntype,company_name,email,,\r\ncpa,A,a@example.com,,\r\n,,,,\r\n"
+            + "cpa,B,b@example.com, ,\"\t\"\r\n\r\ncpa,C,c@example.com\r\n"
+            + "cpa,D,d@example.com,,,,,,\r\n,,,,,,,,,\r\n\" \",\"\"\r\n,,,,,,,,,",
+          says: "Imported 4 partners.")
+        try place.expectRefusal(
+          "type,company_name,email,,\ncpa,E,e@example.com,,x\n,,,,y\ncpa,F\n",
+          "line 2: 5 cells, but the first row has 3", "line 3: 5 cells, but the first row has 3",
+          "line 4: 2 cells, but the first row has 3")
+      }
+    }
+
+    @Test("Standard input and pipes are read like a file")
+    func pipes() throws {
+      try Place.new { place in
+        for (number, script) in [
+          #"cat "$2" | "$0" import partners - --database "$1""#,
+          #""$0" import partners - --database "$1" < "$2""#,
+          #"cat "$2" | "$0" import partners /dev/stdin --database "$1""#,
+          #"mkfifo "$2.p"; cat "$2" > "$2.p" & exec "$0" import partners "$2.p" --database "$1""#,
+        ].enumerated() {
+          // More than a pipe holds.
+          let rows = (0..<600).map {
+            "cpa,A,a\(number).\($0)@example.com,\(String(repeating: "x", count: 200))\n"
+          }
+          let file = try place.file(
+            Array(("type,company_name,email,notes\n" + rows.joined()).utf8))
+          let result = try Program.run(
+            ["sh", "-c", script, Service.executable, place.database, file])
+          #expect(
+            result.status == 0 && result.output == "Imported 600 partners.\n",
+            "\(script): \(result)")
+        }
+        for (script, text) in [
+          (#": | "$0" import partners - --database "$1""#, "standard input is empty"),
+          (#""$0" import partners / --database "$1""#, "cannot read /: Is a directory"),
+        ] {
+          let result = try Program.run(["sh", "-c", script, Service.executable, place.database])
+          #expect(result.status == 1 && result.errorLines.count == 1, "\(result)")
+          #expect(result.errors.contains(text), "\(script): \(result)")
+        }
+      }
+    }
+
+    @Test("--encoding windows-1252 reads what Windows writes")
+    func encodings() throws {
+      try Place.new { place in
+        let header = Array("type;company_name;email\r\n".utf8)
+        // “Café” – 5 €, with the bytes of windows-1252.
+        let text: [UInt8] = [
+          0x93, 0x43, 0x61, 0x66, 0xE9, 0x94, 0x20, 0x96, 0x20, 0x35, 0x20, 0x80,
+        ]
+        let row = Array("cpa;".utf8) + text + Array(";a@example.com\r\n".utf8)
+        let result = try place.importPartners(header + row, ["--encoding", "Windows-1252"])
+        #expect(result.output == "Imported 1 partner.\n", "\(result)")
+        #expect(try place.partners()[0]["company_name"] == "“Café” – 5 €")
+        try place.expectRefusal(
+          header + row + Array("cpa;".utf8) + [0x81] + Array(";b@example.com\r\n".utf8),
+          ["line 3: The text is not windows-1252, which has no character for the byte 129."],
+          options: ["--encoding", "windows-1252"])
+        let marked = Array("\u{FEFF}type;company_name;email\r\ncpa;É;b@example.com\r\n".utf8)
+        try place.expectRefusal(
+          marked, ["line 1: The text is UTF-8, as its byte-order mark says, not windows-1252."],
+          options: ["--encoding", "windows-1252"])
+        let utf8 = try place.importPartners(marked, ["--encoding", "utf-8"])
+        #expect(utf8.output == "Imported 1 partner.\n", "\(utf8)")
+        #expect(try place.importPartners(header, ["--encoding", "latin1"]).status == 64)
+      }
+    }
+
+    @Test("Whatever a cell holds, it comes back as it was")
+    func anything() throws {
+      // The same cells in each run.
+      var state: UInt64 = 10
+      func random(_ count: Int) -> Int {
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return Int(state >> 33) % count
+      }
+      let line = [
+        "'", "''", "=", "+", "-", "@", "＝", "＋", "－", "＠", "\"", ",", ";", "|", " ", "a", "é",
+        "\u{301}", "法", "\u{10FFFD}", "\u{A0}", "\\", "\\n",
+      ]
+      let lines = line + ["\t", "\r", "\n", "\r\n", "\u{2028}", "\u{2029}"]
+      func text(_ pieces: [String]) -> String {
+        (0..<random(6)).map { _ in pieces[random(pieces.count)] }.joined()
+      }
+      func runs(_ text: String) -> Bool {
+        let first = text.unicodeScalars.first { $0 != "'" }
+        return first.map { "=+-@＝＋－＠\t\r".unicodeScalars.contains($0) } ?? false
+      }
+      func stored(_ text: String) -> String {
+        let scalars = text.unicodeScalars
+        guard let first = scalars.firstIndex(where: { !$0.properties.isWhitespace }),
+          let last = scalars.lastIndex(where: { !$0.properties.isWhitespace })
+        else { return "" }
+        return String(scalars[first...last])
+      }
+      let cells = (0..<400).map { _ in (company: "\(text(line))x", notes: text(lines)) }
+      let rows = cells.enumerated().map { number, cell in
+        ["cpa", cell.company, "n\(number)@example.com", cell.notes].map { runs($0) ? "'\($0)" : $0 }
+      }
+      try Place.new { place in
+        try place.expectImport(
+          Table.text([["type", "company_name", "email", "notes"]] + rows),
+          says: "Imported 400 partners.")
+        func values(_ place: Place) throws -> [String] {
+          try sqlite(
+            place.database,
+            """
+            SELECT hex(company_name) || ' ' || hex(ifnull(notes, '')) FROM partners
+            ORDER BY length(email), email
+            """)
+        }
+        func hex(_ text: String) -> String { text.utf8.map { String(format: "%02X", $0) }.joined() }
+        let expected = cells.map { "\(hex(stored($0.company))) \(hex(stored($0.notes)))" }
+        #expect(try values(place) == expected)
+        let export = try place.export()
+        for cell in Table.rows(export).joined() where !cell.hasPrefix("'") {
+          #expect(!runs(cell), "\(cell)")
+        }
+        try Place.new { other in
+          try other.expectImport(export, says: "Imported 400 partners.")
+          #expect(try values(other) == expected)
+          #expect(try other.export() == export)
         }
       }
     }

@@ -155,6 +155,9 @@ struct ExportTests {
       ("service_areas", ";;", []), ("co_ownership_certified", "YES", true),
       ("co_ownership_certified", "0", false), ("co_ownership_certified", "perhaps", "perhaps"),
       ("phone", "5551234", "5551234"),
+      ("agreement_signed_at", "2026-01-02", "2026-01-02T00:00:00Z"),
+      ("agreement_signed_at", "2026-01-02T03:04:05+01:00", "2026-01-02T03:04:05+01:00"),
+      ("created_at", "2026-01-02", "2026-01-02T00:00:00Z"), ("notes", "2026-01-02", "2026-01-02"),
     ] as [(String, String, JSON)] {
       let kind = Table.partners.fields.first { $0.name == field }?.kind
       #expect(kind?.value(ofCell: cell) == value, "\(field): \(cell)")
