@@ -78,6 +78,7 @@ extension Problem {
     case unavailable
     case unsupportedMediaType = "unsupported_media_type"
     case userAlreadyLinked = "user_already_linked"
+    case userIsStaff = "user_is_staff"
     case validation
   }
 
@@ -218,7 +219,7 @@ extension Problem {
         )
       case .userIsStaff:
         (
-          "user_is_staff", "The user is staff",
+          .userIsStaff, "The user is staff",
           "This user has an admin token. Use the command line on the server."
         )
       }

@@ -97,6 +97,7 @@ import Yams
     .unsupportedMediaType: {
       $0.post("/api/admin/partners", [:], headers: [.contentType: "text/plain"])
     },
+    .userIsStaff: { $0.put("/api/admin/users/\(Person.sam)", ["name": "Other"]) },
     .userAlreadyLinked: { world in
       let user: JSON = ["user_id": .string("\(Person.pablo)")]
       _ = world.partner(with: user)
