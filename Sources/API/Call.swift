@@ -42,8 +42,13 @@ struct Call: Sendable {
     let type = try request.header(.contentType)?
       .split(separator: ";", omittingEmptySubsequences: false).first
     guard let type, String(type).trimmingBlanks().lowercased() == "application/json" else {
-      throw Failure.unsupportedMediaType
+      throw Failure.unsupportedMediaType()
     }
+    // "identity" says that there is none (RFC 9110, section 8.4.1).
+    let encodings = try request.header(.contentEncoding, isList: true)?.split(separator: ",") ?? []
+    let encoding = encodings.map { String($0).trimmingBlanks() }
+      .first { !$0.isEmpty && $0.lowercased() != "identity" }
+    if let encoding { throw Failure.unsupportedMediaType(encoding: encoding.echo) }
     do {
       return try JSON(parsing: bytes)
     } catch let error as JSONError {

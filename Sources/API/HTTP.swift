@@ -68,7 +68,8 @@ extension HTTPField.Name {
 
   /// The request headers that the service uses.
   package static let ofRequests: [HTTPField.Name] = [
-    .authorization, .contentType, .ifMatch, .ifNoneMatch, .idempotencyKey, .origin,
+    .authorization, .contentEncoding, .contentType, .ifMatch, .ifNoneMatch, .idempotencyKey,
+    .origin,
     .accessControlRequestMethod,
   ]
 }

@@ -130,11 +130,15 @@ extension Problem {
       self.init(
         status: .contentTooLarge, code: .tooLarge, title: "The body is too large",
         detail: "The body must be 64 KiB or smaller.")
-    case .unsupportedMediaType:
+    case .unsupportedMediaType(let encoding):
       self.init(
         status: .unsupportedMediaType, code: .unsupportedMediaType,
-        title: "The body must be JSON",
-        detail: "Send the header \"Content-Type: application/json\".")
+        title: "The body must be JSON, not compressed",
+        detail: encoding.map {
+          "The body has the Content-Encoding \"\($0)\". Send it without one."
+        } ?? "Send the header \"Content-Type: application/json\".")
+      // RFC 9110, section 12.5.3.
+      if encoding != nil { headers[.acceptEncoding] = "identity" }
     case .validation(let errors):
       self.init(
         status: .unprocessableContent, code: .validation, title: "The request is not valid",

@@ -81,7 +81,7 @@ struct Query: Sendable {
     var errors: [FieldError] = []
     func wrong(_ name: String, _ code: FieldCode, _ detail: String) {
       guard errors.count < Body.errorLimit else { return }
-      errors.append(FieldError(.parameter(name), code, detail))
+      errors.append(FieldError(.parameter(name.echo), code, detail))
     }
     var sent = [String?](repeating: nil, count: parameters.count)
     for part in Array((text ?? "").utf8).split(separator: UInt8(ascii: "&")) {

@@ -195,7 +195,9 @@ package final class Router: Sendable {
       trace.cause = "\(error)"
       problem = .internalError
     }
-    problem.instance = String(Target(request.target).path)
+    // No route's path is longer. A caller's own may have thousands of characters that JSON escapes.
+    let path = Target(request.target).path.unicodeScalars
+    problem.instance = String(Substring(path.prefix(200)))
     problem.requestID = request.id
     var headers = problem.headers
     headers[.contentType] = "application/problem+json"

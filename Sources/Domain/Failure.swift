@@ -18,8 +18,8 @@ package enum Failure: Error, Equatable {
   case preconditionFailed
   /// 413: the body is over the limit.
   case tooLarge
-  /// 415: the body's `Content-Type` is not JSON.
-  case unsupportedMediaType
+  /// 415: the body's `Content-Type` is not JSON, or its `Content-Encoding` is this one.
+  case unsupportedMediaType(encoding: String? = nil)
   /// 422: the body is JSON, but these fields are wrong.
   case validation([FieldError])
   /// 422: the idempotency key was used for another request before.

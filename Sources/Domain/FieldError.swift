@@ -25,6 +25,14 @@ package struct FieldError: Error, Equatable, Sendable {
   }
 }
 
+extension StringProtocol {
+  /// A text of the caller's as an answer repeats it: its first 50 Unicode scalars. A refusal must not be much
+  /// longer than the request, however many mistakes that has.
+  package var echo: String {
+    String(String.UnicodeScalarView(unicodeScalars.prefix(50)))
+  }
+}
+
 /// What is wrong with one field, without the field's name.
 package struct FieldProblem: Error, Equatable, Sendable {
   package var code: FieldCode

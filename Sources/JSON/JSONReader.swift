@@ -11,11 +11,12 @@ extension JSON {
   /// How many levels of arrays and objects a text may have.
   package static let depthLimit = 64
 
-  /// Reads a JSON text. It must be UTF-8 without a byte-order mark, without trailing commas, duplicate names,
-  /// unpaired surrogates or text after the value, and its numbers must be in the range of `Double`.
+  /// Reads a JSON text. It must be UTF-8, without trailing commas, duplicate names, unpaired surrogates or text
+  /// after the value, and its numbers must be in the range of `Double`. A byte-order mark before it is ignored
+  /// (RFC 8259, section 8.1), because some editors and clients write one.
   ///
-  /// Foundation's reader is not used because it accepts trailing commas, UTF-16 and a byte-order mark, and
-  /// drops one of two equal names without an error.
+  /// Foundation's reader is not used because it accepts trailing commas and UTF-16, and drops one of two equal
+  /// names without an error.
   ///
   /// - Throws: `JSONError`, with the offset of the error in bytes.
   package init(parsing bytes: [UInt8]) throws {
@@ -29,6 +30,7 @@ extension JSON {
     }
     guard isStreamSafe(text) else { throw JSONError.tooManyMarks }
     var reader = Reader(bytes: bytes)
+    if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { reader.position = 3 }
     reader.skipWhitespace()
     self = try reader.value(depth: 0)
     reader.skipWhitespace()

@@ -197,8 +197,9 @@ package struct Body: Sendable {
     return false
   }
 
-  /// A field's pointer (RFC 6901, section 3: "~" and "/" are escaped).
+  /// A field's pointer (RFC 6901, section 3: "~" and "/" are escaped). A very long name, which no field has, is
+  /// cut.
   private static func pointer(_ name: String) -> String {
-    "/" + name.unicodeScalars.map { $0 == "~" ? "~0" : $0 == "/" ? "~1" : String($0) }.joined()
+    "/" + name.echo.unicodeScalars.map { $0 == "~" ? "~0" : $0 == "/" ? "~1" : String($0) }.joined()
   }
 }

@@ -144,7 +144,7 @@ extension Kind {
       return .success(text)
     case .state:
       guard let state = StateCode(text) else {
-        return .failure(.unknownState, "\"\(text.prefix(20))\" is not a US state code.")
+        return .failure(.unknownState, "\"\(text.echo)\" is not a US state code.")
       }
       return .success(state.rawValue)
     case .time:

@@ -273,7 +273,7 @@ import Yams
     "NoActivePartner": .conflict(.noActivePartner), "EmailTaken": .conflict(.emailTaken),
     "UserIsStaff": .conflict(.userIsStaff),
     "PreconditionFailed": .preconditionFailed, "TooLarge": .tooLarge,
-    "UnsupportedMediaType": .unsupportedMediaType,
+    "UnsupportedMediaType": .unsupportedMediaType(),
     "Validation": .validation([
       FieldError(.pointer("/company_name"), .required, "This field is required."),
       FieldError(.pointer("/service_areas/1"), .unknownState, "\"ZZ\" is not a US state code."),

@@ -76,7 +76,10 @@ import Testing
       ("{\"notes\":NaN}", "application/json", "400 malformed_json"),
       ("{'notes':1}", "application/json", "400 malformed_json"),
       ("{\"notes\":1,}", "application/json", "400 malformed_json"),
-      ("\u{FEFF}{}", "application/json", "400 malformed_json"),
+      ("\u{FEFF}{}", "application/json", "200"),
+      ("\u{FEFF}", "application/json", "400 malformed_json"),
+      ("\u{FEFF}\u{FEFF}{}", "application/json", "400 malformed_json"),
+      (" \u{FEFF}{}", "application/json", "400 malformed_json"),
       ("[]", "application/json", "422 validation :wrong_type"),
       ("null", "application/json", "422 validation :wrong_type"),
       ("\"{}\"", "application/json", "422 validation :wrong_type"),
@@ -91,6 +94,45 @@ import Testing
           body: Array(text.utf8), id: "1"))
       #expect(reply.verdict == verdict, "\(text) \(type ?? "")")
     }
+  }
+
+  @Test(
+    "A body with an encoding is refused by its name, as one of another media type is",
+    arguments: [
+      ("gzip", "gzip"), ("br", "br"), ("GZIP", "GZIP"), ("identity, gzip", "gzip"),
+      ("x y", "x y"), (String(repeating: "é", count: 60), String(repeating: "é", count: 50)),
+      ("identity", nil), ("Identity, identity", nil), ("", nil), (" , ", nil),
+    ] as [(String, String?)])
+  func encodedBodies(encoding: String, refused: String?) throws {
+    let world = try World()
+    let body = Array("{}".utf8)
+    func send(
+      _ method: String, _ target: String, as role: Role = .staff, type: String = "application/json"
+    ) -> Reply {
+      world.send(
+        method, target, as: role, bytes: body,
+        headers: [.contentType: type, .contentEncoding: encoding])
+    }
+    let path = "/api/admin/users/\(Person.ann)"
+    let reply = send("PUT", path)
+    if let refused {
+      #expect(reply.verdict == "415 unsupported_media_type")
+      #expect(
+        reply["detail"]?.text
+          == "The body has the Content-Encoding \"\(refused)\". Send it without one.")
+      #expect(reply.headers[.acceptEncoding] == "identity")
+      #expect(send("PUT", path + "?surplus=1").status == 415)
+      #expect(send("PUT", "/api/admin/users/\(World.unknown)").status == 415)
+    } else {
+      #expect(reply.verdict == "200")
+    }
+    let wrongType = send("PUT", path, type: "text/plain")
+    #expect(wrongType["detail"]?.text == "Send the header \"Content-Type: application/json\".")
+    #expect(wrongType.headers[.acceptEncoding] == nil)
+    #expect(send("PUT", path, as: .nobody).status == 401)
+    #expect(send("PUT", path, as: .member).status == 403)
+    // No body is read there.
+    #expect(send("GET", path).status == 200)
   }
 
   @Test("A body that is not UTF-8 is not JSON") func notUTF8() throws {

@@ -78,6 +78,8 @@ struct Reply: Sendable {
     expect((headers[.allow] != nil) == (status == 405), "Allow with 405 and with no other")
     expect((headers[.wwwAuthenticate] != nil) == (status == 401), "WWW-Authenticate with 401")
     guard request.method != "HEAD" else { return }
+    expect(body.count <= 65_536, "at most 64 KiB of a refusal")
+    expect((json["errors"]?.elements ?? []).count <= 100, "at most 100 errors")
     let code = json["code"]?.text ?? ""
     let extra: [String] =
       switch code {
@@ -96,8 +98,8 @@ struct Reply: Sendable {
     expect(json["status"] == .integer(status), "the problem's status")
     expect(json["title"]?.text?.isEmpty == false, "a title")
     expect(json["detail"]?.text?.isEmpty == false, "a detail")
-    let path = request.target.unicodeScalars.prefix { $0 != "?" }
-    expect(json["instance"]?.text == String(path), "the problem's instance")
+    let path = request.target.unicodeScalars.prefix { $0 != "?" }.prefix(200)
+    expect(json["instance"]?.text == String(Substring(path)), "the problem's instance")
     expect(json["request_id"]?.text == request.id, "the request's ID")
     for error in json["errors"]?.elements ?? [] {
       let place =

@@ -86,6 +86,17 @@ extension EndToEnd {
       }
     }
 
+    @Test("gets a short refusal, however many mistakes it has")
+    func manyMistakes() throws {
+      try Service.run { service in
+        let answer = try service.anyone.get(
+          "/api/coverage?" + String(repeating: "a&", count: 4_000))
+        let problem = try answer.expectProblem(400, "invalid_parameter")
+        #expect(problem["errors"].elements.count == 100)
+        #expect(answer.body.count < 65_536)
+      }
+    }
+
     /// What is no JSON, or not the JSON that is expected, whatever its fields.
     private static func malformed(_ path: String) -> [Case] {
       let deep = String(repeating: "[", count: 30_000)
@@ -95,7 +106,7 @@ extension EndToEnd {
         ("{} {}", "malformed_json"), ("{\"phone\":01}", "malformed_json"),
         ("{\"phone\":NaN}", "malformed_json"), ("{\"phone\":\"\\ud800\"}", "malformed_json"),
         ("{\"phone\":\"a\nb\"}", "malformed_json"), ("{\"phone\":\"\\x\"}", "malformed_json"),
-        ("{\"phone\":null,\"phone\":null}", "malformed_json"), ("\u{FEFF}{}", "malformed_json"),
+        ("{\"phone\":null,\"phone\":null}", "malformed_json"), ("\u{FEFF}", "malformed_json"),
         (deep, "malformed_json"), (deep + String(repeating: "]", count: 30_000), "malformed_json"),
         (String(repeating: "{\"a\":", count: 10_000), "malformed_json"),
         ("nul", "malformed_json"), ("/* */{}", "malformed_json"),
@@ -120,6 +131,11 @@ extension EndToEnd {
         + wrongTypes.map {
           Case(
             target: path, body: Array("{}".utf8), headers: ["Content-Type": $0], status: 415,
+            code: "unsupported_media_type")
+        }
+        + ["gzip", "br", "identity, deflate"].map {
+          Case(
+            target: path, body: Array("{}".utf8), headers: ["Content-Encoding": $0], status: 415,
             code: "unsupported_media_type")
         }
     }

@@ -83,6 +83,8 @@ class Texts:
         """Returns the next text as bytes."""
         dice = self.dice
         made = (self.space() + self.value() + self.space()).encode("utf-8", "surrogatepass")
+        if dice.random() < 0.05:
+            made = b"\xef\xbb\xbf" + made
         if dice.random() < 0.6:
             return made
         changed = bytearray(made)
@@ -152,9 +154,9 @@ def notation(value, depth=0):
 
 
 def reading(text):
-    """Returns the value that Python reads."""
+    """Returns the value that Python reads. It refuses a byte-order mark, so the first one is taken away."""
     try:
-        return notation(json.loads(text.decode(), parse_constant=refuse, object_pairs_hook=members))
+        return notation(json.loads(text.removeprefix(b"\xef\xbb\xbf").decode(), parse_constant=refuse, object_pairs_hook=members))
     except (Refused, ValueError, OverflowError, RecursionError):
         return "refused"
 

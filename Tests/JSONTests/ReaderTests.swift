@@ -102,12 +102,19 @@ struct ReaderTests {
       "{", "}", "{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":1,", "{\"a\":1,}", "{,}", "{\"a\"}",
       "{\"a\" 1}", "{\"a\"::1}", "{\"a\":1 \"b\":2}", "{\"a\":1,,\"b\":2}", "{a:1}", "{1:1}",
       "{'a':1}", "{null:1}", "{\"a\":1]", "{\"a\":1}}", "{}{}", "1 1", "true false", "\"a\" \"b\"",
-      "// a comment\n1", "/* a comment */1", "1 # a comment", "[1] x", "\u{FEFF}1", "1\u{FEFF}",
+      "// a comment\n1", "/* a comment */1", "1 # a comment", "[1] x", "1\u{FEFF}",
+      "\u{FEFF}", "\u{FEFF}\u{FEFF}1", " \u{FEFF}1", "[\u{FEFF}1]",
       "\u{A0}1", "1\u{A0}", "\u{B}1", "\u{C}1", "\u{2028}1", "1\u{0}", "\u{0}",
       "[\"a\",\u{A0}\"b\"]", ":", ",", "\\", "*", "{\"a\":}", "[:]", "[\"a\":1]", "<a>",
     ])
   func noJSON(text: String) {
     #expect(throws: JSONError.self) { try read(text) }
+  }
+
+  @Test("a byte-order mark before the text is ignored")
+  func byteOrderMark() throws {
+    #expect(try read("\u{FEFF}1") == 1)
+    #expect(try read("\u{FEFF} {\"a\": \"\u{FEFF}\"}") == ["a": "\u{FEFF}"])
   }
 
   @Test(
@@ -127,7 +134,7 @@ struct ReaderTests {
   @Test("other encodings and their byte-order marks are refused")
   func encodings() {
     for bytes in [
-      [0xEF, 0xBB, 0xBF, 0x7B, 0x7D], [0xFE, 0xFF, 0x00, 0x7B, 0x00, 0x7D],
+      [0xFE, 0xFF, 0x00, 0x7B, 0x00, 0x7D],
       [0xFF, 0xFE, 0x7B, 0x00, 0x7D, 0x00], [0x7B, 0x00, 0x7D, 0x00], [0x00, 0x7B, 0x00, 0x7D],
     ] as [[UInt8]] {
       #expect(throws: JSONError.self) { try JSON(parsing: bytes) }
