@@ -284,6 +284,12 @@ CREATE INDEX service_area_coverage_pinned
 
 -- Secrets ------------------------------------------------------------------------------------------
 
+-- The migrator adds the keys, because SQLite's random numbers are not made for them.
+CREATE TABLE secrets (
+  name TEXT PRIMARY KEY NOT NULL,
+  value BLOB NOT NULL CHECK (length(value) = 32)
+) STRICT, WITHOUT ROWID;
+
 -- Tokens -------------------------------------------------------------------------------------------
 
 -- What an admin token may do. A token without a scope has none of staff's rights, so that "admin" says

@@ -19,7 +19,7 @@ struct Call: Sendable {
   /// - Throws: `Failure`: `.tooLarge`, `.unsupportedMediaType`, `.malformedJSON`, `.invalidParameter`.
   init(
     _ request: Request, _ target: Target, _ segments: [String], _ route: Route, _ caller: Caller?,
-    now: Timestamp
+    cipher: CursorCipher, now: Timestamp
   ) throws {
     self.now = now
     self.route = route
@@ -28,7 +28,7 @@ struct Call: Sendable {
     guard let bytes = request.body else { throw Failure.tooLarge }
     body = try Call.json(bytes, of: request, route.body)
     let path = String(target.path)
-    query = try Query(target.query, path: path, parameters: route.parameters)
+    query = try Query(target.query, path: path, parameters: route.parameters, cipher: cipher)
     idempotencyKey =
       route.method == .post
       ? try IdempotencyKey(request, path: path, body: bytes, isAccepted: route.storable) : nil

@@ -1,4 +1,3 @@
-import Crypto
 import Domain
 import Foundation
 import JSON
@@ -71,13 +70,19 @@ struct Query: Sendable {
   /// The parameters' values in the order of the names.
   private let values: [Value]
   private let path: String
+  private let cipher: CursorCipher
+  /// The key that the caller's cursor holds; nil if there is none.
+  private var start: [String]?
 
   /// - Parameters:
   ///   - text: The part of the target after the `?`, as it was sent; nil if there is none.
   ///   - path: The request's path. Cursors belong to it.
   ///   - parameters: The route's parameters in the order of their names.
+  ///   - cipher: Makes and reads the cursors.
   /// - Throws: `Failure.invalidParameter` with every parameter that is unknown, repeated or wrong.
-  init(_ text: Substring?, path: String, parameters: [Parameter]) throws {
+  init(
+    _ text: Substring?, path: String, parameters: [Parameter], cipher: CursorCipher
+  ) throws {
     var errors: [FieldError] = []
     func wrong(_ name: String, _ code: FieldCode, _ detail: String) {
       guard errors.count < Body.errorLimit else { return }
@@ -120,10 +125,12 @@ struct Query: Sendable {
     }
     self.values = values
     self.path = path
-    if let cursor = self["cursor"], errors.isEmpty, decode(cursor: cursor) == nil {
-      throw List.invalidCursor
-    }
+    self.cipher = cipher
     guard errors.isEmpty else { throw Failure.invalidParameter(errors) }
+    if let cursor = self["cursor"] {
+      start = cipher.key(in: cursor, of: list)
+      guard start != nil else { throw List.invalidCursor }
+    }
   }
 
   /// The value of a parameter; nil if it is missing.
@@ -148,18 +155,11 @@ struct Query: Sendable {
 
   /// The page that the caller asks for.
   var page: PageRequest {
-    PageRequest(limit: integer("limit") ?? 25, after: self["cursor"].flatMap(decode(cursor:)))
+    PageRequest(limit: integer("limit") ?? 25, after: start)
   }
 
   /// The cursor of the page after an item with this key.
-  func cursor(after key: [String]) -> String {
-    var json = JSONWriter()
-    json.array { json in
-      json.string(fingerprint)
-      for text in key { json.string(text) }
-    }
-    return Base64URL.encode(json.bytes)
-  }
+  func cursor(after key: [String]) -> String { cipher.cursor(for: key, of: list) }
 
   /// The path and query of the page that begins at the cursor.
   func address(cursor: String) -> String {
@@ -175,8 +175,8 @@ struct Query: Sendable {
     return String(decoding: address, as: UTF8.self)
   }
 
-  /// A hash of the list, its filters and its order, to which a cursor belongs.
-  private var fingerprint: String {
+  /// The list, its filters and its order, to which a cursor belongs.
+  private var list: [UInt8] {
     var list = Array(path.utf8) + "?".utf8
     var isFirst = true
     for value in values where value.name != "cursor" && value.name != "limit" {
@@ -186,20 +186,7 @@ struct Query: Sendable {
       list += "=".utf8
       list += value.text.utf8
     }
-    return SHA256.hash(data: list).base64(first: 9)
-  }
-
-  private func decode(cursor: String) -> [String]? {
-    guard let bytes = Base64URL.decode(cursor), let json = try? JSON(parsing: bytes),
-      case .array(let elements) = json
-    else { return nil }
-    let texts = elements.compactMap { element -> String? in
-      if case .string(let text) = element { text } else { nil }
-    }
-    guard texts.count == elements.count, texts.count > 1, texts[0] == fingerprint else {
-      return nil
-    }
-    return Array(texts.dropFirst())
+    return list
   }
 }
 

@@ -11,6 +11,7 @@ package final class Router: Sendable {
   private let store: Store
   private let origins: Origins
   private let verifier: WebTokenVerifier?
+  private let cipher: CursorCipher
   private let slowAfter: Duration
   private let logger: Logger
   private let clock: @Sendable () -> Timestamp
@@ -32,6 +33,7 @@ package final class Router: Sendable {
     self.store = store
     self.origins = Origins(allowed: origins)
     self.verifier = verifier
+    cipher = CursorCipher(key: store.cursorKey)
     self.slowAfter = slowAfter
     self.logger = logger
     self.clock = clock
@@ -134,7 +136,7 @@ package final class Router: Sendable {
     return try store.read(now: now) { snapshot in
       let caller = try authenticate(request, for: route, in: snapshot, verifier)
       trace.caller = caller
-      let call = try Call(request, target, segments, route, caller, now: now)
+      let call = try Call(request, target, segments, route, caller, cipher: cipher, now: now)
       switch route.handler {
       case .read(let handler):
         try call.checkGroup(in: snapshot)

@@ -28,6 +28,8 @@ package enum MigrationError: Error, Equatable, CustomStringConvertible {
 package enum Migrator {
   /// The first four bytes of "Tomi", as the first migration writes them into the file.
   private static let applicationID = 0x546F_6D69
+  /// The migration that creates the table of secrets.
+  private static let secretsMigration = 2
 
   /// Applies the missing migrations, each in one transaction. Creates the database if it does not exist.
   ///
@@ -68,6 +70,11 @@ package enum Migrator {
     _ = try connection.run("BEGIN IMMEDIATE")
     do {
       try connection.script(migration.sql)
+      if migration.number == secretsMigration {
+        // SQLite's own random numbers are not made for keys.
+        let key = (0..<32).map { _ in UInt8.random(in: .min ... .max) }
+        _ = try connection.run("INSERT INTO secrets (name, value) VALUES ('cursors', ?)", key)
+      }
       try connection.script("PRAGMA user_version = \(migration.number)")
       _ = try connection.run("COMMIT")
     } catch {

@@ -63,7 +63,7 @@ private struct PostgresTable {
   }
 
   /// The tables, each after those that it refers to. What triggers derive here (areas, counts, search) is left
-  /// out: views and indexes replace it in PostgreSQL.
+  /// out: views and indexes replace it in PostgreSQL. So are the secrets, which are of no use elsewhere.
   static let all = [
     PostgresTable(name: "users", kinds: kinds(.users), constraints: ["UNIQUE (email_key)"]),
     PostgresTable(name: "groups", kinds: kinds(.groups)),

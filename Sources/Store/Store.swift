@@ -12,6 +12,9 @@ package final class Store: Sendable {
   package static var libraryVersion: String { Database.libraryVersion }
 
   let database: Database
+  /// The secret with which the API encrypts cursors: 256 bits. It is in the database, so that each process that
+  /// uses the database reads the cursors of the others, and a restored database brings its own.
+  package let cursorKey: [UInt8]
   private let random: @Sendable () -> UInt64
 
   /// Opens the database, which must have this executable's schema (see `Migrator`).
@@ -43,9 +46,14 @@ package final class Store: Sendable {
     if let changesPerCommit { configuration.maximumBatch = changesPerCommit }
     if let writerCacheKiB { configuration.writerCacheKiB = writerCacheKiB }
     self.random = random
-    database = try Store.translatingErrors { [configuration] in
-      try Migrator.checkVersion(of: Connection(path: path, role: .reader))
-      return try Database(path: path, configuration: configuration)
+    (database, cursorKey) = try Store.translatingErrors { [configuration] in
+      let connection = try Connection(path: path, role: .reader)
+      try Migrator.checkVersion(of: connection)
+      let key = try connection.row("SELECT value FROM secrets WHERE name = 'cursors'") {
+        $0.bytes(0)
+      }
+      guard let key else { throw Failure.unavailable("the database has no key for cursors") }
+      return (try Database(path: path, configuration: configuration), key)
     }
   }
 

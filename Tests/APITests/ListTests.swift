@@ -2,9 +2,11 @@ import Domain
 import Foundation
 import HTTPTypes
 import JSON
+import Logging
 import Testing
 
 @testable import API
+@testable import Store
 
 /// Filters, sorts and pages of the lists.
 @Suite struct ListTests {
@@ -377,22 +379,64 @@ import Testing
     ]
     garbage += (1..<group.count).map { String(group.prefix($0)) }
     garbage += [group + "A", group + group, String(group.reversed())]
-    let own = Data(
-      base64Encoded: group.replacing("-", with: "+").replacing("_", with: "/")
-        + String(repeating: "=", count: (4 - group.count % 4) % 4))
-    let texts = try #require(own.flatMap { try? JSON(parsing: Array($0)) }).elements
-    // The shape of another list's cursor under this list's name.
-    for forged in [
-      [texts.at(0)], [texts.at(0), "x"], [texts.at(0), "2026", "x"], [texts.at(0), "2026", 1],
-      [texts.at(0), "a", "1", "b", "c"], [texts.at(0), "2026", "99999999999999999999"],
-    ] as [[JSON]] {
-      garbage.append(
-        Data(JSON.array(forged).bytes).base64EncodedString()
-          .replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: ""))
+    // Each character of it counts.
+    garbage += group.indices.map { index in
+      group.replacingCharacters(in: index...index, with: group[index] == "A" ? "B" : "A")
     }
+    // A cursor for the same list, made with another key.
+    garbage.append(
+      CursorCipher(key: Array(repeating: 0, count: 32)).cursor(
+        for: [World.start, "1"], of: Array("/api/groups/\(World.birch)/referrals?".utf8)))
     for text in garbage {
       let reply = world.get("/api/groups/\(World.birch)/referrals?cursor=\(text)", as: .member)
       #expect(reply.verdict == wrong, "\(text)")
+    }
+  }
+
+  @Test("A cursor shows nothing of the rows, not even how many there are") func secrecy() throws {
+    let target = "/api/groups/\(World.birch)/referrals?limit=1"
+    for _ in 0..<2 { _ = world.referral(.cancelled) }
+    func cursor() throws -> String {
+      try #require(world.get(target, as: .member)["next_cursor"]?.text)
+    }
+    let few = try cursor()
+    // Equal pages have equal cursors, so that their ETags are equal, too.
+    #expect(try cursor() == few)
+    for _ in 0..<10 { _ = world.referral(.cancelled) }
+    let more = try cursor()
+    #expect(more != few)
+    #expect(more.count == few.count)
+    #expect(few.count == 96)
+    let bytes = try #require(Base64URL.decode(few))
+    #expect(!String(decoding: bytes, as: UTF8.self).contains("2026"))
+    // Another list begins its cursors in another way, though the keys are alike.
+    let queue = try #require(world.get("/api/admin/referrals?limit=1")["next_cursor"]?.text)
+    #expect(queue.prefix(8) != more.prefix(8))
+  }
+
+  @Test("Processes that share a database read each other's cursors, and so does a copy of it")
+  func sharedKey() throws {
+    for _ in 0..<2 { _ = world.referral(.cancelled) }
+    let target = "/api/groups/\(World.birch)/referrals?limit=1"
+    let page = world.get(target, as: .member)
+    let cursor = try #require(page["next_cursor"]?.text)
+    let copy = world.folder.file("copy.db").path
+    try world.store.backup(to: copy)
+    for path in [world.folder.file("test.db").path, copy] {
+      let store = try Store(path: path)
+      defer { store.close() }
+      let router = Router(
+        store: store, logger: Logger(label: "test") { _ in RecordedLog() },
+        clock: { [world] in world.clock.now })
+      func get(_ target: String) -> Reply {
+        Reply(
+          router.answer(
+            Request(
+              method: "GET", target: target,
+              headers: [.authorization: "Bearer \(Role.member.token ?? "")"], id: "1")))
+      }
+      #expect(get(target).body == page.body)
+      #expect(get("\(target)&cursor=\(cursor)").status == 200)
     }
   }
 }

@@ -10,6 +10,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/sha.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -27,6 +28,8 @@
 #define ID_LENGTH 36
 
 static const char *database_path;
+// What encrypts cursors, and what their nonces are made with.
+static unsigned char cipher_key[SHA256_DIGEST_LENGTH], nonce_key[SHA256_DIGEST_LENGTH];
 static bool one_commit_each;
 
 // A part of a text that something else owns.
@@ -193,6 +196,39 @@ static void sha256(unsigned char *hash, const void *bytes, size_t count) {
   SHA256_Final(hash, &context);
 }
 
+static void hmac(unsigned char code[SHA256_DIGEST_LENGTH], const unsigned char key[SHA256_DIGEST_LENGTH],
+                 const void *bytes, int count) {
+  if (HMAC(EVP_sha256(), key, SHA256_DIGEST_LENGTH, bytes, (size_t)count, code, NULL) == NULL) fail("HMAC");
+}
+
+// Reads the database's key for cursors.
+static void read_cursor_key(sqlite3 *database) {
+  sqlite3_stmt *statement = prepare(database, "SELECT value FROM secrets WHERE name = 'cursors'");
+  if (step(statement) != SQLITE_ROW || sqlite3_column_bytes(statement, 0) != SHA256_DIGEST_LENGTH) fail("no key");
+  const unsigned char *key = sqlite3_column_blob(statement, 0);
+  hmac(cipher_key, key, "cipher", 6);
+  hmac(nonce_key, key, "nonce", 5);
+  sqlite3_finalize(statement);
+}
+
+// Encrypts a text, which a NUL and a list follow, with AES-256-GCM: 12 bytes of nonce, the text, 16 bytes of tag.
+static size_t seal(unsigned char *sealed, const char *text, int count, int list_count) {
+  unsigned char code[SHA256_DIGEST_LENGTH];
+  int written;
+  hmac(code, nonce_key, text, count + 1 + list_count);
+  memcpy(sealed, code, 12);
+  EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
+  if (context == NULL || EVP_EncryptInit_ex(context, EVP_aes_256_gcm(), NULL, cipher_key, sealed) != 1 ||
+      EVP_EncryptUpdate(context, NULL, &written, (const unsigned char *)text + count + 1, list_count) != 1 ||
+      EVP_EncryptUpdate(context, sealed + 12, &written, (const unsigned char *)text, count) != 1 ||
+      EVP_EncryptFinal_ex(context, sealed + 12 + count, &written) != 1 ||
+      EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_GCM_GET_TAG, 16, sealed + 12 + count) != 1) {
+    fail("AES");
+  }
+  EVP_CIPHER_CTX_free(context);
+  return (size_t)count + 28;
+}
+
 static void append_etag(struct text *head, const struct text *body) {
   unsigned char hash[SHA256_DIGEST_LENGTH];
   char tag[32];
@@ -227,13 +263,15 @@ static void finish_list(struct reader *reader, struct part path, struct part fil
     APPEND(&reader->body, "],\"has_more\":false,\"next_cursor\":null}");
     return;
   }
-  char list[512], fingerprint[32], cursor[1024], plain[640];
-  unsigned char hash[SHA256_DIGEST_LENGTH];
-  int count = snprintf(list, sizeof list, "%.*s?%.*s", (int)path.count, path.start, (int)filters.count, filters.start);
-  sha256(hash, list, (size_t)count);
-  base64(fingerprint, hash, 9, false);
-  count = snprintf(plain, sizeof plain, "[\"%s\",\"%.*s\",\"%lld\"]", fingerprint, (int)key.count, key.start, number);
-  struct part next = {cursor, base64(cursor, (unsigned char *)plain, (size_t)count, true)};
+  // The text, a NUL, and the list that the cursor belongs to.
+  char text[1200], cursor[1024];
+  int count = snprintf(text, 640, "[\"%.*s\",\"%lld\"]", (int)key.count, key.start, number);
+  while ((count + 4) % 24 != 0) text[count++] = ' ';
+  text[count] = '\0';
+  int list_count = snprintf(text + count + 1, 512, "%.*s?%.*s", (int)path.count, path.start, (int)filters.count,
+                            filters.start);
+  unsigned char sealed[720];
+  struct part next = {cursor, base64(cursor, sealed, seal(sealed, text, count, list_count), true)};
   APPEND(&reader->body, "],\"has_more\":true,\"next_cursor\":\"");
   append_part(&reader->body, next);
   APPEND(&reader->body, "\"}");
@@ -697,6 +735,9 @@ int main(int count, char **arguments) {
   if (count != 4 && !one_commit_each) fail("usage: limit SOCKET THREADS DATABASE [--one-commit-each]");
   database_path = arguments[3];
   sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+  sqlite3 *database = open_database();
+  read_cursor_key(database);
+  sqlite3_close(database);
   pthread_t writer;
   errno = pthread_create(&writer, NULL, write_changes, NULL);
   if (errno != 0) fail("pthread_create");

@@ -66,6 +66,28 @@ struct MigrationTests {
     #expect(try Data(contentsOf: URL(filePath: folder.database)) == before)
   }
 
+  @Test("each database gets a key of its own for cursors, also one of version 1.0.0")
+  func cursorKey() throws {
+    let folders = try (0..<3).map { _ in try TemporaryFolder() }
+    try Migrator.migrate(path: folders[0].database, migrations: [Schema.migrations[0]])
+    let keys = try folders.map { folder in
+      try Migrator.migrate(path: folder.database)
+      let store = try Store(path: folder.database)
+      defer { store.close() }
+      return store.cursorKey
+    }
+    #expect(Set(keys).count == 3)
+    #expect(keys.allSatisfy { $0.count == 32 })
+    // It stays as it is.
+    try Migrator.migrate(path: folders[0].database)
+    let store = try Store(path: folders[0].database)
+    defer { store.close() }
+    #expect(store.cursorKey == keys[0])
+
+    try folders[1].run("DELETE FROM secrets")
+    #expect(refusal { try Store(path: folders[1].database) }?.isUnavailable == true)
+  }
+
   @Test("a further step is applied alone, and keeps the rows")
   func next() throws {
     let folder = try TemporaryFolder()

@@ -39,6 +39,7 @@ private let rows: [String: [String: String]] = [
     "user_id": uuid(1), "path": "'/p'", "key": "'k'", "request_sha256": "zeroblob(32)",
     "status": "201", "location": "NULL", "etag": "NULL", "body": "x'7b7d'", "created_at": time,
   ],
+  "secrets": ["name": "'s'", "value": "zeroblob(32)"],
 ]
 
 private let time = "'2026-03-01T12:00:00.000Z'"
@@ -197,6 +198,7 @@ struct SchemaTests {
     Trial(
       "idempotency_keys", ["request_sha256": "zeroblob(33)"],
       "CHECK constraint failed: length(request_sha256) = 32"),
+    Trial("secrets", ["value": "zeroblob(31)"], "CHECK constraint failed: length(value) = 32"),
     // What there is one of.
     Trial("users", ["id": uuid(1)], "UNIQUE constraint failed: users.id"),
     Trial(
@@ -218,6 +220,7 @@ struct SchemaTests {
     Trial(
       "idempotency_keys", ["key": "'used'"],
       "UNIQUE constraint failed: idempotency_keys.user_id, idempotency_keys.path"),
+    Trial("secrets", ["name": "'cursors'"], "UNIQUE constraint failed: secrets.name"),
     // What must exist.
     Trial("group_members", ["group_id": uuid(99)], "FOREIGN KEY constraint failed"),
     Trial("group_members", ["user_id": uuid(99)], "FOREIGN KEY constraint failed"),
