@@ -282,6 +282,9 @@ CREATE INDEX service_area_coverage_pinned
 
 -- Retries ------------------------------------------------------------------------------------------
 
+-- A user's answers from the newest on, of which only some are kept.
+CREATE INDEX idempotency_keys_by_user ON idempotency_keys (user_id, created_at);
+
 -- Secrets ------------------------------------------------------------------------------------------
 
 -- The migrator adds the keys, because SQLite's random numbers are not made for them.
@@ -304,3 +307,9 @@ UPDATE tokens
 SET created_by = (
   SELECT actor_id FROM events WHERE subject_id = tokens.id AND kind = 'token.created');
 CREATE INDEX tokens_by_creator ON tokens (created_by) WHERE created_by IS NOT NULL;
+
+-- Quotas -------------------------------------------------------------------------------------------
+
+-- What a user did in the last 24 hours. It replaces the index on actor_id alone.
+DROP INDEX events_by_actor;
+CREATE INDEX events_by_actor ON events (actor_id, at) WHERE actor_id IS NOT NULL;

@@ -10,6 +10,8 @@ struct Call: Sendable {
   /// The body; nil if the route takes none or the caller sent none.
   let body: JSON?
   let idempotencyKey: IdempotencyKey?
+  /// The quotas of callers who are not staff.
+  let quotas: Quotas
   private let route: Route
   /// The path's segments.
   private let path: [String]
@@ -19,9 +21,10 @@ struct Call: Sendable {
   /// - Throws: `Failure`: `.tooLarge`, `.unsupportedMediaType`, `.malformedJSON`, `.invalidParameter`.
   init(
     _ request: Request, _ target: Target, _ segments: [String], _ route: Route, _ caller: Caller?,
-    cipher: CursorCipher, now: Timestamp
+    cipher: CursorCipher, quotas: Quotas, now: Timestamp
   ) throws {
     self.now = now
+    self.quotas = quotas
     self.route = route
     path = segments
     identity = caller

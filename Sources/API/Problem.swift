@@ -70,6 +70,7 @@ extension Problem {
     case partnerNotEligible = "partner_not_eligible"
     case partnerNotReady = "partner_not_ready"
     case preconditionFailed = "precondition_failed"
+    case quotaExceeded = "quota_exceeded"
     case referralAlreadyOpen = "referral_already_open"
     case referralNotPending = "referral_not_pending"
     case tooLarge = "too_large"
@@ -148,6 +149,16 @@ extension Problem {
         status: .unprocessableContent, code: .idempotencyKeyReused,
         title: "The idempotency key was used for another request",
         detail: "This key was sent with another body in the last 24 hours. Use a new key.")
+    case .quotaExceeded(let quota):
+      let limit =
+        switch quota.subject {
+        case .groupRequests: "A group can make \(quota.limit) requests in 24 hours."
+        case .partnerChanges: "A partner can make \(quota.limit) changes in 24 hours."
+        }
+      self.init(
+        status: .tooManyRequests, code: .quotaExceeded, title: "The daily quota is used up",
+        detail: "\(limit) Try again after the time in Retry-After.")
+      headers[.retryAfter] = String(quota.retryAfter)
     case .unavailable:
       self.init(
         status: .serviceUnavailable, code: .unavailable, title: "The service is unavailable",

@@ -12,6 +12,7 @@ package final class Router: Sendable {
   private let origins: Origins
   private let verifier: WebTokenVerifier?
   private let cipher: CursorCipher
+  private let quotas: Quotas
   private let slowAfter: Duration
   private let logger: Logger
   private let clock: @Sendable () -> Timestamp
@@ -23,17 +24,19 @@ package final class Router: Sendable {
   /// - Parameters:
   ///   - origins: The origins whose pages may call the service (CORS), such as `https://app.example`.
   ///   - verifier: Verifies the tokens of another sign-in. Without it, only the service's own are accepted.
+  ///   - quotas: How much callers who are not staff may change in a day.
   ///   - slowAfter: Requests that take longer are logged.
   ///   - clock: The present time.
   package init(
     store: Store, origins: [String] = [], verifier: WebTokenVerifier? = nil,
-    slowAfter: Duration = .milliseconds(500),
+    quotas: Quotas = Quotas(), slowAfter: Duration = .milliseconds(500),
     logger: Logger, clock: @escaping @Sendable () -> Timestamp
   ) {
     self.store = store
     self.origins = Origins(allowed: origins)
     self.verifier = verifier
     cipher = CursorCipher(key: store.cursorKey)
+    self.quotas = quotas
     self.slowAfter = slowAfter
     self.logger = logger
     self.clock = clock
@@ -136,7 +139,8 @@ package final class Router: Sendable {
     return try store.read(now: now) { snapshot in
       let caller = try authenticate(request, for: route, in: snapshot, verifier)
       trace.caller = caller
-      let call = try Call(request, target, segments, route, caller, cipher: cipher, now: now)
+      let call = try Call(
+        request, target, segments, route, caller, cipher: cipher, quotas: quotas, now: now)
       switch route.handler {
       case .read(let handler):
         try call.checkGroup(in: snapshot)

@@ -24,6 +24,8 @@ package enum Failure: Error, Equatable {
   case validation([FieldError])
   /// 422: the idempotency key was used for another request before.
   case idempotencyKeyReused
+  /// 429: the caller has made as many changes in the last 24 hours as are allowed.
+  case quotaExceeded(ExceededQuota)
   /// 503: the database cannot be read or written now. The text says why; only the log shows it.
   case unavailable(String)
 }

@@ -44,9 +44,13 @@ extension Change {
     if referral.record["requested_by"] == .null { referral.set("requested_by", caller.userID) }
     try checkOpenness(of: referral)
     try Table.referrals.insert(referral.record, on: connection)
+    // Without the context, which a member may fill with thousands of characters. The row has it, and the event
+    // of a later change has it as the old value.
+    var recorded = referral.record
+    recorded["context"] = .null
     try record(
       "referral.requested", .referral, id,
-      changes: Table.referrals.changes(from: nil, to: referral.record))
+      changes: Table.referrals.changes(from: nil, to: recorded))
     return id
   }
 

@@ -36,6 +36,9 @@ extension Change {
     }
   }
 
+  /// The most answers that are kept of one user.
+  private static let answerLimit = 1000
+
   /// Deletes the stored answers that show a partner to a group's members. A repeated request is then carried out again,
   /// which is safe: no other route shows a group its partner than the cancellation, which changes nothing again.
   func dropAnswers(showing partner: ID) throws {
@@ -50,7 +53,8 @@ extension Change {
       """, partner.text)
   }
 
-  /// Stores an answer for 24 hours, and deletes up to ten older answers, so that the table does not grow.
+  /// Stores an answer for 24 hours. It deletes up to ten older answers, and the user's oldest ones past the
+  /// limit, so that the table does not grow.
   package func keep(_ answer: StoredAnswer, user: ID, path: String, key: String) throws {
     try connection.run(
       """
@@ -64,5 +68,11 @@ extension Change {
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
       """, user.text, path, key, answer.requestSHA256, answer.status, answer.location,
       answer.etag, answer.body, now.text)
+    try connection.run(
+      """
+      DELETE FROM idempotency_keys WHERE rowid IN
+        (SELECT rowid FROM idempotency_keys WHERE user_id = ?
+          ORDER BY created_at DESC, rowid DESC LIMIT -1 OFFSET ?)
+      """, user.text, Change.answerLimit)
   }
 }

@@ -89,6 +89,22 @@ struct Serve: ParsableCommand {
   var webTokenStaffClaim: WebTokenVerifier.StaffClaim?
 
   @Option(
+    help: ArgumentHelp(
+      """
+      How many requests a group may make in 24 hours, at least 1; staff may make more for it (default: \
+      TOMI_GROUP_REQUESTS_PER_DAY, or 30).
+      """, valueName: "n"))
+  var groupRequestsPerDay: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      How many changes a partner may make in 24 hours, at least 1 (default: \
+      TOMI_PARTNER_CHANGES_PER_DAY, or 200).
+      """, valueName: "n"))
+  var partnerChangesPerDay: Int?
+
+  @Option(
     name: .customLong("log-level"),
     help: ArgumentHelp(
       "The lowest level that is logged (default: TOMI_LOG_LEVEL, or info).", valueName: "level"))
@@ -120,6 +136,20 @@ struct Serve: ParsableCommand {
       throw ValidationError("The number of threads must be from 1 to 1024.")
     }
     return limit
+  }
+
+  private func quotas() throws -> Quotas {
+    var quotas = Quotas()
+    if let limit = try value(of: groupRequestsPerDay, or: "TOMI_GROUP_REQUESTS_PER_DAY") {
+      quotas.groupRequestsPerDay = limit
+    }
+    if let limit = try value(of: partnerChangesPerDay, or: "TOMI_PARTNER_CHANGES_PER_DAY") {
+      quotas.partnerChangesPerDay = limit
+    }
+    guard quotas.groupRequestsPerDay >= 1, quotas.partnerChangesPerDay >= 1 else {
+      throw ValidationError("A quota must be at least 1.")
+    }
+    return quotas
   }
 
   private func level() throws -> Logger.Level {
@@ -179,7 +209,7 @@ struct Serve: ParsableCommand {
   }
 
   func validate() throws {
-    _ = (try threadLimit(), try allowedOrigins(), try level(), try webTokens())
+    _ = (try threadLimit(), try allowedOrigins(), try quotas(), try level(), try webTokens())
     if let changesPerCommit, changesPerCommit < 1 {
       throw ValidationError("A transaction needs at least one change.")
     }
@@ -190,6 +220,7 @@ struct Serve: ParsableCommand {
     Signals.block()
     let configuration = Server.Configuration(threads: try threadLimit())
     let origins = try allowedOrigins()
+    let quotas = try quotas()
     let level = try level()
     let verifier = try webTokens()?()
     LoggingSystem.bootstrap { _ in
@@ -212,7 +243,8 @@ struct Serve: ParsableCommand {
     defer { store.close() }
 
     let router = Router(
-      store: store, origins: origins, verifier: verifier, logger: logger, clock: { .present })
+      store: store, origins: origins, verifier: verifier, quotas: quotas, logger: logger,
+      clock: { .present })
     let metrics = Metrics(
       router: router, store: store, database: database.path, threads: configuration.threads)
     let server = Server(

@@ -76,6 +76,11 @@ import Yams
       world.put(
         "/api/admin/partners/\(world.partner())", [:], headers: [.ifMatch: "\"another\""])
     },
+    .quotaExceeded: { world in
+      for _ in 0..<30 { _ = world.referral(.cancelled) }
+      return world.post(
+        "/api/groups/\(World.birch)/referrals", ["partner_type": "cpa"], as: .member)
+    },
     .referralAlreadyOpen: { world in
       _ = world.referral()
       return world.post(

@@ -273,6 +273,10 @@ import Yams
     "NoActivePartner": .conflict(.noActivePartner), "EmailTaken": .conflict(.emailTaken),
     "UserIsStaff": .conflict(.userIsStaff),
     "PreconditionFailed": .preconditionFailed, "TooLarge": .tooLarge,
+    "QuotaExceeded": .quotaExceeded(
+      ExceededQuota(
+        .groupRequests, limit: 30, oldest: Timestamp(milliseconds: 0),
+        now: Timestamp(milliseconds: 0))),
     "UnsupportedMediaType": .unsupportedMediaType(),
     "Validation": .validation([
       FieldError(.pointer("/company_name"), .required, "This field is required."),

@@ -148,7 +148,9 @@ final class World: Sendable {
   let router: Router
   private let requests = Atomic<Int>(0)
 
-  init(origins: [String] = [], verifier: WebTokenVerifier? = nil) throws {
+  init(
+    origins: [String] = [], verifier: WebTokenVerifier? = nil, quotas: Quotas = Quotas()
+  ) throws {
     folder = try Folder()
     for (name, content) in try World.furnished.get() {
       try content.write(to: folder.file(name))
@@ -159,7 +161,7 @@ final class World: Sendable {
     self.clock = clock
     self.log = log
     router = Router(
-      store: store, origins: origins, verifier: verifier, slowAfter: .seconds(3600),
+      store: store, origins: origins, verifier: verifier, quotas: quotas, slowAfter: .seconds(3600),
       logger: Logger(label: "test") { _ in log }, clock: { clock.now })
   }
 

@@ -155,8 +155,7 @@ class _Filling:
                 events.append((
                     at, member, "referral", referral, "referral.requested",
                     f'{{"group_id":{{"from":null,"to":"{group}"}},"requested_by":{{"from":null,"to":"{member}"}},'
-                    f'"partner_type":{{"from":null,"to":"{kind}"}},"status":{{"from":null,"to":"pending"}},'
-                    f'"context":{{"from":null,"to":{context}}}}}'))
+                    f'"partner_type":{{"from":null,"to":"{kind}"}},"status":{{"from":null,"to":"pending"}}}}'))
                 if partner:
                     events.append((
                         changed_at, None, "referral", referral, f"referral.{status}",

@@ -555,9 +555,7 @@ static void request_referral(FCGX_Request *request, struct reader *reader, struc
   append_part(changes, change.user);
   APPEND(changes, "\"},\"partner_type\":{\"from\":null,\"to\":");
   append_string(changes, change.type);
-  APPEND(changes, "},\"status\":{\"from\":null,\"to\":\"pending\"},\"context\":{\"from\":null,\"to\":");
-  append(changes, context->bytes, context->count);
-  APPEND(changes, "}}");
+  APPEND(changes, "},\"status\":{\"from\":null,\"to\":\"pending\"}}");
 
   write_change(&change);
 

@@ -97,6 +97,28 @@ extension EndToEnd {
       }
     }
 
+    @Test("has quotas by the responder's options: for a group's members, and none for staff")
+    func quotas() throws {
+      try Service.run(.init(responder: ["--group-requests-per-day", "2"])) { service in
+        let staff = service.staff
+        let (userID, token, _) = try service.makeUser("maya@mail.example", name: "Maya")
+        let group = UUID().uuidString.lowercased()
+        try staff.put(
+          "/api/admin/groups/\(group)", ["name": "Group", "members": ["\(userID)"]]
+        ).expect(201)
+        let member = Client(port: service.port, token: token)
+        let path = "/api/groups/\(group)/referrals"
+        for type in ["cpa", "agent"] {
+          try member.post(path, ["partner_type": .string(type)]).expect(201)
+        }
+        let refused = try member.post(path, ["partner_type": "title"])
+        try refused.expectProblem(429, "quota_exceeded")
+        let wait = try #require(refused["retry-after"].flatMap { Int($0) })
+        #expect((1...86_400).contains(wait))
+        try staff.post(path, ["partner_type": "title"]).expect(201)
+      }
+    }
+
     /// What is no JSON, or not the JSON that is expected, whatever its fields.
     private static func malformed(_ path: String) -> [Case] {
       let deep = String(repeating: "[", count: 30_000)

@@ -65,6 +65,8 @@ extension EndToEnd {
           ["token", "revoke"] + database, ["token", "revoke", id, "--created-by", id] + database,
           ["serve", "--socket", "\(folder)/s", "--threads", "0"] + database,
           ["serve", "--socket", "\(folder)/s", "--threads", "many"] + database,
+          ["serve", "--socket", "\(folder)/s", "--group-requests-per-day", "0"] + database,
+          ["serve", "--socket", "\(folder)/s", "--partner-changes-per-day", "-1"] + database,
           ["serve", "--socket", "\(folder)/s", "--changes-per-commit", "0"] + database,
           ["serve", "--socket", "\(folder)/s", "--allow-origin", "*"] + database,
           ["serve", "--socket", "\(folder)/s", "--log-level", "loud"] + database,

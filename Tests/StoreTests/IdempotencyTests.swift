@@ -88,4 +88,34 @@ struct IdempotencyTests {
     #expect(try keep("new 4", at: minute(day + 21)) == (22..<25).map { "old \($0)" })
     #expect(try test.number("SELECT count(*) FROM idempotency_keys") == 7)
   }
+
+  @Test("only a user's newest 1,000 are kept")
+  func limit() throws {
+    let test = try TestStore()
+    try test.addGroups()
+    func count(_ user: Int) throws -> Int {
+      try test.number(
+        "SELECT count(*) FROM idempotency_keys WHERE user_id = ?", sampleID(user).text)
+    }
+    // All at one time, so that the order of their making counts.
+    try test.change { change in
+      for user in [1, 2] {
+        for number in 1...1_000 {
+          try change.keep(Self.answer(), user: sampleID(user), path: "/p", key: "\(number)")
+        }
+      }
+    }
+    #expect(try count(1) == 1_000)
+    try test.change { change in
+      for number in 1_001...1_003 {
+        try change.keep(Self.answer(), user: sampleID(1), path: "/p", key: "\(number)")
+      }
+    }
+    #expect(try count(1) == 1_000)
+    #expect(try count(2) == 1_000)
+    #expect(try Self.stored(test, key: "3") == nil)
+    #expect(try Self.stored(test, key: "4") == Self.answer())
+    #expect(try Self.stored(test, key: "1003") == Self.answer())
+    #expect(try Self.stored(test, user: 2, key: "1") == Self.answer())
+  }
 }

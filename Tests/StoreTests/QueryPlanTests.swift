@@ -320,6 +320,25 @@ struct QueryPlanTests {
     #expect(deep < first * 2, "\(name): \(deep) steps deep in the list, \(first) at its start")
   }
 
+  @Test("a quota looks at one day of one caller, unsorted", arguments: [false, true])
+  func quotas(analyzed: Bool) throws {
+    let plans = try Plans(analyzed: analyzed)
+    for (sql, step) in [
+      (
+        Change.requestBeforeLast,
+        "SEARCH referral_requests USING COVERING INDEX referral_requests_by_group (group_id=? AND created_at>?)"
+      ),
+      (
+        Change.partnerChangeBeforeLast,
+        "SEARCH events USING INDEX events_by_actor (actor_id=? AND at>?)"
+      ),
+    ] {
+      #expect(
+        try plans.connection.rows("EXPLAIN QUERY PLAN " + sql, "a", "2026", 30) { $0.text(3) }
+          == [step])
+    }
+  }
+
   @Test("a search with very many matches walks the directory in its order, and finds them all")
   func manyMatches() throws {
     let plans = try Plans(analyzed: true)

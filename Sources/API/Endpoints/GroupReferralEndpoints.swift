@@ -8,6 +8,9 @@ import Store
   let body = call.body(Table.referrals.fields, by: audience, seenBy: .staff, isNew: true)
   return Plan(body) { change in
     let id = try change.requestReferral(ofGroup: group, body, by: caller)
+    if !caller.isStaff {
+      try change.checkRequests(ofGroup: group, perDay: call.quotas.groupRequestsPerDay)
+    }
     return .resource(try change.referral(id, ofGroup: group, seenBy: audience))
       .created(at: "/api/groups/\(group)/referrals/\(id)")
   }

@@ -13,6 +13,7 @@ import Store
   return Plan(body) { change in
     let id = try call.ownPartner(in: change)
     try change.updatePartner(id, body, by: .partner, if: call.precondition)
+    try call.checkQuota(in: change)
     return .resource(try change.view(id, of: .partners, seenBy: .partner))
   }
 }
@@ -36,6 +37,7 @@ import Store
     let partner = try call.ownPartner(in: change)
     let isAccepted = try change.answerReferral(
       id, ofPartner: partner, body, if: call.precondition)
+    try call.checkQuota(in: change)
     return isAccepted ? .resource(try change.referral(id, ofPartner: partner)) : .noContent
   }
 }
@@ -65,5 +67,14 @@ extension Call {
   fileprivate func ownPartner(in records: Snapshot) throws -> ID {
     guard let id = try records.partnerID(ofUser: caller.userID) else { throw Failure.forbidden }
     return id
+  }
+
+  /// Checks the partner's quota after a change.
+  ///
+  /// - Throws: `Failure.quotaExceeded`.
+  fileprivate func checkQuota(in change: Change) throws {
+    let caller = try caller
+    guard !caller.isStaff else { return }
+    try change.checkPartnerChanges(by: caller.userID, perDay: quotas.partnerChangesPerDay)
   }
 }
