@@ -84,7 +84,7 @@ package struct Body: Sendable {
   /// Adds a mistake for each required field that is missing.
   mutating func require(_ fields: some Sequence<Field>) {
     for field in fields where field.traits.contains(.required) && !has(field.name) {
-      fail(field.name, .required, "This field is required.")
+      find(.required, "This field is required.", field.name)
     }
   }
 
