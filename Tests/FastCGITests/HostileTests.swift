@@ -10,7 +10,7 @@ struct HostileTests {
     // In a process of its own, since descriptors are counted.
     await #expect(processExitsWith: .success) {
       let responder = try Responder(.init(threads: 3, bodyLimit: 2000, parametersLimit: 4000))
-      let before = try settledDescriptors(of: responder)
+      let before = try (0..<50).map { _ in try descriptors(of: responder) }.min() ?? 0
       var dice = Dice(11)
       for _ in 0..<4000 {
         let peer = try responder.peer()
@@ -20,7 +20,8 @@ struct HostileTests {
           while try peer.record() != nil {}
         }
       }
-      #expect(try settledDescriptors(of: responder) == before)
+      // The server may still be busy with what it was sent.
+      #expect(try eventually(within: 60) { try descriptors(of: responder) <= before })
       responder.server.stop()
       #expect(responder.ends(within: 20))
     }
@@ -43,19 +44,13 @@ struct HostileTests {
   }
 }
 
-/// How many descriptors are open once the server has answered and closed all that it was sent.
-func settledDescriptors(of responder: Responder) throws -> Int {
-  let count = { (0..<1024).count { fcntl(Int32($0), F_GETFD) >= 0 } }
-  var least = Int.max
-  _ = try eventually(within: 3) {
-    let peer = try responder.peer()
-    peer.send(Wire.request(keep: false))
-    try #require(try peer.answer().protocolStatus == 0)
-    try #require(try peer.isClosed())
-    least = min(least, count())
-    return false
-  }
-  return least
+/// How many descriptors are open once the server has answered a request and closed its connection.
+func descriptors(of responder: Responder) throws -> Int {
+  let peer = try responder.peer()
+  peer.send(Wire.request(keep: false))
+  try #require(try peer.answer().protocolStatus == 0)
+  try #require(try peer.isClosed())
+  return (0..<1024).count { fcntl(Int32($0), F_GETFD) >= 0 }
 }
 
 /// Streams that a careless or malicious peer might send.
