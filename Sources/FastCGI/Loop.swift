@@ -10,9 +10,6 @@ import Synchronization
 /// at a time, so that each belongs to one thread at any moment. No thread belongs to a connection: threads
 /// bound only how many requests are computed at once, and epoll hands out events in their order.
 final class Loop: Sendable {
-  /// How long requests may still arrive on the open connections after a stop. A web server that has
-  /// connected sends at once, and closes idle connections when it is asked to.
-  private static let grace = Duration.seconds(1)
   /// How long to wait when a connection cannot be accepted for lack of descriptors.
   private static let pause = Duration.milliseconds(50)
 
@@ -521,7 +518,7 @@ final class Loop: Sendable {
   }
 
   private func stop() {
-    let deadline = MonotonicInstant.now + Self.grace
+    let deadline = MonotonicInstant.now + configuration.stopTimeout
     lastArrival.store(deadline.nanoseconds, ordering: .sequentiallyConsistent)
     socket.refuseFurther()
     // On a socket that others share, connections may go on arriving.

@@ -30,6 +30,8 @@ package final class Server: Sendable {
     /// `upstream`, 60 seconds by default). If the server closed first, its close could cross a request,
     /// and nginx answers 502 to a request that it must not repeat, such as a POST.
     package var idleTimeout: Duration
+    /// How long after a stop the web server may still send requests on the connections that it keeps.
+    package var stopTimeout: Duration
     /// Bytes of stack of each thread.
     package var stackSize: Int
 
@@ -38,7 +40,7 @@ package final class Server: Sendable {
       threads: Int? = nil, bodyLimit: Int = 65_536, parametersLimit: Int = 131_072,
       connectionLimit: Int? = nil, receiveTimeout: Duration = .seconds(10),
       sendTimeout: Duration = .seconds(30), idleTimeout: Duration = .seconds(300),
-      stackSize: Int = 1 << 20
+      stopTimeout: Duration = .seconds(1), stackSize: Int = 1 << 20
     ) {
       var descriptors = rlimit()
       getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &descriptors)
@@ -49,6 +51,7 @@ package final class Server: Sendable {
       self.receiveTimeout = receiveTimeout
       self.sendTimeout = sendTimeout
       self.idleTimeout = idleTimeout
+      self.stopTimeout = stopTimeout
       self.stackSize = stackSize
     }
   }
@@ -121,7 +124,7 @@ package final class Server: Sendable {
   ///
   /// The server accepts nothing more. It answers the requests that are running and those that have arrived,
   /// also those in the listening socket's backlog. It asks the web server to close the connections that it
-  /// keeps. It still answers requests that the web server sends on them within a second, and those that had
+  /// keeps. It still answers requests that the web server sends on them within the stop timeout, and those that had
   /// begun to arrive.
   package func stop() {
     state.withLock { state in

@@ -71,7 +71,8 @@ struct StopTests {
 
   @Test("the peer is asked to end idle connections; if it does, nothing delays the end")
   func idle() throws {
-    let responder = try Responder(.init(threads: 2))
+    // Long, so that a busy machine has the time for all of this before its end.
+    let responder = try Responder(.init(threads: 2, stopTimeout: .seconds(10)))
     var peers = try (0..<50).map { id in
       let peer = try responder.peer()
       peer.send(Wire.request(id: id + 1))
@@ -84,12 +85,12 @@ struct StopTests {
     }
     #expect(!responder.ends(within: 0.1))
     peers = []
-    #expect(responder.ends(within: 0.5))
+    #expect(responder.ends(within: 5))
   }
 
-  @Test("what crosses that on a kept connection is answered, for a second; then all are closed")
+  @Test("what crosses that on a kept connection is answered, for a while; then all are closed")
   func crossing() throws {
-    let responder = try Responder(.init(threads: 2))
+    let responder = try Responder(.init(threads: 2, stopTimeout: .seconds(5)))
     let peers = try (0..<10).map { _ in try responder.peer() }
     for peer in peers {
       peer.send(Wire.request())
@@ -97,7 +98,7 @@ struct StopTests {
     }
     responder.server.stop()
     for _ in 0..<2 {
-      for peer in peers { #expect(peer.hasUnread(within: 0.5)) }
+      for peer in peers { #expect(peer.hasUnread(within: 5)) }
       for peer in peers {
         peer.send(Wire.request([("A", "b")]))
         let answer = try peer.answer()
@@ -106,13 +107,14 @@ struct StopTests {
         #expect((1...2).contains(answer.others.count))
       }
     }
-    #expect(responder.ends(within: 2))
+    #expect(responder.ends(within: 20))
     for peer in peers { #expect(try peer.isDismissed()) }
   }
 
-  @Test("a request that is arriving may go on for a second; half of one delays no longer")
+  @Test("a request that is arriving may go on for a while; half of one delays no longer")
   func halfRequest() throws {
-    let responder = try Responder(.init(threads: 2))
+    let responder = try Responder(
+      .init(threads: 2, receiveTimeout: .seconds(60), stopTimeout: .seconds(4)))
     let late = try responder.peer()
     let never = try responder.peer()
     let request = Wire.request([("A", "b")])
@@ -125,13 +127,13 @@ struct StopTests {
     late.send(Array(request[20...]))
     #expect(try late.answer().text.hasPrefix("A=b\n"))
     #expect(try late.isDismissed())
-    #expect(responder.ends(within: 3))
+    #expect(responder.ends(within: 20))
     #expect(try never.isClosed())
   }
 
-  @Test("a request that trickles does not delay the end for longer than that second")
+  @Test("a request that trickles does not delay the end for longer than that")
   func trickling() throws {
-    let responder = try Responder(.init(threads: 2))
+    let responder = try Responder(.init(threads: 2, receiveTimeout: .seconds(60)))
     let peer = try responder.peer()
     let request = Wire.request(body: [UInt8](repeating: 0x61, count: 60_000))
     peer.send(Array(request[..<20]))
@@ -143,8 +145,8 @@ struct StopTests {
     }
     usleep(50_000)
     responder.server.stop()
-    #expect(responder.ends(within: 4))
-    #expect(feed.ends(within: 4))
+    #expect(responder.ends(within: 20))
+    #expect(feed.ends(within: 20))
   }
 
   @Test("a server stopped before it runs answers what waits and ends")

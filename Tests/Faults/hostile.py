@@ -16,6 +16,7 @@ counts, since other load on the machine can spoil one. nginx's limits and its ca
 """
 
 import collections
+import contextlib
 import itertools
 import multiprocessing
 import os
@@ -26,6 +27,7 @@ import resource
 import select
 import signal
 import socket
+import sqlite3
 import time
 import unicodedata
 import uuid
@@ -37,6 +39,8 @@ GUEST, ATTACKER = "127.0.0.2", "127.0.0.3"
 # The longest p99 next to an attack, as a multiple of the p99 without it.
 MOST = 3
 TRIES = 3
+# A group's quota.
+REQUESTS_A_DAY = 30
 # Seconds after which an attack should have sent what it must.
 PATIENCE = 60
 # Callers whose tokens nginx has not seen: more than their keys have room for in a page that others have begun.
@@ -386,6 +390,12 @@ def furnish(staff):
     return str(group), partner.json["id"], tokens
 
 
+def large_requests(database):
+    """How many requests `create_and_cancel` made."""
+    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        return connection.execute("SELECT count(*) FROM referral_requests WHERE length(context) > 2000").fetchone()[0]
+
+
 def stored_bytes(database):
     """The size of the database and of its write-ahead log."""
     return sum(os.path.getsize(database + suffix) for suffix in ("", "-wal"))
@@ -452,6 +462,10 @@ def run(setting):
             if name == "a member's large requests":
                 grown = stored_bytes(target.database) - stored
                 figures.append((f"{name}: the database grew by", f"{grown / 1e6:,.1f} MB"))
+                made = large_requests(target.database)
+                figures.append((f"{name}: made", f"{made}"))
+                if made > REQUESTS_A_DAY:
+                    raise Failure(f"{name}: {made} were made", figures)
         if unsound := target.check():
             raise Failure(f"check found {unsound}", figures)
         if trouble := [line for line in target.log().splitlines() if '"level":"error"' in line]:
