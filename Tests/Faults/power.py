@@ -24,6 +24,7 @@ from service import Failure, Service, Trouble, eventually, say
 IN_DOUBT = 75
 WRITES = "pwrite64"
 SYNCS = "fdatasync"
+ANSWERS = "sendto"
 # With -D the tracer is a grandchild, so signals and the exit status are the responder's.
 STRACE = ["strace", "-D", "-f", "--seccomp-bpf"]
 
@@ -87,7 +88,7 @@ def unsynced(calls, log):
                 first_write.setdefault(email.decode(), call)
     answered, early = set(), set()
     for call in calls:
-        if call.name != "write" or "socket" not in call.path or b"Status: 201" not in (data := call.data):
+        if call.name != ANSWERS or "socket" not in call.path or b"Status: 201" not in (data := call.data):
             continue
         for email in set(EMAIL.findall(data)):
             email = email.decode()
@@ -104,7 +105,7 @@ def trace_syncs(setting, clients, posts):
     folder = f"{setting.folder}/trace{clients}"
     os.makedirs(folder)
     trace = f"{folder}/calls"
-    wrapper = [*STRACE, "-y", "-s", "8192", "-o", trace, "-e", f"trace={WRITES},{SYNCS},write"]
+    wrapper = [*STRACE, "-y", "-s", "8192", "-o", trace, "-e", f"trace={WRITES},{SYNCS},{ANSWERS}"]
     ledger = Ledger()
     with Service(setting.executable, folder, wrapper=wrapper) as service:
         with Writers(ledger, service.staff, clients) as writers:
@@ -118,7 +119,7 @@ def trace_syncs(setting, clients, posts):
     answered, early = unsynced(calls, log)
     acknowledged = set(ledger.acknowledged)
     if acknowledged - answered:
-        raise Trouble(f"{len(acknowledged - answered)} acknowledged posts are not in the trace")
+        raise Failure(f"{len(acknowledged - answered)} acknowledged posts are not in the trace")
     # Without its syncs, the same trace must fail.
     without, guilty = unsynced([call for call in calls if call.name != SYNCS], log)
     if guilty != without:
