@@ -129,8 +129,8 @@ class _Filling:
             self.insert("groups", "id name state created_at updated_at",
                         [(group, f"{self.random.choice(TOWNS)} House {number}", state, at, at)])
             self.insert("group_members", "group_id user_id", [(group, member) for member in members])
-            self.insert("tokens", "id user_id admin name sha256 created_at",
-                        [(self.id(0), members[0], 0, "benchmark", hashlib.sha256(token.encode()).digest(), at)])
+            self.insert("tokens", "id user_id name sha256 created_at",
+                        [(self.id(0), members[0], "benchmark", hashlib.sha256(token.encode()).digest(), at)])
             groups.append((group, state, members, token))
         return groups
 

@@ -410,7 +410,7 @@ static void answer_directory(FCGX_Request *request, struct reader *reader, struc
       APPEND(body, "false}");
     }
     if (count == PAGE) {
-      struct part name = column(row, 3);
+      struct part name = column(row, 8);
       last.count = name.count < sizeof key ? name.count : sizeof key;
       memcpy(key, name.start, last.count);
       number = sqlite3_column_int64(row, 0);
@@ -674,7 +674,7 @@ static void *start(void) {
   reader->directory = prepare(
       database,
       "SELECT p.number, p.id, p.type, p.company_name, p.contact_name, p.website, p.service_areas,"
-      " p.co_ownership_certified FROM partner_areas AS a JOIN partners AS p ON p.number = a.partner_number"
+      " p.co_ownership_certified, a.name_key FROM partner_areas AS a JOIN partners AS p ON p.number = a.partner_number"
       " WHERE a.state_code = ? AND a.type = ? AND a.active = 1"
       " ORDER BY a.name_key, a.partner_number LIMIT 26");
   reader->member = prepare(
