@@ -62,7 +62,8 @@ extension EndToEnd {
       arguments: [SIGINT, SIGTERM])
     func startAndStop(signal: Int32) throws {
       try inFolder { folder in
-        let (program, port) = try Self.start(folder, "--empty")
+        // A directory that does not exist yet, with as many letters as namei's modes have.
+        let (program, port) = try Self.start(folder, data: "fresh-data", "--empty")
         defer { program.stop() }
         let output = program.output
         #expect(output.contains("http://127.0.0.1:\(port)"))
@@ -71,7 +72,7 @@ extension EndToEnd {
         #expect(!curl.contains(token), "every user can read the arguments of a command")
         var status = stat()
         #expect(
-          stat("\(folder)/data/authorization", &status) == 0 && status.st_mode & 0o077 == 0)
+          stat("\(folder)/fresh-data/authorization", &status) == 0 && status.st_mode & 0o077 == 0)
         let first = try Program.run(["sh", "-c", "\(curl) --silent --fail"])
         #expect(first.status == 0, "\(first)")
         #expect(try JSON(parsing: Array(first.output.utf8))["data"] == [])
@@ -90,7 +91,7 @@ extension EndToEnd {
         #expect(try Self.processes(naming: folder) == [])
         #expect(try Self.processes(naming: temporary) == [])
         #expect(!FileManager.default.fileExists(atPath: temporary))
-        let left = try FileManager.default.contentsOfDirectory(atPath: "\(folder)/data")
+        let left = try FileManager.default.contentsOfDirectory(atPath: "\(folder)/fresh-data")
         #expect(
           left.contains("referrals.db") && !left.contains("referrals.sock")
             && !left.contains("authorization"), "\(left)")
