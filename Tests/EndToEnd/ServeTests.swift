@@ -97,7 +97,7 @@ extension EndToEnd {
             && !left.contains("authorization"), "\(left)")
         #expect(throws: Trouble.self) { try Connection(port: port) }
         // What is there is served again, not filled.
-        let (again, nextPort) = try Self.start(folder)
+        let (again, nextPort) = try Self.start(folder, data: "fresh-data")
         defer { again.stop() }
         try Client(port: nextPort, token: String(token)).get("/api/admin/events").expect(200)
         #expect(again.stop() == .exit(0))
