@@ -21,7 +21,7 @@ DROP INDEX partner_areas_active_by_company;
 ALTER TABLE partner_areas RENAME COLUMN company_name TO name_key;
 
 UPDATE partners SET
-  name_key = folded(company_name),
+  name_key = sort_key(company_name),
   public_words = public_words(company_name, contact_name),
   staff_words = staff_words(email, phone, notes);
 UPDATE partner_areas

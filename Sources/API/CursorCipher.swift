@@ -7,20 +7,22 @@ import JSON
 ///
 /// The cipher is AES-256-GCM. The nonce is not random but made from the text and its list (HMAC-SHA256), as in
 /// RFC 5297, because pages with equal content must have equal cursors: a cursor is part of what a page's ETag is
-/// made of. Two different texts have the same nonce once in 2^48.
+/// made of. Only among about 2^48 texts are two likely to share a nonce.
 struct CursorCipher: Sendable {
-  // Bytes, because swift-crypto 3 does not declare its keys as Sendable.
-  private let cipherKey: [UInt8]
-  private let nonceKey: [UInt8]
+  // swift-crypto 3 does not declare these as Sendable. They are values that never change.
+  private nonisolated(unsafe) let cipherKey: SymmetricKey
+  /// Its copies make the nonces, so that no key is prepared for each.
+  private nonisolated(unsafe) let nonceCode: HMAC<SHA256>
 
   /// - Parameter key: 256 bits.
   init(key: [UInt8]) {
-    cipherKey = CursorCipher.code(of: Array("cipher".utf8), key)
-    nonceKey = CursorCipher.code(of: Array("nonce".utf8), key)
-  }
-
-  private static func code(of bytes: [UInt8], _ key: [UInt8]) -> [UInt8] {
-    Array(HMAC<SHA256>.authenticationCode(for: bytes, using: SymmetricKey(data: key)))
+    func derived(_ purpose: String) -> SymmetricKey {
+      SymmetricKey(
+        data: HMAC<SHA256>.authenticationCode(
+          for: Array(purpose.utf8), using: SymmetricKey(data: key)))
+    }
+    cipherKey = derived("cipher")
+    nonceCode = HMAC(key: derived("nonce"))
   }
 
   /// The cursor for a key.
@@ -36,12 +38,16 @@ struct CursorCipher: Sendable {
     // the tag it is a multiple of three, so that base64 has no spare bits in which a cursor could be changed.
     while (text.count + 4) % 24 != 0 { text.append(UInt8(ascii: " ")) }
     do {
+      var code = nonceCode
+      code.update(data: text)
       // JSON has no NUL, so no two pairs of a text and a list give the same bytes.
-      let nonce = CursorCipher.code(of: text + [0] + list, nonceKey).prefix(12)
+      code.update(data: [0])
+      code.update(data: list)
       let box = try AES.GCM.seal(
-        text, using: SymmetricKey(data: cipherKey), nonce: AES.GCM.Nonce(data: nonce),
+        text, using: cipherKey, nonce: AES.GCM.Nonce(data: Array(code.finalize()).prefix(12)),
         authenticating: list)
-      return Base64URL.encode(Array(nonce) + box.ciphertext + box.tag)
+      // The nonce, the encrypted text and the tag. Only a nonce of another size has no such form.
+      return Base64URL.encode(Array(box.combined!))
     } catch {
       // Only a key or a nonce of another size is refused.
       preconditionFailure("\(error)")
@@ -52,7 +58,7 @@ struct CursorCipher: Sendable {
   func key(in cursor: String, of list: [UInt8]) -> [String]? {
     guard let bytes = Base64URL.decode(cursor),
       let box = try? AES.GCM.SealedBox(combined: bytes),
-      let text = try? AES.GCM.open(box, using: SymmetricKey(data: cipherKey), authenticating: list),
+      let text = try? AES.GCM.open(box, using: cipherKey, authenticating: list),
       case .array(let elements) = try? JSON(parsing: Array(text))
     else { return nil }
     return elements.compactMap { if case .string(let text) = $0 { text } else { nil } }

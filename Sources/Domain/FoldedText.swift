@@ -46,6 +46,12 @@ package enum FoldedText {
     words(text).joined().joined(separator: " ")
   }
 
+  /// The form by which names sort: the folded text, cut after 200 scalars. A character may have a long folded form,
+  /// and the key is part of each index and of a page's address.
+  package static func sortKey(_ text: String) -> String {
+    String(FoldedText.text(text).unicodeScalars.prefix(200))
+  }
+
   /// The words by which a text is found: those of its folded form, and for a word with an apostrophe also what
   /// the apostrophe separates, so that both "oneill" and "neill" find O’Neill.
   package static func searched(_ text: String) -> String {

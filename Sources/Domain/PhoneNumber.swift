@@ -11,12 +11,19 @@ package enum PhoneNumber {
       String.UnicodeScalarView(
         text.removingInvisible().unicodeScalars.map { $0.isDash ? "-" : $0 })
     ).trimmingBlanks()
-    // Nothing else is a number. Without the characters that joined them, its marks may be too many in a row, and
-    // what follows compares characters.
+    // A number is ASCII. Removing invisible characters may have joined long runs of marks, and comparing such
+    // characters takes quadratic time.
     guard number.utf8.allSatisfy({ $0 < 0x80 }) else { return number }
     if let (base, digits) = split(number) { number = base + " x" + digits }
-    guard number.unicodeScalars.count > limit else { return number }
-    return String(number.filter { !" ().-".contains($0) })
+    guard number.utf8.count > limit else { return number }
+    var long = number
+    // "+44 (0)20": the zero is dialled only where there is no country code.
+    if long.hasPrefix("+") { long = long.replacing("(0)", with: "") }
+    let compact = long.filter { !" ().-".contains($0) }
+    // A number has at most 15 digits (ITU-T E.164). With more, these are several, which must not become one.
+    let parts = compact.split(separator: "x", omittingEmptySubsequences: false)
+    guard parts.count <= 2, parts[0].filter(\.isDigit).count <= 15 else { return number }
+    return compact
   }
 
   /// The number and the digits of its extension; nil if it has none, or has it in its one form already.
@@ -31,9 +38,7 @@ package enum PhoneNumber {
     }
     let digits = text.suffix(while: \.isDigit)
     guard !digits.isEmpty else { return nil }
-    var rest = text.dropLast(digits.count).trimmingEnd(" ")
-    let separator = rest.last.flatMap { ".:".contains($0) ? $0 : nil }
-    if separator != nil { rest = rest.dropLast().trimmingEnd(" ") }
+    let rest = text.dropLast(digits.count).trimmingEnd(" .:")
     guard let marker = markers.first(where: { rest.suffix($0.count).lowercased() == $0 })
     else { return nil }
     let base = rest.dropLast(marker.count)
@@ -41,8 +46,8 @@ package enum PhoneNumber {
     let isCompact =
       rest.hasSuffix("x") && rest.count + digits.count == number.count
       && base.allSatisfy { $0.isDigit || $0 == "+" }
-    guard !isCompact, let last = base.last, !last.isLetter else { return nil }
-    return (String(base.trimmingEnd(" ,")), String(digits))
+    guard !isCompact, let last = base.last, !base.contains("x"), !last.isLetter else { return nil }
+    return (String(base.trimmingEnd(" ,.-")), String(digits))
   }
 
   /// The digits of a number without its extension, and all ends of them with at least three digits, so that a

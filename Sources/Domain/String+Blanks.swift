@@ -8,11 +8,12 @@ extension String {
       return self
     }
     let scalars = unicodeScalars
-    guard let first = scalars.firstIndex(where: { !$0.isBlank }),
-      let last = scalars.lastIndex(where: { !$0.isBlank }),
-      scalars[first...last].contains(where: {
-        !$0.properties.isDefaultIgnorableCodePoint && !$0.isBlank
-      })
+    // A variation selector at the beginning has nothing to select. At the end it may belong to an emoji.
+    func isVisible(_ scalar: Unicode.Scalar) -> Bool {
+      !scalar.isBlank && (!scalar.properties.isDefaultIgnorableCodePoint || scalar.isTag)
+    }
+    guard let first = scalars.firstIndex(where: isVisible),
+      let last = scalars.lastIndex(where: { !$0.isBlank })
     else { return "" }
     return String(scalars[first...last])
   }
@@ -23,7 +24,8 @@ extension String {
     let isASCII = copy.withUTF8 { $0.allSatisfy { $0 < 0x80 } }
     if isASCII { return self }
     var kept = String.UnicodeScalarView()
-    for scalar in unicodeScalars where !scalar.isInvisible {
+    for scalar in unicodeScalars
+    where !scalar.isInvisible && !scalar.properties.isDefaultIgnorableCodePoint {
       kept.append(scalar.properties.generalCategory == .spaceSeparator ? " " : scalar)
     }
     return String(kept)
@@ -32,19 +34,21 @@ extension String {
 
 extension Unicode.Scalar {
   /// Whether a reader cannot see the character: the general category Cf, and characters of other categories
-  /// that are blank by design (the Hangul fillers and the braille pattern without dots).
+  /// that are blank by design (fillers, the braille pattern without dots, the null note head).
   package var isInvisible: Bool {
     switch self {
-    case "\u{115F}", "\u{1160}", "\u{3164}", "\u{FFA0}", "\u{2800}": true
+    case "\u{115F}", "\u{1160}", "\u{3164}", "\u{FFA0}", "\u{2800}", "\u{16FE4}", "\u{1D159}": true
     default: properties.generalCategory == .format
     }
   }
 
-  /// Whether the end of a text has no use for the character. Tag characters are not trimmed but refused: they
-  /// hide a text in another one.
+  /// Whether it is a tag character. They are not trimmed but refused: they hide a text in another one.
+  fileprivate var isTag: Bool { (0xE0000...0xE007F).contains(value) }
+
+  /// Whether the end of a text has no use for the character.
   fileprivate var isBlank: Bool {
     switch properties.generalCategory {
-    case .format: !(0xE0000...0xE007F).contains(value)
+    case .format: !isTag
     case .spaceSeparator, .lineSeparator, .paragraphSeparator: true
     case .control: properties.isWhitespace
     default: isInvisible

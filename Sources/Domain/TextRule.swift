@@ -1,4 +1,5 @@
 import Glibc
+import JSON
 
 /// The rule for the content of a text field.
 package struct TextRule: Sendable {
@@ -46,6 +47,11 @@ package struct TextRule: Sendable {
             "The invisible character U+\(String(repeating: "0", count: max(0, 4 - code.count)))\(code) is not allowed."
           ))
       }
+    }
+    if clean != nil, !isStreamSafe(trimmed) {
+      // Cleaning may have joined what invisible characters kept apart.
+      return .failure(
+        FieldProblem(.invalidFormat, "Must have at most 30 combining marks in a row."))
     }
     if trimmed.isEmpty { return .success(nil) }
     let length = isPlain ? trimmed.utf8.count : trimmed.unicodeScalars.count

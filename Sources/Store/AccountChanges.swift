@@ -160,10 +160,13 @@ extension Change {
 
   /// Revokes a token, from the next request on. Nothing happens if it is already revoked.
   ///
-  /// - Throws: `Failure.notFound`.
-  package func revokeToken(_ id: ID) throws {
+  /// - Parameter scope: What the caller may do. Only ``Scope/admin`` revokes an admin token, since a user without
+  ///   one loses the protection of staff.
+  /// - Throws: `Failure`: `.notFound`, `.conflict(.userIsStaff)`.
+  package func revokeToken(_ id: ID, by scope: Scope? = .admin) throws {
     guard let old = try token(id) else { throw Failure.notFound }
     guard old.revokedAt == nil else { return }
+    guard old.scope == nil || scope == .admin else { throw Failure.conflict(.userIsStaff) }
     var new = old
     new.set("revoked_at", now)
     try Table.tokens.update(old.record, to: new.record, on: connection)

@@ -6,7 +6,11 @@ extension Table {
   /// The accounts. Tomi's sign-in owns them.
   package static let users = Table(
     "users", alias: "u",
-    derived: [(column: "email_key", value: { User(record: $0).email.comparisonKey })],
+    derived: [
+      DerivedColumn(column: "email_key", sources: ["email"]) {
+        User(record: $0).email.comparisonKey
+      }
+    ],
     fields: [
       Field("id", .id, seen: .staff),
       Field("email", .text(.email), [.required, .tracked], seen: .staff, set: .staff),

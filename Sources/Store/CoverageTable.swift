@@ -112,6 +112,7 @@ extension Change {
     let old = try coverage(state, type)
     try body.check(against: view(old), if: precondition)
     let status: CoverageStatus? = body.word("status")
+    // A whole view whose status is unchanged is no pin. To pin the present status, send the status alone.
     if body.has("pinned_status"), status == old.status { return }
     try old.checkPin(status)
     guard status != old.pinnedStatus else { return }

@@ -7,24 +7,22 @@ extension Table {
   package static let partners = Table(
     "partners", alias: "p",
     derived: [
-      (column: "email_key", value: { Partner(record: $0).email.comparisonKey }),
-      (column: "name_key", value: { FoldedText.text(Partner(record: $0).companyName) }),
-      (
-        column: "public_words",
-        value: {
-          let partner = Partner(record: $0)
-          return Search.publicWords(
-            company: partner.companyName, contact: partner.text("contact_name"))
-        }
-      ),
-      (
-        column: "staff_words",
-        value: {
-          let partner = Partner(record: $0)
-          return Search.staffWords(
-            email: partner.email, phone: partner.text("phone"), notes: partner.text("notes"))
-        }
-      ),
+      DerivedColumn(column: "email_key", sources: ["email"]) {
+        Partner(record: $0).email.comparisonKey
+      },
+      DerivedColumn(column: "name_key", sources: ["company_name"]) {
+        FoldedText.sortKey(Partner(record: $0).companyName)
+      },
+      DerivedColumn(column: "public_words", sources: ["company_name", "contact_name"]) {
+        let partner = Partner(record: $0)
+        return Search.publicWords(
+          company: partner.companyName, contact: partner.text("contact_name"))
+      },
+      DerivedColumn(column: "staff_words", sources: ["email", "phone", "notes"]) {
+        let partner = Partner(record: $0)
+        return Search.staffWords(
+          email: partner.email, phone: partner.text("phone"), notes: partner.text("notes"))
+      },
     ],
     fields: [
       Field("id", .id, .exported, seen: .all),

@@ -6,7 +6,9 @@ extension Table {
   /// The groups' requests for an introduction to a partner.
   package static let referrals = Table(
     "referral_requests", alias: "r",
-    derived: [(column: "state", value: { Referral(record: $0).state?.rawValue })],
+    derived: [
+      DerivedColumn(column: "state", sources: ["context"]) { Referral(record: $0).state?.rawValue }
+    ],
     fields: [
       Field("id", .id, .exported, seen: [.member, .partner, .staff]),
       Field("group_id", .id, [.tracked, .exported], seen: [.member, .staff]),

@@ -35,7 +35,7 @@ enum Search {
 
   /// Defines the functions with which the migrations fill the derived columns.
   static func defineFunctions(on connection: Connection) throws {
-    try connection.define("folded", 1) { $0[0].map(FoldedText.text) }
+    try connection.define("sort_key", 1) { $0[0].map(FoldedText.sortKey) }
     try connection.define("public_words", 2) { publicWords(company: $0[0], contact: $0[1]) }
     try connection.define("staff_words", 3) {
       staffWords(email: $0[0], phone: $0[1], notes: $0[2])

@@ -70,7 +70,7 @@ extension Snapshot {
     findings += try connection.rows(
       """
       SELECT id FROM partners
-      WHERE name_key <> folded(company_name)
+      WHERE name_key <> sort_key(company_name)
         OR public_words <> public_words(company_name, contact_name)
         OR staff_words <> staff_words(email, phone, notes)
       """

@@ -68,8 +68,9 @@ extension Snapshot {
     return Median.days(of: rows)
   }
 
-  /// If a type and state have no active partner, or staff holds them back, the counts are enough. Otherwise, a request has no candidates
-  /// only if it had a partner before, or if a partner is a member of its group. Only those are checked.
+  /// Counts the pending requests without a candidate. Where a type and state have no active partner, or staff holds
+  /// them back, all requests are. Elsewhere only those can be that had a partner before, or whose group a partner is
+  /// a member of, so that only these are looked up.
   private func pendingWithoutCandidates(_ counts: [StaffSummary.Count]) throws -> Int {
     // An active partner serves at least one state, so its type is also served for requests without a state.
     var served: Set<String> = []

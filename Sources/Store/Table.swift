@@ -2,6 +2,14 @@ import Domain
 import JSON
 import SQLite
 
+/// A column that the service derives from a resource's fields.
+struct DerivedColumn: Sendable {
+  let column: String
+  /// The names of the fields.
+  let sources: [String]
+  let value: @Sendable (Record) -> String?
+}
+
 /// A table of the database whose rows are resources, with the fields of the resource.
 package struct Table: Sendable {
   let name: String
@@ -9,7 +17,7 @@ package struct Table: Sendable {
   let alias: String
   package let fields: [Field]
   /// The columns that are derived from fields, for indexes and constraints.
-  let derived: [(column: String, value: @Sendable (Record) -> String?)]
+  let derived: [DerivedColumn]
   /// The columns that are written once and are not part of a record.
   let secretColumns: [String]
   /// What each audience sees, in lists and alone.
@@ -24,7 +32,7 @@ package struct Table: Sendable {
 
   init(
     _ name: String, alias: String,
-    derived: [(column: String, value: @Sendable (Record) -> String?)] = [],
+    derived: [DerivedColumn] = [],
     secretColumns: [String] = [], fields: [Field]
   ) {
     self.name = name
@@ -91,9 +99,9 @@ package struct Table: Sendable {
       columns.append("\(field.name) = ?")
       arguments.append(field.kind.column(for: new[field.name]))
     }
-    for (column, value) in derived where value(old) != value(new) {
-      columns.append("\(column) = ?")
-      arguments.append(value(new))
+    for derived in derived where derived.sources.contains(where: { old[$0] != new[$0] }) {
+      columns.append("\(derived.column) = ?")
+      arguments.append(derived.value(new))
     }
     guard !columns.isEmpty else { return }
     try connection.run(

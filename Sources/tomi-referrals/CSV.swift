@@ -57,6 +57,11 @@ enum CSV {
       fields = []
       rowLine = line + 1
     }
+    if bytes.contains(UInt8(ascii: "\r")), !bytes.contains(lineFeed) {
+      throw SyntaxError(
+        line: 1,
+        detail: "The lines end with CR alone. Save the file with lines that end with CRLF or LF.")
+    }
     for (index, byte) in bytes.enumerated() {
       switch (state, byte) {
       case (.quoted, quote): state = .closed

@@ -21,7 +21,11 @@ struct Sheet: Sendable {
   ///   - missing: The columns that are missing beside those with these names.
   /// - Throws: `Errors`, and `CSV.SyntaxError`. A file without any text throws `CommandError`.
   init(_ text: [UInt8], of file: String, known: [Field], missing: ([String]) -> [String]) throws {
-    let rows = try CSV.rows(text)
+    var rows = try CSV.rows(text)
+    // With this first row, some spreadsheets name the separator.
+    if rows.first?.fields.filter({ !$0.trimmingBlanks().isEmpty }) == ["sep="] {
+      rows.removeFirst()
+    }
     guard let header = rows.first else { throw CommandError("\(file) is empty") }
     var names = header.fields.map { $0.trimmingBlanks() }
     while names.last == "" { names.removeLast() }

@@ -210,6 +210,18 @@ import Testing
     }
   }
 
+  @Test("After a partner whose name has the longest folded form, the list goes on")
+  func longestName() throws {
+    for _ in 0..<2 {
+      world.partner(with: ["company_name": .string(String(repeating: "ﷺ", count: 200))])
+    }
+    let first = world.get("/api/partners?limit=1", as: .nobody)
+    let cursor = try #require(first["next_cursor"]?.text)
+    #expect(cursor.utf8.count < 2_000)
+    let second = world.get("/api/partners?limit=1&cursor=\(cursor)", as: .nobody)
+    #expect(second.items.count == 1 && second["has_more"] == false)
+  }
+
   // MARK: Words
 
   /// The letters of the companies that a search finds, or the refusal.

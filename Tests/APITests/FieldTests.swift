@@ -235,7 +235,10 @@ private let longHost = Array(repeating: text(40), count: 5).joined(separator: ".
     let world = try World()
     let fields: JSON = ["type": "attorney", "company_name": "A", "email": "a@ex.example"]
     #expect(world.post("/api/admin/partners", fields).status == 201)
-    for email in ["\u{200B}a@ex.example", "a\u{2060}@ex.example", "A@ex\u{AD}.example\u{E0041}"] {
+    for email in [
+      "\u{200B}a@ex.example", "a\u{2060}@ex.example", "A@ex\u{AD}.example\u{E0041}",
+      "a\u{FE0F}@ex.example", "\u{34F}a@ex\u{180B}.example\u{E0100}",
+    ] {
       let twin = world.post("/api/admin/partners", fields.with(["email": .string(email)]))
       #expect(twin.verdict == "409 partner_exists", "\(email.debugDescription)")
     }

@@ -83,6 +83,21 @@ import Testing
     #expect(world.put(tess, ["disabled": false]).verdict == "409 user_is_staff")
   }
 
+  @Test("Only the scope admin revokes an admin token")
+  func revoking() throws {
+    let token = try world.store.read(now: world.clock.now) { snapshot in
+      try #require(try snapshot.tokens().first { $0.scope == .events })
+    }
+    let path = "/api/admin/tokens/\(token.id)"
+    #expect(world.send("DELETE", path, as: .syncer).verdict == "409 user_is_staff")
+    #expect(world.send("DELETE", path, as: .staff).verdict == "204")
+    // Revoked again, nothing is left to protect.
+    #expect(world.send("DELETE", path, as: .syncer).verdict == "204")
+    let users = try #require(
+      world.post("/api/admin/users/\(Person.ann)/tokens", [:], as: .syncer)["id"]?.text)
+    #expect(world.send("DELETE", "/api/admin/tokens/\(users)", as: .syncer).verdict == "204")
+  }
+
   @Test("A token keeps who created it over HTTP")
   func creator() throws {
     let path = "/api/admin/users/\(Person.ann)/tokens"

@@ -39,6 +39,14 @@ struct FoldedTextTests {
     #expect(FoldedText.words("한글").first?.count == 6)
   }
 
+  @Test("the key by which names sort has 200 scalars at most")
+  func sortKey() {
+    #expect(FoldedText.sortKey("Éclair & Co") == "eclair co")
+    let long = FoldedText.sortKey(String(repeating: "ﷺ", count: 200))
+    #expect(long.unicodeScalars.count == 200)
+    #expect(FoldedText.text(String(repeating: "ﷺ", count: 200)).hasPrefix(long))
+  }
+
   @Test("what an apostrophe separates is found, too")
   func searched() {
     #expect(FoldedText.searched("Rory O’Neill’s desk") == "rory oneills desk o neill s")

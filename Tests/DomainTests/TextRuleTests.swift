@@ -21,6 +21,7 @@ struct TextRuleTests {
       ("\u{200B}Ann\u{FEFF}", "Ann"), (" \u{202D} Ann \u{202C} ", "Ann"),
       ("\u{115F}\u{1160}\u{3164}\u{FFA0}\u{2800}Ann\u{2800}", "Ann"), ("Ann\u{200D}", "Ann"),
       ("Ann ❤\u{FE0F}", "Ann ❤\u{FE0F}"), ("\u{FE0F}", nil), ("\u{34F}\u{180B}", nil),
+      ("\u{FE0F}\u{34F}Ann", "Ann"), ("\u{16FE4}\u{1D159}", nil),
       ("\u{200B}", nil), ("\u{3164}", nil), ("\u{E0100}", nil),
       ("", nil), ("   ", nil), ("\r\n\t\u{2029}", nil),
     ] as [(String, String?)])
@@ -75,7 +76,7 @@ struct TextRuleTests {
         #expect(rule.result(text) == "!invisible_character", "U+\(code)")
       }
     }
-    #expect(TextRule(limit: 9).result("\u{E0041}") == nil)
+    #expect(TextRule(limit: 9).result("\u{E0041}") == "!invisible_character")
     #expect(TextRule(limit: 9).result("Ann\u{E0041}") == "!invisible_character")
     for separator in ["a\u{2028}b", "a\u{2029}b"] {
       #expect(TextRule(limit: 9).result(separator) == "!control_character")
@@ -83,6 +84,17 @@ struct TextRuleTests {
     }
     for text in ["שלום", "مكتب", "👩‍👩‍👧", "क्\u{200D}ष", "می\u{200C}خواهم"] {
       #expect(TextRule(limit: 9).result(text) == text)
+    }
+  }
+
+  @Test("cleaning joins no longer run of marks than any text may have")
+  func joinedMarks() {
+    let marks = String(String.UnicodeScalarView(repeatElement("\u{301}", count: 20)))
+    #expect(TextRule.email.result("a\(marks)@example.com") == "a\(marks)@example.com")
+    for joiner in ["\u{200B}", "\u{200D}", "\u{3164}"] {
+      #expect(TextRule.email.result("a\(marks)\(joiner)\(marks)@example.com") == "!invalid_format")
+      #expect(
+        TextRule.website.result("https://a\(marks)\(joiner)\(marks).example") == "!invalid_format")
     }
   }
 
@@ -155,7 +167,10 @@ struct TextRuleTests {
       ("612-555-0142 extension 5", "612-555-0142 x5"), ("612-555-0142 Extn: 5", "612-555-0142 x5"),
       ("612-555-0142 (ext. 5)", "612-555-0142 x5"), ("6125550142X5", "6125550142 x5"),
       ("+1 (612) 555-0142 x12345", "+16125550142x12345"),
-      ("+49 (0) 89 - 123 45 67 89", "+49089123456789"),
+      ("+49 (0) 89 - 123 45 67 89", "+4989123456789"),
+      ("+44 (0)20 7946 0958 x43", "+442079460958x43"),
+      ("+44 (0)20 7946 0958", "+44 (0)20 7946 0958"),
+      ("612-555-0142 - Ext.: 5", "612-555-0142 x5"), ("612-555-0142 x5 x6", "612-555-0142 x5 x6"),
       ("\u{202D}(612) 555-0142\u{202C}", "(612) 555-0142"),
       ("612\u{A0}555\u{2009}0142", "612 555 0142"), ("612\u{2011}555\u{2212}0142", "612-555-0142"),
       ("612\u{200B}5550142", "6125550142"),
@@ -172,9 +187,12 @@ struct TextRuleTests {
       ("612/555/0100", "!invalid_format"), ("٦١٢٥٥٥٠١٠٠", "!invalid_format"),
       ("６１２５５５０１００", "!invalid_format"), ("612-555-0100 next 2", "!invalid_format"),
       ("ext 5551234", "!invalid_format"), ("612-555-0100 ext", "!invalid_format"),
-      ("612-555-0100 ext 2 ext 3", "!invalid_format"), ("5\u{301}551234", "!invalid_format"),
+      ("6125550 ext 2 ext 3", "!invalid_format"), ("612-555-0100 ext 2 ext 3", "!too_long"),
+      ("5\u{301}551234", "!invalid_format"),
       ("6125550100;ext=2", "!invalid_format"), ("tel:6125550100", "!invalid_format"),
       ("612555\u{301}0100", "!invalid_format"), ("123456789012345678901", "!too_long"),
+      ("612-555-0142 612-555-0143", "!too_long"), ("612-555-0142 - 612-555-0143", "!too_long"),
+      ("(612) 555-0142 x51 x6", "!too_long"),
       ("6125550\n100", "!control_character"),
     ])
   func noPhone(text: String, code: String) {

@@ -630,6 +630,17 @@ extension EndToEnd {
         try place.expectRefusal(
           "type,company_name；email\ncpa,C；c@example.com\n",
           "line 1, column 2: \"；\" does not separate columns. Use commas, semicolons or tabs.")
+        for separator in [",", ";", "\t"] {
+          // As spreadsheets write it for each other.
+          let line = ["type", "company_name", "email"].joined(separator: separator)
+          let row = ["cpa", "S", "s\(separator.utf8.first!)@example.com"].joined(
+            separator: separator)
+          try place.expectImport(
+            "sep=\(separator)\r\n\(line)\r\n\(row)\r\n", says: "Imported 1 partner.")
+        }
+        try place.expectRefusal(
+          "type,company_name,email\rcpa,R,r@example.com\r",
+          "line 1: The lines end with CR alone. Save the file with lines that end with CRLF or LF.")
       }
     }
 

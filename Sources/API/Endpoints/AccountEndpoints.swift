@@ -53,9 +53,9 @@ import Store
 
 /// `DELETE /api/admin/tokens/:id`: revokes a token, from the next request on.
 @Sendable func revokeToken(_ call: Call) throws -> Plan {
-  let id = try call.id()
+  let (id, scope) = try (call.id(), call.caller.scope)
   return Plan { change in
-    try change.revokeToken(id)
+    try change.revokeToken(id, by: scope)
     return .noContent
   }
 }
