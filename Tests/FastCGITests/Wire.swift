@@ -156,6 +156,7 @@ final class Peer: @unchecked Sendable {
       let count = bytes.withUnsafeBytes {
         Glibc.send(descriptor, $0.baseAddress! + sent, bytes.count - sent, Int32(MSG_NOSIGNAL))
       }
+      if count < 0, errno == EINTR { continue }
       if count <= 0 { return false }
       sent += count
     }
@@ -186,6 +187,9 @@ final class Peer: @unchecked Sendable {
         guard unread.isEmpty else { throw WireError(description: "half a record") }
         return nil
       }
+      // A process that was stopped and goes on, as a machine under load may do, interrupts a wait that has
+      // a limit, without any signal handler (signal(7)).
+      if count < 0, errno == EINTR { continue }
       guard count > 0 else {
         throw WireError(description: "no answer: \(String(cString: strerror(errno)))")
       }
@@ -233,6 +237,17 @@ final class Peer: @unchecked Sendable {
       if record != asking { return false }
     }
     return true
+  }
+
+  /// Whether the other end closes in time, whatever it sends until then. A connection that is closed for
+  /// what the peer sent may end within a record.
+  func isClosedAfterAll() -> Bool {
+    var buffer = [UInt8](repeating: 0, count: 65_536)
+    while true {
+      let count = recv(descriptor, &buffer, buffer.count, 0)
+      if count > 0 || (count < 0 && errno == EINTR) { continue }
+      return count == 0 || errno == ECONNRESET
+    }
   }
 
   /// Whether the other end closes, without sending anything more.
