@@ -63,6 +63,12 @@ package struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertibl
     self.init(milliseconds: milliseconds)
   }
 
+  /// The beginning of a day in UTC, such as `2026-11-22`. Nil for anything else.
+  package init?(day text: String) {
+    guard text.utf8.count == 10 else { return nil }
+    self.init(text + "T00:00:00Z")
+  }
+
   /// The moment so many milliseconds after the beginning of 1970, or the nearest one in the years 1 to 9999.
   package init(milliseconds: Int64) {
     self.milliseconds = min(max(milliseconds, Timestamp.first), Timestamp.last)
@@ -95,6 +101,9 @@ package struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertibl
       return length
     }
   }
+
+  /// The moment's day in UTC, such as `2026-11-22`. Days sort as their texts do.
+  package var day: String { String(text.prefix(10)) }
 
   /// The moment that is later by so many days of 24 hours, or earlier if negative.
   package func adding(days: Int) -> Timestamp {

@@ -13,6 +13,8 @@ package indirect enum Kind: Sendable {
   case state
   /// A time. If `isPast` is true, it must not be in the future.
   case time(isPast: Bool)
+  /// A day in UTC, such as `2026-11-22`.
+  case date
   case flag
   case integer(ClosedRange<Int>)
   /// A list without repetitions. One column holds it as JSON.
@@ -90,7 +92,7 @@ extension Kind {
   func read(_ json: JSON, _ reading: Reading) throws(Mistakes) -> JSON {
     if let stored = reading.stored, Body.isSame(stored, json) { return stored }
     switch self {
-    case .id, .text, .word, .state, .time:
+    case .id, .text, .word, .state, .time, .date:
       guard case .string(let text) = json else { throw Mistakes(.wrongType, "Must be a string.") }
       let trimmed = text.trimmingBlanks()
       if trimmed.isEmpty { return .null }
@@ -152,6 +154,11 @@ extension Kind {
         return .failure(.invalidFormat, "Must be an RFC 3339 time, such as 2026-11-22T14:30:28Z.")
       }
       return .success(time.text)
+    case .date:
+      guard Timestamp(day: text) != nil else {
+        return .failure(.invalidFormat, "Must be a date, such as 2026-11-22.")
+      }
+      return .success(text)
     case .integer(let range):
       guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = Int(text),
         range.contains(number)
@@ -261,6 +268,7 @@ extension Kind {
         switch self {
         case .id: ID(text) != nil
         case .time: Timestamp(text) != nil
+        case .date: Timestamp(day: text) != nil
         case .word(let words, _): words.contains(text)
         default: true
         }

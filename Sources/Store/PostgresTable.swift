@@ -140,6 +140,7 @@ extension Kind {
       """
     case .state: "VARCHAR(2)"
     case .time: "TIMESTAMPTZ"
+    case .date: "DATE"
     case .flag: "BOOLEAN"
     case .integer: "BIGINT"
     case .list: "JSONB CHECK (jsonb_typeof(\(column)) = 'array')"

@@ -87,6 +87,20 @@ struct TimestampTests {
     #expect(Timestamp(text)!.milliseconds == milliseconds)
   }
 
+  @Test("a day is its beginning in UTC, and nothing else is a day")
+  func day() throws {
+    let day = try #require(Timestamp(day: "2024-02-29"))
+    #expect(day.text == "2024-02-29T00:00:00.000Z")
+    #expect(day.adding(days: 1).day == "2024-03-01")
+    #expect(Timestamp("2026-11-22T23:59:59.999Z")?.day == "2026-11-22")
+    for text in [
+      "", "2026-02-29", "2026-11-31", "2026-13-01", "0000-01-01", "2026-1-2", "2026/11/22",
+      "2026-11-22T", "2026-11-22T00:00:00Z", "22-11-2026", "+026-11-22", "２026-11-22",
+    ] {
+      #expect(Timestamp(day: text) == nil, "\(text)")
+    }
+  }
+
   @Test("milliseconds beyond the years 1 to 9999 are held to them")
   func held() {
     #expect(Timestamp(milliseconds: .min).text == "0001-01-01T00:00:00.000Z")

@@ -92,6 +92,7 @@ extension EndToEnd {
         #expect(
           plan.lines == [
             "Would apply migration 1, initial.", "Would apply migration 2, found_in_use.",
+            "Would apply migration 3, operation.",
           ])
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == [])
         let first = try Service.command(["migrate"], environment: ["TOMI_DATABASE": database])
