@@ -179,10 +179,13 @@ package final class Connection {
   ///
   /// They run in the open transaction, or in one that they begin; otherwise each is a transaction.
   ///
+  /// - Parameter progress: Called before each statement with the share of the text, from 0 to 1, that is done.
   /// - Throws: ``SQLiteError`` with the statement that failed; those before it have run.
-  package func script(_ sql: String) throws {
+  package func script(_ sql: String, progress: (Double) -> Void = { _ in }) throws {
+    let length = Double(sql.utf8.count)
     var rest = sql[...]
     while !rest.isEmpty {
+      progress(1 - Double(rest.utf8.count) / length)
       let (prepared, tail) = try prepare(rest, flags: 0)
       rest = tail
       guard let statement = prepared else { continue }

@@ -232,13 +232,25 @@ struct Serve: ParsableCommand {
 
     let listening = try ListeningSocket.inherited() ?? ListeningSocket.bind(path: socket.path)
     defer { listening.close() }
-    for migration in try Migrator.migrate(path: database.path) {
+    let migrations = try Migrator.migrate(path: database.path) { migration, share in
+      let percent = Int(100 * share)
+      Systemd.notify("STATUS=Applying migration \(migration.number): \(percent) %")
+      if share == 0 {
+        logger.notice(
+          "migrating",
+          metadata: [
+            "migration": .stringConvertible(migration.number), "name": "\(migration.name)",
+          ])
+      }
+    }
+    for migration in migrations {
       logger.notice(
         "migrated",
         metadata: [
           "migration": .stringConvertible(migration.number), "name": "\(migration.name)",
         ])
     }
+    if !migrations.isEmpty { Systemd.notify("STATUS=") }
     let store = try openStore(logger)
     defer { store.close() }
 

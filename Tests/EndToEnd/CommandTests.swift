@@ -92,12 +92,13 @@ extension EndToEnd {
         #expect(
           plan.lines == [
             "Would apply migration 1, initial.", "Would apply migration 2, found_in_use.",
-            "Would apply migration 3, operation.",
+            "Would apply migration 3, operation.", "This takes a second at most.",
           ])
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == [])
         let first = try Service.command(["migrate"], environment: ["TOMI_DATABASE": database])
         #expect(first.status == 0)
-        #expect(first.output == plan.output.replacing("Would apply", with: "Applied"))
+        #expect(
+          first.lines == plan.lines.dropLast().map { $0.replacing("Would apply", with: "Applied") })
         let second = try Service.command(["migrate"], database: database)
         let third = try Service.command(["migrate", "--dry-run"], database: database)
         #expect(second.status == 0 && second.output == third.output)

@@ -29,6 +29,17 @@ extension TemporaryFolder {
     try Connection(path: database, role: .reader).pragma("user_version")
   }
 
+  /// Makes the database as version 1.0.0 left it after a year of use.
+  fileprivate func makeFirstRelease(referrals: Int) throws {
+    try Migrator.migrate(path: database, migrations: [Schema.migrations[0]])
+    let script = URL(filePath: #filePath).deletingLastPathComponent()
+      .appending(path: "../first_release.sql")
+    let connection = try Connection(path: database, role: .writer)
+    try connection.script("CREATE TEMP TABLE size AS SELECT \(referrals) AS referrals; BEGIN")
+    try connection.script(String(contentsOf: script, encoding: .utf8))
+    try connection.script("COMMIT")
+  }
+
   /// The bytes of each file in the folder.
   fileprivate func contents() throws -> [String: Data] {
     let pairs = try files.map { ($0, try Data(contentsOf: URL(filePath: path + "/" + $0))) }
@@ -134,6 +145,58 @@ struct MigrationTests {
         filter.words = words
         #expect(try snapshot.partners(filter, PageRequest()).ids == [sampleID(number)], "\(words)")
       }
+    }
+  }
+
+  @Test("a database of 1.0.0 after a year of use has nothing wrong with it afterwards")
+  func firstRelease() throws {
+    let folder = try TemporaryFolder()
+    try folder.makeFirstRelease(referrals: 1_200)
+    let before = try folder.texts(
+      """
+      SELECT json_array(id, status, partner_id, intro_sent_at, outcome, context, updated_at)
+      FROM referral_requests ORDER BY number
+      """)
+    #expect(before.count == 1_200)
+    let events = try folder.texts("SELECT json_array(number, kind, changes, note) FROM events")
+    let seen = Mutex<[Double]>([])
+    let applied = try Migrator.migrate(path: folder.database) { _, share in
+      seen.withLock { $0.append(share) }
+    }
+    let shares = seen.withLock { $0 }
+    #expect(applied.map(\.number) == Array(2...known))
+    #expect(shares.count > 20 && shares.allSatisfy { (0...1).contains($0) })
+    #expect(shares.filter { $0 == 0 }.count == applied.count)
+    #expect(
+      try folder.texts(
+        """
+        SELECT json_array(id, status, partner_id, intro_sent_at, outcome, context, updated_at)
+        FROM referral_requests ORDER BY number
+        """) == before)
+    #expect(
+      try folder.texts("SELECT json_array(number, kind, changes, note) FROM events") == events)
+    let store = try Store(path: folder.database)
+    defer { store.close() }
+    #expect(try store.check(now: now) == [])
+    let referrals = try store.read(now: now) {
+      try $0.referrals(ReferralFilter(), PageRequest()).items
+    }
+    #expect(referrals.count == 25)
+    let partners = try store.read(now: now) {
+      try $0.partners(PartnerFilter(), PageRequest()).items
+    }
+    #expect(partners.count == 24)
+  }
+
+  @Test("the time that the migrations take is told from the file's size")
+  func expectedTime() throws {
+    let folder = try TemporaryFolder()
+    #expect(Migrator.expectedSeconds(path: folder.database) == 0)
+    #expect(FileManager.default.createFile(atPath: folder.database, contents: nil))
+    for (bytes, seconds) in [(0, 0), (1, 1), (50_000_000, 1), (50_000_001, 2), (2_600_000_000, 52)]
+    {
+      #expect(truncate(folder.database, bytes) == 0)
+      #expect(Migrator.expectedSeconds(path: folder.database) == seconds, "\(bytes)")
     }
   }
 
