@@ -84,6 +84,33 @@ package struct Referral: Resource {
   /// Whether the group and the partner were introduced to each other.
   package var isIntroduced: Bool { record["intro_sent_at"] != .null }
 
+  /// The fields that do not fit the status. A request that went through the life cycle has none.
+  package var contradictions: [FieldError] {
+    var errors: [FieldError] = []
+    func wrong(_ field: String, _ code: FieldCode, _ detail: String) {
+      errors.append(FieldError(.pointer("/" + field), code, detail))
+    }
+    let needsIntroduction = [.introSent, .connected, .closed].contains(status)
+    if partnerID == nil, needsIntroduction || status == .matched {
+      wrong("partner_id", .required, "\(status.withArticle) request needs a partner.")
+    }
+    if partnerID != nil, status == .pending {
+      wrong("partner_id", .notAllowedHere, "A pending request has no partner.")
+    }
+    if !isIntroduced, needsIntroduction {
+      wrong(
+        "intro_sent_at", .required,
+        "\(status.withArticle) request needs the time of its introduction.")
+    }
+    if isIntroduced, status == .pending || status == .matched || partnerID == nil {
+      wrong("intro_sent_at", .notAllowedHere, "The request is not introduced.")
+    }
+    if outcome != nil, ![.connected, .closed, .cancelled].contains(status) {
+      wrong("outcome", .notAllowedHere, "\(status.withArticle) request has no outcome.")
+    }
+    return errors
+  }
+
   /// Checks that the status `next` may follow the present one.
   ///
   /// - Throws: `Failure.conflict(.transitionNotAllowed)` with the statuses that may follow.

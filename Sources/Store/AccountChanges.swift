@@ -82,8 +82,8 @@ extension Change {
     _ changed: Value, replacing old: Value?, in table: Table, _ kind: SubjectKind
   ) throws {
     var new = changed
-    new.updatedAt = now
     if let old {
+      new.updatedAt = now
       try table.update(old.record, to: new.record, on: connection)
     } else {
       try table.insert(new.record, on: connection)

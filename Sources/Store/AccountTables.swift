@@ -5,37 +5,39 @@ import SQLite
 extension Table {
   /// The accounts. Tomi's sign-in owns them.
   package static let users = Table(
-    "users", alias: "u",
+    "users", alias: "u", key: "id",
     derived: [
       DerivedColumn(column: "email_key", sources: ["email"]) {
         User(record: $0).email.comparisonKey
       }
     ],
     fields: [
-      Field("id", .id, seen: .staff),
-      Field("email", .text(.email), [.required, .tracked], seen: .staff, set: .staff),
-      Field("name", .text(limit: 100), [.required, .tracked], seen: .staff, set: .staff),
-      Field("disabled", .flag, .tracked, seen: .staff, set: .staff),
-      Field("created_at", .time, seen: .staff),
-      Field("updated_at", .time, seen: .staff),
+      Field("id", .id, .exported, seen: .staff),
+      Field("email", .text(.email), [.required, .tracked, .exported], seen: .staff, set: .staff),
+      Field(
+        "name", .text(limit: 100), [.required, .tracked, .exported], seen: .staff, set: .staff),
+      Field("disabled", .flag, [.tracked, .exported], seen: .staff, set: .staff),
+      Field("created_at", .time, .exported, seen: .staff),
+      Field("updated_at", .time, .exported, seen: .staff),
     ])
 
   /// The groups of co-buyers.
   package static let groups = Table(
-    "groups", alias: "g",
+    "groups", alias: "g", key: "id",
     fields: [
-      Field("id", .id, seen: .staff),
-      Field("name", .text(limit: 200), [.required, .tracked], seen: .staff, set: .staff),
-      Field("state", .state, [.nullable, .tracked], seen: .staff, set: .staff),
+      Field("id", .id, .exported, seen: .staff),
       Field(
-        "members", .list(of: .id, limit: 100), .tracked,
+        "name", .text(limit: 200), [.required, .tracked, .exported], seen: .staff, set: .staff),
+      Field("state", .state, [.nullable, .tracked, .exported], seen: .staff, set: .staff),
+      Field(
+        "members", .list(of: .id, limit: 100), [.tracked, .exported],
         from: """
           (SELECT json_group_array(user_id) FROM
             (SELECT user_id FROM group_members WHERE group_id = g.id ORDER BY user_id))
           """,
         seen: .staff, set: .staff),
-      Field("created_at", .time, seen: .staff),
-      Field("updated_at", .time, seen: .staff),
+      Field("created_at", .time, .exported, seen: .staff),
+      Field("updated_at", .time, .exported, seen: .staff),
     ])
 
   /// Access tokens, without their secrets.

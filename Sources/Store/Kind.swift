@@ -309,6 +309,8 @@ extension Kind {
     case .time where text.utf8.count == "2026-11-22".utf8.count:
       // A day is its beginning in UTC. Another text of this length is no time either way.
       return .string(text + "T00:00:00Z")
+    case .integer:
+      return Int(text).map { .integer($0) } ?? .string(text)
     case .flag:
       switch text.lowercased() {
       case "true", "yes", "1": return .bool(true)

@@ -2,24 +2,8 @@ import Domain
 import JSON
 import SQLite
 
-/// What an import did with a row.
-package struct ImportedRow: Equatable, Sendable {
-  package enum Outcome: Sendable {
-    case added, updated
-    /// The resource is there, and has all values of the row.
-    case unchanged
-  }
-
-  package let outcome: Outcome
-  /// Whether the row names an inviter who is not a known user.
-  package var lacksInviter = false
-}
-
-/// The fields that only the service sets over HTTP, as an import takes them from an export.
-private let restoredFields: [Field] = [
-  .parameter("id", .id), .parameter("invited_by", .id),
-  .parameter("created_at", .time(isPast: true)), .parameter("updated_at", .time(isPast: true)),
-]
+/// What an import takes from an export beside the fields that can be set.
+private let restoredFields = Body.restoredFields + [.parameter("invited_by", .id)]
 
 extension Change {
   /// Adds the partner of a spreadsheet's row, or changes it.
@@ -57,18 +41,14 @@ extension Change {
     if case .string(let text) = cells["invited_by"], let inviter = ID(text),
       try user(inviter) == nil
     {
-      cells = cells.without("invited_by")
+      cells = cells.without(["invited_by"])
       lacksInviter = true
     }
     var fields = Table.partners.fields + restoredFields
     // With an ID it is no new partner, but one that comes back. The last field of a name counts.
     if cells["id"] != nil { fields.append(.parameter("status", .word(PartnerStatus.self))) }
     var body = Body(cells, fields, by: .staff, at: now, isNew: true)
-    if let updated = body.time("updated_at"),
-      let created = body.has("created_at") ? body.time("created_at") : now, updated < created
-    {
-      body.fail("updated_at", .inPast, "Must not be before created_at.")
-    }
+    body.checkTimes(at: now)
     _ = try createPartner(body, invitedBy: nil)
     return ImportedRow(outcome: .added, lacksInviter: lacksInviter)
   }
@@ -90,34 +70,12 @@ extension Change {
     let changed = Table.partners.fields.filter { new.record[$0.name] != old.record[$0.name] }
     if changed.isEmpty { return ImportedRow(outcome: .unchanged) }
     guard isAllowed else {
-      throw Failure.validation(
-        changed.map {
-          FieldError(
-            .pointer("/\($0.name)"), .readOnly,
-            "The partner with this id has another value here. Use --update to change it.")
-        })
+      throw Failure.knownRow(changed, "partner", "Use --update to change it.")
     }
     // What an active partner needs is there before it becomes active, and stays until it is no more.
     if new.status == .active { try updatePartner(old.id, own, by: .staff) }
     try changePartnerStatus(old.id, status)
     if new.status != .active { try updatePartner(old.id, own, by: .staff) }
     return ImportedRow(outcome: .updated)
-  }
-}
-
-extension JSON {
-  /// The object without some members.
-  fileprivate func without(_ names: [String]) -> JSON {
-    filtered { !names.contains($0) }
-  }
-
-  fileprivate func without(_ name: String) -> JSON { without([name]) }
-
-  /// The object with these members alone.
-  fileprivate func only(_ names: [String]) -> JSON { filtered { names.contains($0) } }
-
-  private func filtered(_ isKept: (String) -> Bool) -> JSON {
-    guard case .object(let members) = self else { return self }
-    return .object(members.filter { isKept($0.name) })
   }
 }

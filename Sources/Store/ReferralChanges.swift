@@ -42,6 +42,14 @@ extension Change {
     referral.status = .pending
     body.apply(to: &referral)
     if referral.record["requested_by"] == .null { referral.set("requested_by", caller.userID) }
+    try add(referral)
+    return id
+  }
+
+  /// Stores a new request and records it as an event.
+  ///
+  /// - Throws: `Failure.conflict(.referralAlreadyOpen)`.
+  func add(_ referral: Referral) throws {
     try checkOpenness(of: referral)
     try Table.referrals.insert(referral.record, on: connection)
     // Without the context, which a member may fill with thousands of characters. The row has it, and the event
@@ -49,9 +57,8 @@ extension Change {
     var recorded = referral.record
     recorded["context"] = .null
     try record(
-      "referral.requested", .referral, id,
+      "referral.requested", .referral, referral.id,
       changes: Table.referrals.changes(from: nil, to: recorded))
-    return id
   }
 
   /// Cancels a group's request. Nothing happens if it is already cancelled.

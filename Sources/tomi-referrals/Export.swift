@@ -7,16 +7,37 @@ struct Export: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Write records to standard output.",
     discussion: """
-      Partners and referrals are written as CSV in UTF-8 with a byte-order mark, by which spreadsheets \
+      Users, groups, partners and referral requests are written as CSV in UTF-8 with a byte-order mark, by which spreadsheets \
       know the encoding. A cell that begins, after any apostrophes, with = + - or @ (or their \
       full-width forms), a tab or a carriage return, which a spreadsheet could run as a formula, gets an \
-      apostrophe before it. An import removes it again.
-      """, subcommands: [Partners.self, Referrals.self, Postgres.self])
+      apostrophe before it. An import removes it again, and takes \
+      each file back as it is.
+      """,
+    subcommands: [
+      Users.self, Groups.self, Partners.self, Referrals.self, Postgres.self,
+    ])
+
+  struct Users: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Write all users as CSV, oldest first.")
+
+    @OptionGroup var database: DatabaseOption
+
+    func run() throws { try Export.write(.users, of: database) }
+  }
+
+  struct Groups: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Write all groups with their members' IDs as CSV, oldest first.")
+
+    @OptionGroup var database: DatabaseOption
+
+    func run() throws { try Export.write(.groups, of: database) }
+  }
 
   struct Partners: ParsableCommand {
     static let configuration = CommandConfiguration(
-      abstract: "Write all partners as CSV, oldest first.",
-      discussion: "`import partners` takes the file back as it is.")
+      abstract: "Write all partners as CSV, oldest first.")
 
     @OptionGroup var database: DatabaseOption
 

@@ -89,6 +89,10 @@ struct Sheet: Sendable {
         guard case .pointer(let pointer) = error.place else { return error.problem.detail }
         return line(pointer.split(separator: "/").first ?? "", error.problem.detail)
       }
+    case .conflict(.emailTaken):
+      return [line("email", "Another user has this e-mail address.")]
+    case .conflict(.referralAlreadyOpen):
+      return [line("group_id", "The group has an open request of this type and state.")]
     case .conflict(.partnerExists):
       return [line("email", "Another partner of this type has this e-mail address.")]
     case .conflict(.userAlreadyLinked):

@@ -843,6 +843,142 @@ extension EndToEnd {
       }
     }
 
+    @Test("Users, groups, partners and requests that are exported come back as they were")
+    func whole() throws {
+      try inFolder { folder in
+        let (old, new) = ("\(folder)/old.db", "\(folder)/new.db")
+        let demo = try Service.command(
+          ["demo", "--partners", "30", "--groups", "20", "--referrals", "80"], database: old)
+        try #require(demo.status == 0, "\(demo.errors)")
+        try #require(Service.command(["migrate"], database: new).status == 0)
+        for what in ["users", "groups", "partners", "referrals"] {
+          let export = try Service.command(["export", what], database: old)
+          let file = "\(folder)/\(what).csv"
+          try Data(export.output.utf8).write(to: URL(filePath: file))
+          let trial = try Service.command(["import", what, file, "--dry-run"], database: new)
+          #expect(trial.output.hasSuffix("Nothing was written.\n"), "\(trial)")
+          let result = try Service.command(["import", what, file], database: new)
+          let count = Table.rows(export.output).count - 1
+          let noun = what == "referrals" ? "requests" : what
+          #expect(result.output.hasPrefix("Imported \(count) \(noun)"), "\(result)")
+          #expect(try Service.command(["export", what], database: new).output == export.output)
+          // Again, nothing is to do.
+          let again = try Service.command(["import", what, file], database: new)
+          #expect(again.output == "Imported 0 \(noun), left \(count) as they are.\n", "\(again)")
+        }
+        let check = try Service.command(["check"], database: new)
+        #expect(check.status == 0, "\(check.output)")
+      }
+    }
+
+    @Test("Users and groups: members by e-mail address, --update, and each wrong cell named")
+    func accounts() throws {
+      try Place.new { place in
+        func expect(
+          _ what: String, _ text: String, _ options: String..., says output: String,
+          sourceLocation: SourceLocation = #_sourceLocation
+        ) throws {
+          let result = try Service.command(
+            ["import", what, place.file(Array(text.utf8))] + options, database: place.database)
+          #expect(result.output == output + "\n", "\(result)", sourceLocation: sourceLocation)
+          let isRefused = output.hasPrefix("line")
+          #expect(result.status == (isRefused ? 1 : 0), sourceLocation: sourceLocation)
+        }
+        let (ann, birch) = (
+          "00000000-0000-4000-8000-0000000000a1", "00000000-0000-4000-8000-0000000000b1"
+        )
+        try expect(
+          "users", "id,email,name\n\(ann),Ann@example.com,Ann\n,ben@example.com,Ben",
+          says: "Imported 2 users.")
+        try expect(
+          "users", "email,name\nANN@example.com,Other\nx,\n",
+          says: """
+            line 2, column email: Another user has this e-mail address.
+            line 3, column email: Must be an e-mail address, such as name@example.com.
+            line 3, column name: This field is required.
+            """)
+        try expect(
+          "users", "id,email,name\n\(ann),ann@example.com,Ann Ito",
+          says: """
+            line 2, column email: The user with this id has another value here. \
+            Use --update to change it.
+            line 2, column name: The user with this id has another value here. \
+            Use --update to change it.
+            """)
+        try expect(
+          "users", "email;disabled\nben@example.com;yes\nann@example.com;", "--update",
+          says: "Imported 0 users, updated 1, left 1 as they are.")
+        try expect("users", "name\nCarl", says: "line 1: missing column \"email\"")
+        try expect(
+          "users", "id,email,name\n7,c@example.com,Carl",
+          says: "line 2, column id: Must be a UUID.")
+        let users = Table.rows(try place.export("users"))
+        #expect(users[0] == ["id", "email", "name", "disabled", "created_at", "updated_at"])
+        let ben = try #require(users.first { $0[1] == "ben@example.com" })
+        #expect(ben[3] == "true")
+        #expect(users.contains { $0[0] == ann && $0[1] == "Ann@example.com" && $0[3] == "false" })
+
+        try expect(
+          "groups",
+          "id,name,state,members\n\(birch),Birch,mn,ANN@example.com;\(ben[0])\n,Maple,,\n",
+          says: "Imported 2 groups.")
+        let members = [ann, ben[0]].sorted().joined(separator: ";")
+        var groups = Table.rows(try place.export("groups"))
+        #expect(groups[0] == ["id", "name", "state", "members", "created_at", "updated_at"])
+        #expect(groups.contains { Array($0[..<4]) == [birch, "Birch", "MN", members] })
+        try expect(
+          "groups", "id,members\n\(birch),\(ben[0]);ann@example.com", "--update",
+          says: "Imported 0 groups, left 1 as they are.")
+        try expect(
+          "groups", "id,members\n\(birch),\(ann)", "--update",
+          says: "Imported 0 groups, updated 1.")
+        try expect(
+          "groups", "name,state,members\nOak,ZZ,7\nElm,,nobody@example.com",
+          says: """
+            line 2, column state: "ZZ" is not a US state code.
+            line 2, column members: Must be a UUID.
+            line 3, column members: No user has the e-mail address nobody@example.com.
+            """)
+        try expect(
+          "groups", "name,members\nOak,\(birch)",
+          says: "line 2, column members: No user has this ID.")
+        groups = Table.rows(try place.export("groups"))
+        #expect(groups.contains { Array($0[..<4]) == [birch, "Birch", "MN", ann] })
+        #expect(try place.command("check").status == 0)
+
+        try expect(
+          "referrals",
+          "group_id,requested_by,partner_type,state,group_size,home_price_max,status,outcome\n"
+            + "\(birch),\(ann),cpa,MN,3,500000,,\n\(birch),\(ann),agent,,,,cancelled,\n",
+          says: "Imported 2 requests.")
+        try expect(
+          "referrals",
+          """
+          group_id,requested_by,partner_type,state,group_size,home_price_max,status,outcome
+          \(birch),\(ann),cpa,MN,,,,
+          \(ann),\(birch),cook,XX,0,-1,gone,unknown
+          \(birch),\(ann),lender,,,,closed,
+          \(birch),\(ann),lender,,,,pending,engaged
+          """,
+          says: """
+            line 2, column group_id: The group has an open request of this type and state.
+            line 3, column partner_type: Must be one of: attorney, lender, agent, title, insurance, cpa.
+            line 3, column status: Must be one of: pending, matched, intro_sent, connected, closed, \
+            cancelled.
+            line 3, column group_size: Must be a whole number from 1 to 100.
+            line 3, column state: "XX" is not a US state code.
+            line 3, column home_price_max: Must be a whole number from 0 to 1000000000000.
+            line 3, column group_id: No group has this ID.
+            line 3, column requested_by: No user has this ID.
+            line 4, column partner_id: A closed request needs a partner.
+            line 4, column intro_sent_at: A closed request needs the time of its introduction.
+            line 5, column outcome: A pending request has no outcome.
+            """)
+        #expect(Table.rows(try place.export("referrals")).count == 3)
+        #expect(try place.command("check").status == 0)
+      }
+    }
+
     @Test(
       "More than a page is exported whole, and an import while the service writes waits its turn")
     func many() throws {

@@ -1,0 +1,100 @@
+import Domain
+import JSON
+
+/// The columns that hold the members of `context`, each with the member's pointer.
+private let contextColumns = [
+  "group_size": "/context/group_size", "home_price_min": "/context/home_price_range/min",
+  "home_price_max": "/context/home_price_range/max", "timeline": "/context/timeline",
+  "state": "/context/state", "specific_need": "/context/specific_need",
+]
+
+/// The fields of a row, all of which an import may set.
+private let fields: [Field] = Table.referrals.fields.compactMap { field in
+  let isColumn = field.traits.contains(.exported) && !field.traits.contains(.derived)
+  guard isColumn || field.name == "context" else { return nil }
+  let isRequired = ["group_id", "requested_by", "partner_type"].contains(field.name)
+  return .parameter(field.name, field.kind, isRequired ? .required : .nullable)
+}
+
+extension Change {
+  /// Adds the request of a spreadsheet's row.
+  ///
+  /// The event of the request's creation has its status and its partner, because its earlier history is not known.
+  ///
+  /// - Parameter cells: An object with the cells that are not empty, by the names of the exported fields. Names that
+  ///   other tables hold, such as the group's, are not read.
+  /// - Throws: `Failure`: `.validation`, `.conflict(.referralAlreadyOpen)`.
+  package func importReferral(_ cells: JSON) throws -> ImportedRow {
+    do {
+      return try add(referral: withContext(cells))
+    } catch Failure.validation(let errors) {
+      throw Failure.validation(
+        errors.map { error in
+          guard case .pointer(let pointer) = error.place,
+            let column = contextColumns.first(where: { $0.value.hasPrefix(pointer) })
+          else { return error }
+          return FieldError(.pointer("/\(column.key)"), error.problem)
+        })
+    }
+  }
+
+  /// The row's cells as a request's fields.
+  private func withContext(_ cells: JSON) -> JSON {
+    var prices: [JSON.Member] = []
+    var context: [JSON.Member] = []
+    for (column, pointer) in contextColumns.sorted(by: { $0.key < $1.key }) {
+      guard let value = cells[column] else { continue }
+      let path = pointer.split(separator: "/").map(String.init)
+      if path.count == 3 {
+        prices.append(JSON.Member(path[2], value))
+      } else {
+        context.append(JSON.Member(path[1], value))
+      }
+    }
+    if !prices.isEmpty { context.append(JSON.Member("home_price_range", .object(prices))) }
+    return .object(
+      cells.only(fields.map(\.name)).members + [JSON.Member("context", .object(context))])
+  }
+
+  private func add(referral cells: JSON) throws -> ImportedRow {
+    var body = Body(cells, fields, by: .staff, at: now, isNew: true)
+    body.checkTimes(at: now)
+    if let id = body.id("id"), let known = try referral(id) {
+      try body.check(against: nil)
+      var new = known
+      body.apply(to: &new)
+      let changed = fields.filter { new.record[$0.name] != known.record[$0.name] }
+      if changed.isEmpty { return ImportedRow(outcome: .unchanged) }
+      throw Failure.knownRow(changed, "request", "An import only adds requests.")
+    }
+    if let group = body.id("group_id"), try self.group(group) == nil {
+      body.fail("group_id", .unknownValue, "No group has this ID.")
+    }
+    if let requester = body.id("requested_by"), try user(requester) == nil {
+      body.fail("requested_by", .unknownUser, "No user has this ID.")
+    }
+    if let id = body.id("partner_id") {
+      let partner = try partner(id)
+      if partner == nil {
+        body.fail("partner_id", .unknownPartner, "No partner has this ID.")
+      } else if let type: PartnerType = body.word("partner_type"), partner?.type != type {
+        body.fail("partner_id", .notAllowedHere, "This partner has another type.")
+      }
+    }
+    try body.check(against: nil)
+    var new = Referral(record: Table.referrals.newRecord(body.id("id") ?? newID(), at: now))
+    new.status = .pending
+    body.apply(to: &new)
+    if new.status == .closed, new.outcome == nil { new.outcome = .unknown }
+    if new.status != .pending { new.set("status_changed_at", new.updatedAt) }
+    body.fail(new.contradictions)
+    try body.check(against: nil)
+    try add(new)
+    return ImportedRow(outcome: .added)
+  }
+}
+
+extension JSON {
+  /// The members of an object; none of another value.
+  var members: [Member] { if case .object(let members) = self { members } else { [] } }
+}
