@@ -5,11 +5,14 @@ import SQLite
 extension Table {
   /// The accounts. Tomi's sign-in owns them.
   package static let users = Table(
-    "users", alias: "u", key: "id",
+    "users", alias: "u",
     derived: [
       DerivedColumn(column: "email_key", sources: ["email"]) {
         User(record: $0).email.comparisonKey
-      }
+      },
+      DerivedColumn(column: "words", sources: ["name", "email"]) {
+        Search.words([User(record: $0).name, User(record: $0).email])
+      },
     ],
     fields: [
       Field("id", .id, .exported, seen: .staff),
@@ -23,7 +26,12 @@ extension Table {
 
   /// The groups of co-buyers.
   package static let groups = Table(
-    "groups", alias: "g", key: "id",
+    "groups", alias: "g",
+    derived: [
+      DerivedColumn(column: "words", sources: ["name"]) {
+        Search.words([Group(record: $0).text("name")])
+      }
+    ],
     fields: [
       Field("id", .id, .exported, seen: .staff),
       Field(

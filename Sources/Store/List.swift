@@ -47,6 +47,11 @@ package struct List {
 
   /// Selects the rows that satisfy a condition.
   mutating func filter(_ sql: String, _ arguments: (any Bindable)...) {
+    filter(sql, arguments: arguments)
+  }
+
+  /// Selects the rows that satisfy a condition.
+  mutating func filter(_ sql: String, arguments: [any Bindable]) {
     conditions.append(sql)
     self.arguments += arguments as [(any Bindable)?]
   }

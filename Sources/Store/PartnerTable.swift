@@ -13,6 +13,9 @@ extension Table {
       DerivedColumn(column: "name_key", sources: ["company_name"]) {
         FoldedText.sortKey(Partner(record: $0).companyName)
       },
+      DerivedColumn(column: "company_words", sources: ["company_name"]) {
+        Search.words([Partner(record: $0).companyName])
+      },
       DerivedColumn(column: "public_words", sources: ["company_name", "contact_name"]) {
         let partner = Partner(record: $0)
         return Search.publicWords(

@@ -65,8 +65,10 @@ private struct PostgresTable {
   /// The tables, each after those that it refers to. What triggers derive here (areas, counts, search) is left
   /// out: views and indexes replace it in PostgreSQL. So are the secrets, which are of no use elsewhere.
   static let all = [
-    PostgresTable(name: "users", kinds: kinds(.users), constraints: ["UNIQUE (email_key)"]),
-    PostgresTable(name: "groups", kinds: kinds(.groups)),
+    PostgresTable(
+      name: "users", kinds: kinds(.users), leftOut: ["number", "words"],
+      constraints: ["UNIQUE (email_key)"]),
+    PostgresTable(name: "groups", kinds: kinds(.groups), leftOut: ["number", "words"]),
     PostgresTable(
       name: "group_members", kinds: ["group_id": .id, "user_id": .id],
       constraints: ["PRIMARY KEY (group_id, user_id)"],
@@ -75,7 +77,7 @@ private struct PostgresTable {
       name: "tokens", kinds: kinds(.tokens), constraints: ["UNIQUE (sha256)"],
       afterwards: ["CREATE INDEX ON public.tokens (user_id)"]),
     PostgresTable(
-      name: "partners", kinds: kinds(.partners), leftOut: ["number"],
+      name: "partners", kinds: kinds(.partners), leftOut: ["number", "company_words"],
       constraints: [
         """
         CHECK (status <> 'active' \

@@ -29,7 +29,8 @@ enum Search {
     words([email, phone, phone.map(PhoneNumber.words), notes])
   }
 
-  private static func words(_ texts: [String?]) -> String {
+  /// The words by which texts are found, folded and separated by spaces.
+  static func words(_ texts: [String?]) -> String {
     texts.compactMap { $0.map(FoldedText.searched) }.joined(separator: " ")
   }
 
@@ -40,21 +41,46 @@ enum Search {
     try connection.define("staff_words", 3) {
       staffWords(email: $0[0], phone: $0[1], notes: $0[2])
     }
+    try connection.define("search_words", 1) { words($0) }
+    try connection.define("search_words", 2) { words($0) }
   }
 
-  /// The query for texts in which every word begins a word. A word's parts must follow each other. The words are
-  /// quoted, so that none is read as FTS5's syntax (https://www.sqlite.org/fts5.html, section 3.1).
+  /// The words of a search text in their folded form, each with its parts separated by spaces.
+  static func phrases(_ text: String) -> [String] {
+    let words = Set(FoldedText.words(text).map { $0.joined(separator: " ") })
+    // A word that begins another word does not change the result, but costs as much.
+    return words.filter { word in
+      !words.contains { $0 != word && $0.utf8.starts(with: word.utf8) }
+    }.sorted()
+  }
+
+  /// The query for texts in which every phrase begins a word. A phrase's parts must follow each other. The phrases
+  /// are quoted, so that none is read as FTS5's syntax (https://www.sqlite.org/fts5.html, section 3.1).
+  static func query(_ phrases: some Sequence<String>) -> String {
+    phrases.map { "\"\($0)\"*" }.joined(separator: " AND ")
+  }
+
+  /// The condition that every phrase begins a word of a text; a condition that is never true if there are none.
+  ///
+  /// - Parameter text: An SQL expression for folded words, without a space before the first.
+  /// - Returns: The condition, and its arguments.
+  static func condition(_ phrases: [String], in text: String) -> (sql: String, arguments: [String])
+  {
+    guard !phrases.isEmpty else { return ("FALSE", []) }
+    return (
+      phrases.map { _ in "instr(' ' || \(text), ?) > 0" }.joined(separator: " AND "),
+      phrases.map { " " + $0 }
+    )
+  }
+
+  /// The query for partners in whose columns every word begins a word, or that have the telephone number.
   ///
   /// - Parameter columns: The columns to search.
   /// - Returns: Nil if the text has no words.
   static func query(_ text: String, in columns: [String]) -> String? {
-    let words = Set(FoldedText.words(text).map { $0.joined(separator: " ") })
-    guard !words.isEmpty else { return nil }
-    // A word that begins another word does not change the result, but costs as much.
-    let phrases = words.filter { word in
-      !words.contains { $0 != word && $0.utf8.starts(with: word.utf8) }
-    }.map { "\"\($0)\"*" }.sorted()
-    var query = phrases.joined(separator: " AND ")
+    let phrases = phrases(text)
+    guard !phrases.isEmpty else { return nil }
+    var query = query(phrases)
     if let number = PhoneNumber.searched(text) { query = "(\(query)) OR \"\(number)\"*" }
     return "{\(columns.joined(separator: " "))} : (\(query))"
   }

@@ -20,8 +20,12 @@ extension Store {
     }
     progress("Service areas, coverage and counts")
     findings += try read(now: now) { try $0.checkDerived() }
-    progress("The search index")
-    findings += try checkSearch(now: now)
+    progress("The search indexes")
+    for (index, contents) in [
+      ("partners_search", "partners"), ("users_search", "users"), ("groups_search", "groups"),
+    ] {
+      findings += try checkSearch(index, of: contents)
+    }
     progress("The history")
     findings += try read(now: now) { try $0.checkHistory() + $0.checkSteps() }
     if let lost = lostEvents {
@@ -34,21 +38,21 @@ extension Store {
     return findings
   }
 
-  private func checkSearch(now: Timestamp) throws -> [String] {
+  private func checkSearch(_ index: String, of contents: String) throws -> [String] {
     struct Done: Error {}
     do {
       // The command is an INSERT, so only the writer can run it
       // (https://www.sqlite.org/fts5.html, section 6.5). It is rolled back.
       try database.write { connection in
         _ = try connection.run(
-          "INSERT INTO partners_search (partners_search, rank) VALUES ('integrity-check', 1)")
+          "INSERT INTO \(index) (\(index), rank) VALUES ('integrity-check', 1)")
         throw Done()
       }
       return []
     } catch is Done {
       return []
     } catch let error as SQLiteError where error.isCorrupt {
-      return ["The search index does not match the partners."]
+      return ["The search index does not match the \(contents)."]
     }
   }
 }
@@ -71,12 +75,20 @@ extension Snapshot {
       """
       SELECT id FROM partners
       WHERE name_key <> sort_key(company_name)
+        OR company_words <> search_words(company_name)
         OR public_words <> public_words(company_name, contact_name)
         OR staff_words <> staff_words(email, phone, notes)
       """
     ) {
       "The folded name or the searched words of partner \($0.text(0)) do not match its fields."
     }
+    findings += try connection.rows(
+      """
+      SELECT 'user', id FROM users WHERE words <> search_words(name, email) OR number IS NULL
+      UNION ALL
+      SELECT 'group', id FROM groups WHERE words <> search_words(name) OR number IS NULL
+      """
+    ) { "The number or the searched words of \($0.text(0)) \($0.text(1)) do not match its fields." }
     findings += try connection.rows(
       """
       SELECT c.state_code, c.partner_type, c.partner_count, count(a.partner_number)

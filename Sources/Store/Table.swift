@@ -15,8 +15,6 @@ package struct Table: Sendable {
   let name: String
   /// The table's name in expressions.
   let alias: String
-  /// The column by which rows of the same time are exported.
-  let key: String
   package let fields: [Field]
   /// The columns that are derived from fields, for indexes and constraints.
   let derived: [DerivedColumn]
@@ -33,13 +31,12 @@ package struct Table: Sendable {
   private let insertStatement: String
 
   init(
-    _ name: String, alias: String, key: String = "number",
+    _ name: String, alias: String,
     derived: [DerivedColumn] = [],
     secretColumns: [String] = [], fields: [Field]
   ) {
     self.name = name
     self.alias = alias
-    self.key = key
     self.fields = fields
     self.derived = derived
     self.secretColumns = secretColumns
@@ -212,7 +209,7 @@ extension Snapshot {
     let alias = table.alias
     try connection.each(
       Shape(fields, of: table.name, alias).select
-        + "ORDER BY \(alias).created_at, \(alias).\(table.key)"
+        + "ORDER BY \(alias).created_at, \(alias).number"
     ) { row in
       try body(try fields.enumerated().map { index, field in try field.kind.cell(row, index) })
     }

@@ -80,8 +80,9 @@ class _Filling:
     def user(self, email):
         at = _time(0)
         user = self.id(0)
-        self.insert("users", "id email email_key name created_at updated_at",
-                    [(user, email, email, f"{self.random.choice(NAMES)} {self.random.choice(FAMILIES)}", at, at)])
+        name = f"{self.random.choice(NAMES)} {self.random.choice(FAMILIES)}"
+        self.insert("users", "id email email_key name words created_at updated_at",
+                    [(user, email, email, name, _searched(name, email), at, at)])
         return user
 
     def partners(self, count, staff):
@@ -108,12 +109,12 @@ class _Filling:
                 digits = re.sub("[^0-9]", "", phone)
                 ends = " ".join(digits[start:] for start in range(len(digits) - 2))
                 yield (partner, kind, "active" if is_active else "pending_review", company, _folded(company),
-                       _searched(company, contact), _searched(mail, phone, ends, notes), contact, mail, mail, phone,
+                       _searched(company), _searched(company, contact), _searched(mail, phone, ends, notes), contact, mail, mail, phone,
                        f"https://www.{family.lower()}{number}.example", json.dumps(areas, separators=(",", ":")),
                        self.random.random() < 0.3, _time(created), staff, notes,
                        _time(created), _time(created))
 
-        self.insert("partners", "id type status company_name name_key public_words staff_words contact_name email "
+        self.insert("partners", "id type status company_name name_key company_words public_words staff_words contact_name email "
                     "email_key phone website service_areas co_ownership_certified agreement_signed_at invited_by notes "
                     "created_at updated_at", rows())
         return active
@@ -126,8 +127,9 @@ class _Filling:
             group, state = self.id(0), self.random.choice(["MN", "CA"])
             members = sorted(self.user(f"member{number}.{index}@mail.example") for index in range(3))
             token = "tomi_" + base64.urlsafe_b64encode(self.random.randbytes(32)).decode().rstrip("=")
-            self.insert("groups", "id name state created_at updated_at",
-                        [(group, f"{self.random.choice(TOWNS)} House {number}", state, at, at)])
+            name = f"{self.random.choice(TOWNS)} House {number}"
+            self.insert("groups", "id name words state created_at updated_at",
+                        [(group, name, _searched(name), state, at, at)])
             self.insert("group_members", "group_id user_id", [(group, member) for member in members])
             self.insert("tokens", "id user_id name sha256 created_at",
                         [(self.id(0), members[0], "benchmark", hashlib.sha256(token.encode()).digest(), at)])

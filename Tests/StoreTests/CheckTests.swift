@@ -174,8 +174,36 @@ struct CheckTests {
       """, words, search),
     Damage("a partner whose folded name is another's", "UPDATE partners SET name_key = 'x'", words),
     Damage("words that are not the partner's", "UPDATE partners SET public_words = 'x'", words),
+    Damage("words that are not the company's", "UPDATE partners SET company_words = 'x'", words),
     Damage(
       "a telephone number that the words lack", "UPDATE partners SET phone = '612-555-0142'", words),
+    Damage(
+      "words that the search for users lacks",
+      """
+      INSERT INTO users_search (users_search, rowid, words)
+      SELECT 'delete', number, words FROM users WHERE email = 'user9@example.com'
+      """, "The search index does not match the users."),
+    Damage(
+      "words that the search for groups lacks",
+      """
+      INSERT INTO groups_search (groups_search, rowid, words)
+      SELECT 'delete', number, words FROM groups WHERE name = 'Group 12'
+      """, "The search index does not match the groups."),
+    Damage(
+      "words that are not the user's",
+      "UPDATE users SET words = 'x' WHERE email = 'user9@example.com'",
+      "The number or the searched words of user \(sampleID(9)) do not match its fields."),
+    Damage(
+      "words that are not the group's", "UPDATE groups SET words = 'x' WHERE name = 'Group 12'",
+      "The number or the searched words of group \(sampleID(12)) do not match its fields."),
+    Damage(
+      "a group without a number",
+      """
+      DROP TRIGGER groups_search_inserted;
+      INSERT INTO groups (id, name, words, created_at, updated_at)
+      VALUES ('\(sampleID(40))', 'New', 'new', '\(now)', '\(now)')
+      """,
+      "The number or the searched words of group \(sampleID(40)) do not match its fields."),
     Damage(
       "a row that names one that is not there",
       """

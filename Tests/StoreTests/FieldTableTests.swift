@@ -32,8 +32,8 @@ struct FieldTableTests {
         neverNull: ["requested_by", "context"],
         nullAtFirst: ["outcome", "outcome_notes", "status_changed_at", "connected_at"])
     ),
-    (.users, Exceptions()),
-    (.groups, Exceptions()),
+    (.users, Exceptions(rowKeys: ["number"])),
+    (.groups, Exceptions(rowKeys: ["number"])),
     (.tokens, Exceptions(nullAtFirst: ["revoked_at", "scope", "created_by"])),
     (.events, Exceptions(nullAtFirst: ["note"])),
   ]

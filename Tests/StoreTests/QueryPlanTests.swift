@@ -36,9 +36,11 @@ private final class Plans {
     CREATE TEMP TABLE n AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6000)
     SELECT i, printf('00000000-0000-7000-8000-%012d', i) AS id,
       printf('2026-01-%02dT%02d:%02d:00.000Z', 1 + i / 600 % 28, i / 25 % 24, i % 60) AS time FROM n;
-    INSERT INTO users SELECT id, 'user' || i || '@example.com', 'user' || i || '@example.com',
-      'User ' || i, 0, time, time FROM n WHERE i <= 600;
-    INSERT INTO groups SELECT id, 'Group ' || i, NULL, time, time FROM n WHERE i <= 1500;
+    INSERT INTO users (id, email, email_key, name, disabled, created_at, updated_at, words)
+    SELECT id, 'user' || i || '@example.com', 'user' || i || '@example.com',
+      'User ' || i, 0, time, time, 'user ' || i || ' user' || i || ' example com' FROM n WHERE i <= 600;
+    INSERT INTO groups (id, name, created_at, updated_at, words)
+    SELECT id, 'Group ' || i, time, time, 'group ' || i FROM n WHERE i <= 1500;
     INSERT INTO partners (id, type, status, company_name, name_key, public_words, email, email_key, service_areas,
       agreement_signed_at, created_at, updated_at)
     SELECT id, CASE i % 7 WHEN 0 THEN 'lender' WHEN 1 THEN 'cpa' ELSE 'attorney' END,

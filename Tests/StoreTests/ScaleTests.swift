@@ -42,9 +42,11 @@ struct ScaleTests {
           strftime('%Y-%m-%dT%H:%M:%S.000Z', '2026-01-01', (i * 7919 % 19997) || ' minutes')
             AS later
         FROM n;
-      INSERT INTO users SELECT id, 'user' || i || '@example.com', 'user' || i || '@example.com',
-        'User ' || i, 0, time, time FROM n WHERE i <= 500;
-      INSERT INTO groups SELECT id, 'Group ' || i, NULL, time, time FROM n WHERE i <= 100;
+      INSERT INTO users (id, email, email_key, name, disabled, created_at, updated_at, words)
+      SELECT id, 'user' || i || '@example.com', 'user' || i || '@example.com',
+        'User ' || i, 0, time, time, 'user ' || i || ' user' || i || ' example com' FROM n WHERE i <= 500;
+      INSERT INTO groups (id, name, created_at, updated_at, words)
+      SELECT id, 'Group ' || i, time, time, 'group ' || i FROM n WHERE i <= 100;
       INSERT INTO group_members SELECT id, id FROM n WHERE i <= 100;
       DROP TRIGGER partner_areas_inserted;
       DROP TRIGGER partners_search_inserted;
