@@ -203,7 +203,8 @@ struct CheckTests {
       INSERT INTO groups (id, name, words, created_at, updated_at)
       VALUES ('\(sampleID(40))', 'New', 'new', '\(now)', '\(now)')
       """,
-      "The number or the searched words of group \(sampleID(40)) do not match its fields."),
+      "The number or the searched words of group \(sampleID(40)) do not match its fields.",
+      "The search index does not match the groups."),
     Damage(
       "a row that names one that is not there",
       """
@@ -217,7 +218,8 @@ struct CheckTests {
       PRAGMA ignore_check_constraints = ON;
       UPDATE users SET name = '' WHERE email = 'user9@example.com'
       """,
-      "CHECK constraint failed in users"),
+      "CHECK constraint failed in users",
+      "The number or the searched words of user \(sampleID(9)) do not match its fields."),
     Damage(
       "a request whose history says otherwise",
       """
