@@ -7,6 +7,82 @@
 
 -- Changes to review --------------------------------------------------------------------------------
 
+-- What an active partner proposes for its own fields, by field; null if nothing waits for a review.
+ALTER TABLE partners ADD COLUMN pending_changes TEXT
+  CHECK (
+    pending_changes IS NULL
+    OR (status = 'active' AND json_valid(pending_changes)
+      AND json_type(pending_changes) = 'object' AND pending_changes <> '{}'));
+
+CREATE INDEX partners_to_review_by_created_at ON partners (created_at)
+  WHERE pending_changes IS NOT NULL;
+CREATE INDEX partners_to_review_by_updated_at ON partners (updated_at)
+  WHERE pending_changes IS NOT NULL;
+CREATE INDEX partners_to_review_by_name_key ON partners (name_key)
+  WHERE pending_changes IS NOT NULL;
+
+-- The introductions of which the request's own row says nothing any more, because the request returned to pending.
+CREATE TABLE past_introductions (
+  number INTEGER PRIMARY KEY,
+  referral_number INTEGER NOT NULL REFERENCES referral_requests (number) ON DELETE CASCADE,
+  partner_id TEXT NOT NULL REFERENCES partners (id),
+  intro_sent_at TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX past_introductions_by_referral ON past_introductions (referral_number);
+CREATE INDEX past_introductions_by_partner ON past_introductions (partner_id, intro_sent_at);
+
+-- The same as the history has it: the event that returned the request names the partner and the time. Only requests
+-- that a partner lost are looked up. CROSS JOIN keeps this order.
+CREATE VIEW ended_introductions (referral_number, partner_id, intro_sent_at, ended_at, actor_id) AS
+SELECT r.number, e.changes ->> '$.partner_id.from', e.changes ->> '$.intro_sent_at.from', e.at,
+  e.actor_id
+FROM (SELECT DISTINCT referral_number FROM referral_past_partners) AS past
+CROSS JOIN referral_requests AS r ON r.number = past.referral_number
+CROSS JOIN events AS e ON e.subject_id = r.id
+WHERE e.subject_kind = 'referral' AND e.changes ->> '$.intro_sent_at.from' IS NOT NULL
+  AND e.changes ->> '$.intro_sent_at.to' IS NULL;
+
+INSERT INTO past_introductions (referral_number, partner_id, intro_sent_at)
+SELECT referral_number, partner_id, intro_sent_at FROM ended_introductions;
+
+CREATE TRIGGER past_introductions_kept AFTER UPDATE OF intro_sent_at ON referral_requests
+WHEN old.intro_sent_at IS NOT NULL AND new.intro_sent_at IS NULL
+BEGIN
+  INSERT INTO past_introductions (referral_number, partner_id, intro_sent_at)
+  VALUES (new.number, old.partner_id, old.intro_sent_at);
+END;
+
+-- Each introduction that a partner declined. It counts for good, whatever becomes of the request.
+CREATE TABLE declines (
+  number INTEGER PRIMARY KEY,
+  referral_number INTEGER NOT NULL REFERENCES referral_requests (number) ON DELETE CASCADE,
+  partner_id TEXT NOT NULL REFERENCES partners (id),
+  intro_sent_at TEXT NOT NULL,
+  declined_at TEXT NOT NULL,
+  reason_code TEXT NOT NULL
+    CHECK (reason_code IN ('conflict_of_interest', 'no_capacity', 'outside_area',
+      'outside_practice', 'terms', 'other'))
+) STRICT;
+
+-- Until now, staff's taking back was the same change. A partner's user declined, and nobody else: the one that is
+-- linked now, or one that was.
+INSERT INTO declines (referral_number, partner_id, intro_sent_at, declined_at, reason_code)
+SELECT i.referral_number, i.partner_id, i.intro_sent_at, i.ended_at, 'other'
+FROM ended_introductions AS i JOIN partners AS p ON p.id = i.partner_id
+WHERE i.actor_id = p.user_id
+  OR EXISTS (SELECT 1 FROM events AS linked
+    WHERE linked.subject_id = p.id AND linked.subject_kind = 'partner'
+      AND linked.changes ->> '$.user_id.to' = i.actor_id);
+
+CREATE INDEX declines_by_referral ON declines (referral_number, partner_id);
+CREATE INDEX declines_by_partner ON declines (partner_id, declined_at);
+CREATE INDEX declines_by_reason ON declines (reason_code, declined_at);
+
+-- The introductions that wait for the partner's answer.
+CREATE INDEX referral_requests_unanswered ON referral_requests (status_changed_at, created_at)
+  WHERE status = 'intro_sent';
+
 -- Referral requests --------------------------------------------------------------------------------
 
 -- Search over referral requests --------------------------------------------------------------------

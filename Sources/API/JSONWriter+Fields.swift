@@ -17,9 +17,9 @@ extension JSONWriter {
     field(name, word?.rawValue)
   }
 
-  mutating func field(_ name: StaticString, days: Double?) {
+  mutating func field(_ name: StaticString, decimal: Double?) {
     self.name(name)
-    value(days.map(JSON.number) ?? .null)
+    value(decimal.map(JSON.number) ?? .null)
   }
 
   mutating func field(_ name: StaticString, _ words: [String]) {

@@ -62,6 +62,7 @@ extension Problem {
     case malformedJSON = "malformed_json"
     case methodNotAllowed = "method_not_allowed"
     case noActivePartner = "no_active_partner"
+    case noPendingChanges = "no_pending_changes"
     case notFound = "not_found"
     case outcomeNotPossible = "outcome_not_possible"
     case partnerAlreadyIntroduced = "partner_already_introduced"
@@ -226,6 +227,11 @@ extension Problem {
         (
           .noActivePartner, "No active partner",
           "Coverage without an active partner can't be pinned to available."
+        )
+      case .noPendingChanges:
+        (
+          .noPendingChanges, "No changes wait for a review",
+          "This partner has no pending changes."
         )
       case .emailTaken:
         (

@@ -10,6 +10,7 @@ struct Parameter: Sendable {
   let kind: Kind?
   /// Whether it takes several values, separated by commas.
   var isList = false
+  var isRequired = false
   /// The value of a parameter that is missing.
   var fallback: String?
 
@@ -33,6 +34,10 @@ struct Parameter: Sendable {
 
 extension Parameter {
   static func one(_ name: String, _ kind: Kind) -> Parameter { Parameter(name: name, kind: kind) }
+
+  static func required(_ name: String, _ kind: Kind) -> Parameter {
+    Parameter(name: name, kind: kind, isRequired: true)
+  }
 
   static func list(_ name: String, _ kind: Kind) -> Parameter {
     Parameter(name: name, kind: kind, isList: true)
@@ -121,6 +126,8 @@ struct Query: Sendable {
         }
       } else if let fallback = parameter.fallback {
         values.append(Value(name: parameter.name, text: fallback, isSent: false))
+      } else if parameter.isRequired {
+        wrong(parameter.name, .required, "This parameter is required.")
       }
     }
     self.values = values

@@ -11,13 +11,15 @@ extension Route {
       "/api/admin/partners", .staff, scope: .read,
       query: [
         .list("type", .word(PartnerType.self)), .list("status", .word(PartnerStatus.self)),
-        .list("state", .state),
+        .list("state", .state), .one("pending_changes", .word(["true", "false"], initial: [])),
         .search, .sort(PartnerFilter.Sort.self, default: "-created_at"), .limit(), .cursor,
       ], listPartners),
     .change(.post, "/api/admin/partners", .staff, scope: .admin, createPartner),
     .get("/api/admin/partners/:id", .staff, scope: .read, getPartner),
     .change(.put, "/api/admin/partners/:id", .staff, scope: .admin, updatePartner),
     .change(.put, "/api/admin/partners/:id/status", .staff, scope: .admin, changePartnerStatus),
+    .change(.put, "/api/admin/partners/:id/changes", .staff, scope: .admin, reviewPartnerChanges),
+    .get("/api/admin/partners/:id/summary", .staff, scope: .read, getPartnerSummary),
     .get(
       "/api/admin/partners/:id/history", .staff, scope: .read, query: [.limit(), .cursor],
       listPartnerHistory),
@@ -43,6 +45,10 @@ extension Route {
       ], recommendPartners),
 
     .get("/api/admin/summary", .staff, scope: .read, getSummary),
+    .get(
+      "/api/admin/fairness", .staff, scope: .read,
+      query: [.required("partner_type", .word(PartnerType.self)), .required("state", .state)],
+      getFairness),
     .get(
       "/api/admin/referrals", .staff, scope: .read,
       query: [
@@ -84,6 +90,7 @@ extension Route {
       ], searchDirectory),
     .get("/api/partners/me", .partner, getOwnPartner),
     .change(.put, "/api/partners/me", .partner, updateOwnPartner),
+    .change(.delete, "/api/partners/me/changes", .partner, body: .none, withdrawOwnChanges),
     .get(
       "/api/partners/me/referrals", .partner,
       query: [

@@ -52,6 +52,8 @@ package enum Conflict: Equatable, Sendable {
   case referralAlreadyOpen(group: ID, referral: ID)
   /// An outcome can be recorded only after the introduction, and not for a cancelled request.
   case outcomeNotPossible(status: ReferralStatus)
+  /// The partner has proposed no changes that wait for a review.
+  case noPendingChanges
   /// Coverage without an active partner can't be `available`.
   case noActivePartner
   /// Another user has the e-mail address.

@@ -37,6 +37,15 @@ package enum Outcome: String, CaseIterable, Sendable {
   case unknown
 }
 
+/// Why a partner declines an introduction.
+package enum DeclineReason: String, CaseIterable, Sendable {
+  case conflictOfInterest = "conflict_of_interest"
+  case noCapacity = "no_capacity"
+  case outsideArea = "outside_area"
+  case outsidePractice = "outside_practice"
+  case terms, other
+}
+
 /// A group's request for an introduction to a partner.
 package struct Referral: Resource {
   package var record: Record

@@ -160,6 +160,17 @@ package struct Body: Sendable {
     for value in values { resource.record[value.name] = value.value }
   }
 
+  /// Sets the values that were sent in a partner, except that it proposes those of the fields that staff reviews.
+  func propose(to partner: inout Partner) {
+    for value in values {
+      if fields.contains(where: { $0.name == value.name && $0.traits.contains(.reviewed) }) {
+        partner.propose(value.value, for: value.name)
+      } else {
+        partner.record[value.name] = value.value
+      }
+    }
+  }
+
   /// Adds a mistake at a field.
   package mutating func fail(_ name: String, _ code: FieldCode, _ detail: String) {
     fail([FieldError(.pointer(Body.pointer(name)), code, detail)])

@@ -7,6 +7,12 @@ package let partnerStatusFields: [Field] = [
   .parameter("status", .word(PartnerStatus.self), .required), .note,
 ]
 
+/// The fields of a body that decides about the changes that a partner proposes.
+package let partnerReviewFields: [Field] = [
+  .parameter("decision", .word(ReviewDecision.self), .required),
+  .parameter("fields", .list(of: .text(limit: 100), limit: 50)), .note,
+]
+
 extension Change {
   /// Creates a partner.
   ///
@@ -34,7 +40,9 @@ extension Change {
     return partner.id
   }
 
-  /// Changes a partner's fields, except its status.
+  /// Changes a partner's fields, except its status. What an active partner changes itself waits for staff's review if
+  /// the field has the trait `.reviewed`. Whether the values are unique is not checked before the review, so that
+  /// nobody finds out in this way who else is a partner.
   ///
   /// - Parameters:
   ///   - body: Read with the fields of ``Table/partners``.
@@ -51,8 +59,63 @@ extension Change {
     try checkUser(&body)
     try body.check(against: view, if: precondition)
     var new = old
-    body.apply(to: &new)
-    try replace(old, by: new, "partner.updated", note: nil)
+    if audience == .partner, old.status == .active {
+      body.propose(to: &new)
+    } else {
+      body.apply(to: &new)
+    }
+    let hasProposed = new.proposals != old.proposals
+    try replace(
+      old, by: new, hasProposed ? "partner.changes_proposed" : "partner.updated", note: nil)
+  }
+
+  /// Takes back the changes that a partner proposes. Nothing happens if there are none.
+  ///
+  /// - Throws: `Failure.notFound`.
+  package func withdrawPartnerChanges(_ id: ID) throws {
+    guard let old = try partner(id) else { throw Failure.notFound }
+    var new = old
+    new.proposals = []
+    try replace(old, by: new, "partner.changes_withdrawn", note: nil)
+  }
+
+  /// Approves or rejects the changes that a partner proposes: all, or those of some fields.
+  ///
+  /// - Parameter body: Read with ``partnerReviewFields``.
+  /// - Throws: `Failure`: `.notFound`, `.validation`, what `precondition` throws, `.conflict` with
+  ///   `.noPendingChanges`, `.partnerNotReady` or `.partnerExists`.
+  package func reviewPartnerChanges(
+    _ id: ID, _ body: Body, if precondition: Precondition = { _ in }
+  ) throws {
+    guard let old = try partner(id) else { throw Failure.notFound }
+    let waiting = old.proposals.map(\.name)
+    var chosen = waiting
+    var body = body
+    if case .array(let names) = body.sent("fields") {
+      if names.isEmpty {
+        body.fail("fields", .required, "Must name a field. Leave it out for all fields.")
+      }
+      chosen = names.map { if case .string(let name) = $0 { name.trimmingBlanks() } else { "" } }
+      // A list with other mistakes has no value.
+      if body["fields"] != nil, !waiting.isEmpty {
+        for (index, name) in chosen.enumerated() where !waiting.contains(name) {
+          body.fail([
+            FieldError(
+              .pointer("/fields/\(index)"), .unknownValue,
+              "Must be a field that waits: \(waiting.joined(separator: ", ")).")
+          ])
+        }
+      }
+    }
+    try body.check(against: view(id, of: .partners, seenBy: .staff), if: precondition)
+    guard !waiting.isEmpty else { throw Failure.conflict(.noPendingChanges) }
+    let decision = body.word("decision") ?? ReviewDecision.rejected
+    var new = old
+    for proposal in old.proposals where decision == .approved && chosen.contains(proposal.name) {
+      new.record[proposal.name] = proposal.value
+    }
+    new.proposals.removeAll { chosen.contains($0.name) }
+    try replace(old, by: new, "partner.changes_\(decision.rawValue)", note: body.text("note"))
   }
 
   /// Moves a partner to another status. A partner that is no longer active gives its matched requests back. The
@@ -84,6 +147,7 @@ extension Change {
     guard changed != old else { return }
     try changed.checkReadiness()
     var new = changed
+    new.adaptProposals(since: old)
     new.updatedAt = now
     if new.type != old.type {
       let isNamed = try connection.row(

@@ -36,22 +36,22 @@ extension Table {
         "status", .word(PartnerStatus.self, initial: PartnerStatus.initial),
         [.tracked, .exported], seen: [.partner, .staff], created: .staff),
       Field(
-        "company_name", .text(limit: 200), [.required, .tracked, .exported], seen: .all,
+        "company_name", .text(limit: 200), [.required, .tracked, .exported, .reviewed], seen: .all,
         set: [.partner, .staff]),
       Field(
         "contact_name", .text(limit: 100), [.nullable, .tracked, .exported], seen: .all,
         set: [.partner, .staff]),
       Field(
-        "email", .text(.email), [.required, .tracked, .exported], seen: [.partner, .staff],
-        set: [.partner, .staff]),
+        "email", .text(.email), [.required, .tracked, .exported, .reviewed],
+        seen: [.partner, .staff], set: [.partner, .staff]),
       Field(
         "phone", .text(.phone), [.nullable, .tracked, .exported], seen: [.partner, .staff],
         set: [.partner, .staff]),
       Field(
-        "website", .text(.website), [.nullable, .tracked, .exported], seen: .all,
+        "website", .text(.website), [.nullable, .tracked, .exported, .reviewed], seen: .all,
         set: [.partner, .staff]),
       Field(
-        "service_areas", .list(of: .state, limit: 51), [.tracked, .exported], seen: .all,
+        "service_areas", .list(of: .state, limit: 51), [.tracked, .exported, .reviewed], seen: .all,
         set: [.partner, .staff]),
       Field("co_ownership_certified", .flag, [.tracked, .exported], seen: .all, set: .staff),
       Field(
@@ -61,6 +61,8 @@ extension Table {
       Field(
         "notes", .lines(limit: 10_000), [.nullable, .tracked, .exported], seen: .staff,
         set: .staff),
+      // The values that the partner proposes, by field; null if nothing waits for a review.
+      Field("pending_changes", .json, .tracked, seen: [.partner, .staff]),
       Field("created_at", .time, .exported, seen: [.partner, .staff]),
       Field("updated_at", .time, .exported, seen: [.partner, .staff]),
     ])
@@ -98,6 +100,8 @@ package struct PartnerFilter: Sendable {
   package var states: [StateCode] = []
   /// Each word must begin a word of the company, contact, e-mail, telephone number or notes.
   package var words: String?
+  /// Whether changes that the partner proposes wait for a review; nil: either.
+  package var hasPendingChanges: Bool?
   package var order = (by: Sort.createdAt, descending: true)
 
   package init() {}
@@ -129,13 +133,21 @@ extension Snapshot {
 
   /// The list of `partners(_:_:to:)`; nil if nothing can match the filter.
   func partnerList(_ filter: PartnerFilter) throws -> List? {
+    let sort = filter.order.by == .companyName ? "name_key" : filter.order.by.rawValue
+    var items = Snapshot.partnerTable
+    // These indexes have only the partners with proposals.
+    if filter.hasPendingChanges == true { items.index = "partners_to_review_by_\(sort)" }
     var list = List(
-      Table.partners.list(.staff), items: Snapshot.partnerTable,
-      sort: filter.order.by == .companyName ? "name_key" : filter.order.by.rawValue,
-      descending: filter.order.descending)
+      Table.partners.list(.staff), items: items, sort: sort, descending: filter.order.descending)
     let statuses = filter.statuses.distinctWords
     let types = filter.types.distinctWords
-    if filter.order.by == .createdAt, !statuses.isEmpty {
+    if let isPending = filter.hasPendingChanges {
+      list.filter("p.pending_changes IS \(isPending ? "NOT NULL" : "NULL")")
+    }
+    if items.index != nil {
+      list.filter(column: "status", in: statuses)
+      list.filter(column: "type", in: types)
+    } else if filter.order.by == .createdAt, !statuses.isEmpty {
       list.walk("status", in: statuses)
       list.filter(column: "type", in: types)
     } else if filter.order.by == .createdAt {

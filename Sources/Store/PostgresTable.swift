@@ -191,6 +191,24 @@ extension Snapshot {
       referral_past_partners AS p JOIN referral_requests AS r ON r.number = p.referral_number
       ORDER BY p.referral_number, p.partner_id
       """, write, progress)
+    try copy(
+      "declines",
+      [
+        .init(
+          name: "referral_id",
+          definition: "UUID NOT NULL REFERENCES public.referral_requests (id)", source: "r.id"),
+        .init(
+          name: "partner_id", definition: "UUID NOT NULL REFERENCES public.partners (id)",
+          source: "d.partner_id"),
+        .init(
+          name: "intro_sent_at", definition: "TIMESTAMPTZ NOT NULL", source: "d.intro_sent_at"),
+        .init(name: "declined_at", definition: "TIMESTAMPTZ NOT NULL", source: "d.declined_at"),
+        .init(name: "reason_code", definition: "TEXT NOT NULL", source: "d.reason_code"),
+      ], [],
+      """
+      declines AS d JOIN referral_requests AS r ON r.number = d.referral_number
+      ORDER BY d.number
+      """, write, progress)
     try write("\n")
     for statement in PostgresTable.all.flatMap(\.afterwards) { try write("\(statement);\n") }
     let last = try connection.row("SELECT seq FROM sqlite_sequence WHERE name = 'events'") {

@@ -11,6 +11,7 @@ package let outcomeFields: [Field] = [
 /// The fields of a body with a partner's answer to an introduction.
 package let responseFields: [Field] = [
   .parameter("response", .word(IntroductionResponse.self), .required),
+  .parameter("reason_code", .word(DeclineReason.self), .nullable),
   .parameter("reason", .lines(limit: 2_000), .nullable),
 ]
 
@@ -161,6 +162,13 @@ extension Change {
     _ id: ID, ofPartner partner: ID, _ body: Body, if precondition: Precondition = { _ in }
   ) throws -> Bool {
     let isAccepted = body.word("response") == IntroductionResponse.accepted
+    let reason: DeclineReason? = isAccepted ? nil : body.word("reason_code") ?? .other
+    var body = body
+    if isAccepted, body.text("reason_code") != nil {
+      body.fail(
+        "reason_code", .notAllowedHere,
+        "An accepted introduction has no reason code. Send it with \"declined\" only.")
+    }
     guard let old = try referral(id) else { throw Failure.notFound }
     guard old.partnerID == partner, old.isIntroduced else {
       guard body.word("response") == IntroductionResponse.declined,
@@ -170,20 +178,27 @@ extension Change {
       return false
     }
     try body.check(against: referral(id, ofPartner: partner), if: precondition)
+    let facts = reason.map { [JSON.Member("decline_reason_code", .string($0.rawValue))] } ?? []
     try replace(
-      old, by: old.answered(accepted: isAccepted, at: now), note: body.text("reason"))
+      old, by: old.answered(accepted: isAccepted, at: now), note: body.text("reason"), with: facts)
+    if let reason {
+      try connection.run(
+        """
+        INSERT INTO declines (referral_number, partner_id, intro_sent_at, declined_at, reason_code)
+        SELECT number, ?, ?, ?, ? FROM referral_requests WHERE id = ?
+        """, partner.text, old.introSentAt?.text, now.text, reason.rawValue, id.text)
+    }
     return isAccepted
   }
 
-  /// Whether the caller has declined this request for the partner. Staff takes a request back with the same change.
+  /// Whether the partner has declined this request.
   private func hasDeclined(_ id: ID, partner: ID) throws -> Bool {
     try connection.row(
       """
-      SELECT 1 FROM events
-      WHERE subject_id = ? AND subject_kind = 'referral' AND actor_id = ?
-        AND kind = 'referral.returned' AND changes ->> '$.status.from' = 'intro_sent'
-        AND changes ->> '$.partner_id.from' = ? LIMIT 1
-      """, id.text, actor?.text, partner.text
+      SELECT 1 FROM declines
+      WHERE referral_number = (SELECT number FROM referral_requests WHERE id = ?) AND partner_id = ?
+      LIMIT 1
+      """, id.text, partner.text
     ) { _ in true } ?? false
   }
 
@@ -197,10 +212,11 @@ extension Change {
   ///
   /// - Parameters:
   ///   - kind: The event's kind; nil: it follows from the change.
+  ///   - facts: What else the event says, by name.
   ///   - actor: The event's actor; if it is left out, the change's actor.
   private func replace(
     _ old: Referral, by changed: Referral, _ kind: String? = nil, note: String? = nil,
-    actor: ID?? = nil
+    with facts: [JSON.Member] = [], actor: ID?? = nil
   ) throws {
     guard changed != old else { return }
     var new = changed
@@ -217,7 +233,7 @@ extension Change {
       }
     try record(
       kind ?? usual, .referral, new.id.text,
-      changes: Table.referrals.changes(from: old.record, to: new.record), note: note,
+      changes: Table.referrals.changes(from: old.record, to: new.record, with: facts), note: note,
       actor: actor ?? self.actor)
   }
 

@@ -144,6 +144,31 @@ extension Snapshot {
     ) { "The standing of partner \($0.text(0)) does not follow from its referrals." }
     findings += try connection.rows(
       """
+      SELECT DISTINCT r.id FROM (
+        SELECT referral_number, partner_id, intro_sent_at, 1 AS kept FROM past_introductions
+        UNION ALL SELECT referral_number, partner_id, intro_sent_at, -1 FROM ended_introductions)
+        AS past JOIN referral_requests AS r ON r.number = past.referral_number
+      GROUP BY r.id, past.partner_id, past.intro_sent_at HAVING sum(kept) <> 0
+      """
+    ) { "The past introductions of referral \($0.text(0)) do not match its history." }
+    findings += try connection.rows(
+      """
+      SELECT r.id FROM declines AS d JOIN referral_requests AS r ON r.number = d.referral_number
+      WHERE NOT EXISTS (SELECT 1 FROM events AS e
+        WHERE e.subject_id = r.id AND e.subject_kind = 'referral' AND e.at = d.declined_at
+          AND e.changes ->> '$.partner_id.from' = d.partner_id
+          AND e.changes ->> '$.intro_sent_at.from' = d.intro_sent_at
+          AND ifnull(e.changes ->> '$.decline_reason_code.to', 'other') = d.reason_code)
+      UNION SELECT e.subject_id FROM events AS e
+      WHERE e.subject_kind = 'referral' AND e.kind = 'referral.returned'
+        AND e.changes ->> '$.decline_reason_code.to' IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM declines AS d
+          WHERE d.referral_number = (SELECT number FROM referral_requests WHERE id = e.subject_id)
+            AND d.partner_id = e.changes ->> '$.partner_id.from' AND d.declined_at = e.at)
+      """
+    ) { "The declines of referral \($0.text(0)) do not match its history." }
+    findings += try connection.rows(
+      """
       SELECT DISTINCT partner_id FROM (
         SELECT * FROM (SELECT * FROM partner_ranks EXCEPT SELECT * FROM partner_ranks_due)
         UNION ALL

@@ -16,6 +16,12 @@ package struct StaffSummary: Sendable {
   package var pendingOlderThan14Days: Int
   /// The pending requests that no active partner fits.
   package var withoutCandidates: Int
+  /// How many introductions the partner has not answered for at least so many days.
+  package var unanswered: [(days: Int, count: Int)]
+  /// The declines of the last 365 days.
+  package var declines: [DeclineReason: Int]
+  /// The number of partners with changes that wait for a review.
+  package var changesToReview: Int
   /// The median days of each step of the life cycle, with one decimal.
   package var medianDays: [(from: ReferralStatus, to: ReferralStatus, days: Double?)]
 }
@@ -48,6 +54,9 @@ extension Snapshot {
       counts: counts, pendingOlderThan7Days: try pending(olderThanDays: 7),
       pendingOlderThan14Days: try pending(olderThanDays: 14),
       withoutCandidates: try pendingWithoutCandidates(counts),
+      unanswered: try [3, 7, 14].map { ($0, try unanswered(forDays: $0)) },
+      declines: try declines(),
+      changesToReview: try connection.row(Snapshot.changesToReview) { $0.int(0) } ?? 0,
       medianDays: try steps.map { ($0, $1, try medianDays(from: $0, to: $1)) })
   }
 
@@ -58,6 +67,22 @@ extension Snapshot {
     ) { $0.int(0) } ?? 0
   }
 
+  private func unanswered(forDays days: Int) throws -> Int {
+    try connection.row(Snapshot.unanswered, now.adding(days: -days).text) { $0.int(0) } ?? 0
+  }
+
+  /// The introductions that wait for an answer since a time or longer. A request that was created as introduced has
+  /// no change of status.
+  static let unanswered = """
+    SELECT
+      (SELECT count(*) FROM referral_requests
+       WHERE status = 'intro_sent' AND status_changed_at <= ?1)
+      + (SELECT count(*) FROM referral_requests
+       WHERE status = 'intro_sent' AND status_changed_at IS NULL AND created_at <= ?1)
+    """
+
+  static let changesToReview = "SELECT count(*) FROM partners WHERE pending_changes IS NOT NULL"
+
   private func medianDays(from: ReferralStatus, to: ReferralStatus) throws -> Double? {
     let rows = try connection.rows(
       """
@@ -65,7 +90,7 @@ extension Snapshot {
       WHERE from_status = ? AND to_status = ? ORDER BY tenths_of_days
       """, from.rawValue, to.rawValue
     ) { (tenths: $0.int(0), count: $0.int(1)) }
-    return Median.days(of: rows)
+    return Median.value(of: rows)
   }
 
   /// Counts the pending requests without a candidate. Where a type and state have no active partner, or staff holds
@@ -135,7 +160,7 @@ extension Snapshot {
         tenths.append(row.int(4))
       }
     }
-    summary.medianDaysToConnection = Median.days(of: tenths.sorted().map { ($0, 1) })
+    summary.medianDaysToConnection = Median.value(of: tenths.sorted().map { ($0, 1) })
     return summary
   }
 }
@@ -143,9 +168,9 @@ extension Snapshot {
 enum Median {
   /// The median of a histogram: the middle value, or the mean of the two middle values, rounded up to a tenth.
   ///
-  /// - Parameter values: Tenths of a day in ascending order, none negative, each with its number.
-  /// - Returns: Days with one decimal; nil if there are no values.
-  static func days(of values: [(tenths: Int, count: Int)]) -> Double? {
+  /// - Parameter values: Tenths, such as of a day, in ascending order, none negative, each with its number.
+  /// - Returns: The median in the whole unit, with one decimal; nil if there are no values.
+  static func value(of values: [(tenths: Int, count: Int)]) -> Double? {
     let total = values.reduce(0) { $0 + $1.count }
     guard total > 0 else { return nil }
     func value(at index: Int) -> Int {

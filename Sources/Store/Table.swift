@@ -116,7 +116,9 @@ package struct Table: Sendable {
 
   /// The part of a change that the history keeps: a JSON object with `{"from": …, "to": …}` for each
   /// tracked field that differs. A new record's null fields are not part of it.
-  func changes(from old: Record?, to new: Record) -> String {
+  ///
+  /// - Parameter facts: What else the history keeps of the change, by name. Each had no value before.
+  func changes(from old: Record?, to new: Record, with facts: [JSON.Member] = []) -> String {
     var json = JSONWriter()
     json.object {
       for field in tracked {
@@ -129,6 +131,15 @@ package struct Table: Sendable {
           $0.value(before)
           $0.name("to")
           $0.value(after)
+        }
+      }
+      for fact in facts {
+        $0.name(escaping: fact.name)
+        $0.object {
+          $0.name("from")
+          $0.value(.null)
+          $0.name("to")
+          $0.value(fact.value)
         }
       }
     }

@@ -18,7 +18,7 @@ import Testing
       let method = route.method.rawValue
       let furnished = route.method == .get ? untouched : try CanaryTests.Furnished()
       let world = furnished.world
-      for path in furnished.paths(route.pattern) {
+      for path in furnished.paths(route.pattern).map({ $0 + furnished.requiredQuery(route) }) {
         for role in CanaryTests.viewers {
           for body in furnished.bodies(route).prefix(1) {
             let reply = world.send(method, path, as: role, body: body)

@@ -71,6 +71,13 @@ import Testing
       world.move(partner: gone, to: .inactive)
       partners = [attorney, lender, gone]
 
+      let proposal: JSON = [
+        "company_name": "canary-proposal-name", "email": "canary-proposal@example.com",
+        "website": "https://canary-proposal.example", "service_areas": ["MN", "WI", "AK"],
+      ]
+      let proposed = world.put("/api/partners/me", proposal, as: .partner)
+      #expect(proposed["pending_changes"] == proposal)
+
       let introduced = world.referral(
         .introSent, context: ["state": "MN", "specific_need": Furnished.need("introduced")],
         partner: attorney)
@@ -79,7 +86,7 @@ import Testing
         partner: attorney)
       let refusal = world.put(
         "/api/partners/me/referrals/\(declined)/response",
-        ["response": "declined", "reason": "canary-reason"], as: .partner)
+        ["response": "declined", "reason": "canary-reason", "reason_code": "terms"], as: .partner)
       #expect(refusal.verdict == "204")
       let closed = world.referral(
         .connected, context: ["specific_need": Furnished.need("closed")], partner: attorney)
@@ -117,6 +124,12 @@ import Testing
       hide("outcome_notes", "canary-outcome")
       hide("a note in the history", "canary-history")
       hide("why the partner declined", "canary-reason")
+      hide("that it declined", "\"decline_reason_code\"")
+      hide("the proposed name", "canary-proposal-name", shownTo: [.partner])
+      hide("the proposed e-mail", "canary-proposal@example.com", shownTo: [.partner])
+      hide("the proposed website", "https://canary-proposal.example", shownTo: [.partner])
+      hide("a proposed state", "\"WI\",\"AK\"", shownTo: [.partner])
+      hide("the field", "\"pending_changes\"", shownTo: [.partner, .otherPartner])
       hide("invited_by", Person.tess.text)
       hide("the inviter's e-mail", "tess@example.com")
       hide("the attorney's user", Person.pablo.text)
@@ -171,10 +184,19 @@ import Testing
       }
     }
 
+    /// The query that a route can't do without; empty if it can.
+    func requiredQuery(_ route: Route) -> String {
+      let values = ["partner_type": "attorney", "state": "MN"]
+      let pairs = route.parameters.filter(\.isRequired).map {
+        "\($0.name)=\(values[$0.name] ?? "")"
+      }
+      return pairs.isEmpty ? "" : "?" + pairs.joined(separator: "&")
+    }
+
     /// The queries of a route that look furthest into it.
     func queries(_ route: Route) -> [String] {
       let names = route.parameters.map(\.name)
-      var queries = [""]
+      var queries = [requiredQuery(route)]
       if names.contains("limit") { queries += ["?limit=1", "?limit=10"] }
       if route.parameters.contains(where: { $0.name == "limit" && $0.fallback == "25" }) {
         queries.append("?limit=100")
@@ -198,6 +220,7 @@ import Testing
         ],
         "PUT /api/admin/partners/:id": ["website": "https://example.com"],
         "PUT /api/admin/partners/:id/status": ["status": "inactive"],
+        "PUT /api/admin/partners/:id/changes": ["decision": "rejected"],
         "POST /api/groups/:groupId/referrals": ["partner_type": "attorney"],
         "POST /api/groups/:groupId/referrals/:id/cancel": ["note": "No more."],
         "PUT /api/admin/referrals/:id": ["context": ["group_size": 4]],

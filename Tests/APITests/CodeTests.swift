@@ -46,6 +46,9 @@ import Yams
     .malformedJSON: { $0.send("POST", "/api/admin/partners", bytes: Array("{".utf8)) },
     .methodNotAllowed: { $0.send("PATCH", "/api/partners") },
     .noActivePartner: { $0.put("/api/admin/coverage/WY/cpa", ["status": "available"]) },
+    .noPendingChanges: { world in
+      world.put("/api/admin/partners/\(world.partner())/changes", ["decision": "approved"])
+    },
     .notFound: get("/api/nothing"),
     .outcomeNotPossible: { world in
       world.put("/api/admin/referrals/\(world.referral())/outcome", ["outcome": "engaged"])

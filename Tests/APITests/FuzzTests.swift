@@ -44,7 +44,8 @@ import Testing
     "created_at", "updated_at", "partner_type", "context", "group_size", "home_price_range", "min",
     "max", "timeline", "state", "specific_need", "partner_id", "intro_sent_at", "outcome",
     "outcome_notes", "note", "requested_by", "group_id", "group", "requester", "partner", "name",
-    "disabled", "members", "expires_at", "response", "reason",
+    "disabled", "members", "expires_at", "response", "reason", "reason_code", "decision", "fields",
+    "pending_changes",
   ]
 
   static let texts = [
@@ -53,7 +54,8 @@ import Testing
     "https://", "http://[::1]/", "http://[", "MN", "ca", "XX", "attorney", "lender", "invited",
     "pending_review", "active", "inactive", "removed", "pending", "matched", "intro_sent",
     "connected", "closed", "cancelled", "engaged", "not_engaged", "unknown", "available",
-    "coming_soon", "accepted", "declined", World.start, "2020-02-30T00:00:00Z",
+    "coming_soon", "accepted", "declined", "approved", "rejected", "no_capacity", World.start,
+    "2020-02-30T00:00:00Z",
     "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00Z", World.unknown, Person.ann.text,
     World.birch.text.uppercased(), String(repeating: "x", count: 101),
     String(repeating: "é", count: 256), String(repeating: "\u{1F468}\u{200D}", count: 5_001),
@@ -96,6 +98,10 @@ import Testing
     ("PUT", "/api/admin/partners/PARTNER", Array(names.prefix(16)), [:]),
     ("PUT", "/api/admin/partners/PARTNER/status", ["status", "note"], ["status": "inactive"]),
     (
+      "PUT", "/api/admin/partners/PARTNER/changes", ["decision", "fields", "note"],
+      ["decision": "approved"]
+    ),
+    (
       "POST", "/api/groups/BIRCH/referrals", ["partner_type", "context", "requested_by"],
       ["partner_type": "title"]
     ),
@@ -117,8 +123,10 @@ import Testing
     ("POST", "/api/admin/users/ANN/tokens", ["name", "expires_at"], [:]),
     ("PUT", "/api/admin/groups/BIRCH", ["name", "state", "members"], [:]),
     ("PUT", "/api/partners/me", Array(names.prefix(16)), [:]),
+    ("DELETE", "/api/partners/me/changes", [], [:]),
     (
-      "PUT", "/api/partners/me/referrals/INTRODUCED/response", ["response", "reason"],
+      "PUT", "/api/partners/me/referrals/INTRODUCED/response",
+      ["response", "reason", "reason_code"],
       ["response": "accepted"]
     ),
     ("DELETE", "/api/admin/tokens/TOKEN", [], [:]),
@@ -197,7 +205,7 @@ import Testing
     "q": ["company", "a b", "\"", "*", "é😀", " "], "sort": ["created_at", "-created_at"],
     "limit": ["1", "2", "10", "003"], "older_than_days": ["0", "3650"], "after": ["0", "5"],
     "group_id": [World.birch.text], "partner_id": [World.unknown],
-    "requested_by": [Person.ann.text.uppercased()],
+    "requested_by": [Person.ann.text.uppercased()], "pending_changes": ["true", "false"],
   ]
 
   @Test("Queries", arguments: FuzzTests.seeds(2, of: 800)) func queries(seed: UInt64) throws {

@@ -243,6 +243,14 @@ import Yams
     #expect(described.required == Set(required.map(\.name)))
   }
 
+  @Test("What waits for a review are the fields of that trait") func reviewed() throws {
+    let schemas = try #require(document["components"]?["schemas"])
+    let names = Table.partners.fields.filter { $0.traits.contains(.reviewed) }.map(\.name)
+    #expect(try members(of: schemas["PendingChanges"]?["properties"]).map(\.name) == names)
+    let chosen = schemas["PartnerReview"]?["properties"]?["fields"]?["items"]?["enum"]
+    #expect(elements(of: chosen).compactMap(\.string) == names)
+  }
+
   private enum BodyPurpose {
     case creation, update
   }
@@ -270,7 +278,8 @@ import Yams
         group: ID("019ab4c1-22d0-7c3e-9a44-5e0f6a7b8c9d")!,
         referral: ID("019ab4c3-7f10-7d21-8b3c-0a1b2c3d4e5f")!)),
     "OutcomeNotPossible": .conflict(.outcomeNotPossible(status: .pending)),
-    "NoActivePartner": .conflict(.noActivePartner), "EmailTaken": .conflict(.emailTaken),
+    "NoActivePartner": .conflict(.noActivePartner),
+    "NoPendingChanges": .conflict(.noPendingChanges), "EmailTaken": .conflict(.emailTaken),
     "UserIsStaff": .conflict(.userIsStaff),
     "PreconditionFailed": .preconditionFailed, "TooLarge": .tooLarge,
     "QuotaExceeded": .quotaExceeded(
@@ -334,6 +343,6 @@ import Yams
 
 extension Route {
   fileprivate func matches(_ path: String) -> Bool {
-    fits(path.split(separator: "/").map(String.init))
+    fits(path.prefix { $0 != "?" }.split(separator: "/").map(String.init))
   }
 }

@@ -95,11 +95,14 @@ import Testing
         as: .partner)
     }
     #expect(answer(first, "accepted").status == 200)
-    // States that come and go are changes of the coverage as well, which do not count.
+    // States that come and go are changes of the coverage as well, which do not count. They wait for a review only
+    // while the partner is active.
+    world.move(partner: id, to: .inactive)
     for number in 0..<99 {
       let areas: JSON = number % 2 == 0 ? ["MN", "WI", "IA"] : ["MN"]
       #expect(world.put("/api/partners/me", ["service_areas": areas], as: .partner).status == 200)
     }
+    world.move(partner: id, to: .active)
     for number in 0..<100 { #expect(edit(number).status == 200) }
     // These change nothing.
     #expect(edit(99).status == 200)

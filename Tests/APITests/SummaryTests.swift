@@ -20,6 +20,17 @@ import Testing
     .object(statuses.map { JSON.Member($0, .integer(counts[$0] ?? 0)) })
   }
 
+  /// The declines for each reason, as overviews have them.
+  static func declines(_ counts: [String: Int]) -> JSON {
+    .array(
+      DeclineReason.allCases.map { reason in
+        [
+          "reason_code": .string(reason.rawValue),
+          "count": .integer(counts[reason.rawValue] ?? 0),
+        ]
+      })
+  }
+
   @Test("The overview of a service without a request") func empty() throws {
     let reply = world.get(SummaryTests.path)
     let none = SummaryTests.counts([:])
@@ -30,6 +41,8 @@ import Testing
       "total": 0, "by_status": none, "by_type": .array(types), "by_state": [],
       "pending_older_than_7_days": 0, "pending_older_than_14_days": 0,
       "pending_without_candidates": 0,
+      "introductions_unanswered": ["over_3_days": 0, "over_7_days": 0, "over_14_days": 0],
+      "declines": SummaryTests.declines([:]), "changes_to_review": 0,
       "median_days": [
         "pending_to_matched": .null, "matched_to_intro_sent": .null,
         "intro_sent_to_connected": .null, "connected_to_closed": .null,
@@ -166,6 +179,21 @@ import Testing
         }),
       "pending_older_than_7_days": try older(7), "pending_older_than_14_days": try older(14),
       "pending_without_candidates": .integer(unserved.count),
+      "introductions_unanswered": .object(
+        [3, 7, 14].map { days in
+          let count = referrals.count {
+            guard $0["status"]?.text == "intro_sent", let start = since[$0["id"]?.text ?? ""]
+            else { return false }
+            return world.clock.now.milliseconds - start >= Int64(days) * 86_400_000
+          }
+          return JSON.Member("over_\(days)_days", .integer(count))
+        }),
+      "declines": SummaryTests.declines(
+        Dictionary(
+          grouping: world.events.compactMap { $0["changes"]?["decline_reason_code"]?["to"]?.text }
+        ) { $0 }.mapValues(\.count)),
+      "changes_to_review": .integer(
+        world.get("/api/admin/partners?pending_changes=true").items.count),
       "median_days": .object(
         [
           "pending_to_matched", "matched_to_intro_sent", "intro_sent_to_connected",
@@ -245,8 +273,16 @@ import Testing
         let owner = partners.prefix(owners.count).firstIndex { $0 == introduced }
         reply = world.put(
           "/api/partners/me/referrals/\(id)/response",
-          ["response": .string(dice.pick(["accepted", "declined", "accepted"]))],
+          dice.pick(
+            [
+              ["response": "accepted"], ["response": "accepted", "reason_code": .null],
+              ["response": "declined"], ["response": "declined", "reason_code": "no_capacity"],
+            ] as [JSON]),
           as: owner.map { owners[$0] } ?? dice.pick(owners))
+      case 18 where Bool.random(using: &dice):
+        reply = world.put(
+          "/api/partners/me", ["website": .string("https://\(step).example")], as: dice.pick(owners)
+        )
       case 18:
         reply = world.put(
           "/api/admin/partners/\(partner)/status",
@@ -272,16 +308,22 @@ import Testing
       for member in counted["by_status"]?.members ?? [] where member.value != 0 {
         seen.insert(member.name)
       }
-      for field in ["pending_older_than_7_days", "pending_without_candidates"]
-      where counted[field] != 0 {
+      for field in [
+        "pending_older_than_7_days", "pending_without_candidates", "changes_to_review",
+      ] where counted[field] != 0 {
         seen.insert(field)
+      }
+      if counted["introductions_unanswered"]?["over_3_days"] != 0 { seen.insert("unanswered") }
+      for reason in counted["declines"]?.elements ?? [] where reason["count"] != 0 {
+        seen.insert(reason["reason_code"]?.text ?? "")
       }
     }
     // The dice have shown every side, moves that were made and moves that were refused among them.
     #expect(
       seen
         == Set(SummaryTests.statuses).union([
-          "pending_older_than_7_days", "pending_without_candidates",
+          "pending_older_than_7_days", "pending_without_candidates", "changes_to_review",
+          "unanswered", "no_capacity", "other",
         ]))
     #expect((verdicts[true] ?? 0) > 80)
     #expect((verdicts[false] ?? 0) > 80)

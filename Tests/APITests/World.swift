@@ -375,7 +375,8 @@ final class World: Sendable {
       let tables = [
         "users", "groups", "group_members", "tokens", "partners", "partner_areas",
         "partners_search", "service_area_coverage", "referral_requests",
-        "referral_past_partners", "partner_standings", "partner_ranks", "events",
+        "referral_past_partners", "past_introductions", "declines", "partner_standings",
+        "partner_ranks", "events",
         "idempotency_keys",
       ]
       return try tables.flatMap { table in

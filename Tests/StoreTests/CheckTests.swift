@@ -59,6 +59,8 @@ struct CheckTests {
 
   private static let standing =
     "The standing of partner \(sampleID(21)) does not follow from its referrals."
+  private static let declines =
+    "The declines of referral \(sampleID(31)) do not match its history."
   private static let ranks =
     "The ranks of partner \(sampleID(21)) do not follow from its areas and its standing."
 
@@ -144,6 +146,34 @@ struct CheckTests {
       VALUES ('\(now)', 'referral', '\(sampleID(31))', 'referral.updated',
         '{"intro_sent_at":{"from":null,"to":"\(now)"},"partner_id":{"from":null,"to":"\(sampleID(21))"}}')
       """, standing),
+    Damage(
+      "an introduction that ended and never was",
+      """
+      INSERT INTO past_introductions (referral_number, partner_id, intro_sent_at)
+      SELECT number, '\(sampleID(21))', '\(now)' FROM referral_requests
+      """, "The past introductions of referral \(sampleID(31)) do not match its history."),
+    Damage(
+      "an introduction that ended, of which the history alone knows",
+      """
+      INSERT INTO referral_past_partners
+      SELECT number, '\(sampleID(21))' FROM referral_requests;
+      INSERT INTO events (at, subject_kind, subject_id, kind, changes)
+      VALUES ('\(now)', 'referral', '\(sampleID(31))', 'referral.returned',
+        '{"intro_sent_at":{"from":"\(now)","to":null},"partner_id":{"from":"\(sampleID(21))","to":null}}')
+      """, "The past introductions of referral \(sampleID(31)) do not match its history."),
+    Damage(
+      "a decline that never was",
+      """
+      INSERT INTO declines (referral_number, partner_id, intro_sent_at, declined_at, reason_code)
+      SELECT number, '\(sampleID(21))', '\(now)', '\(now)', 'terms' FROM referral_requests
+      """, declines),
+    Damage(
+      "a decline of which the history alone knows",
+      """
+      INSERT INTO events (at, subject_kind, subject_id, kind, changes)
+      VALUES ('\(now)', 'referral', '\(sampleID(31))', 'referral.returned',
+        '{"partner_id":{"from":"\(sampleID(21))","to":null},"decline_reason_code":{"from":null,"to":"terms"}}')
+      """, declines),
     Damage("a partner without a standing", "DELETE FROM partner_standings", standing, ranks),
     Damage(
       "a rank with another number of open referrals", "UPDATE partner_ranks SET open_referrals = 0",

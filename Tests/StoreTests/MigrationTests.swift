@@ -228,6 +228,75 @@ struct MigrationTests {
     store.close()
   }
 
+  @Test("what partners declined before, and what staff took back, is told apart by who did it")
+  func declinesOfEarlierVersions() throws {
+    let folder = try TemporaryFolder()
+    try Migrator.migrate(path: folder.database, migrations: Array(Schema.migrations.prefix(2)))
+    // 1 is the partner's user, 2 was it, 3 is staff.
+    var sql = ""
+    for user in 1...3 {
+      sql += """
+        INSERT INTO users (id, email, email_key, name, created_at, updated_at)
+        VALUES ('\(sampleID(user))', 'u\(user)@b.example', 'u\(user)@b.example', 'U', '\(now)', '\(now)');
+
+        """
+    }
+    sql += """
+      INSERT INTO groups (id, name, created_at, updated_at)
+      VALUES ('\(sampleID(11))', 'G', '\(now)', '\(now)');
+      INSERT INTO partners (id, user_id, type, status, company_name, email, email_key, created_at,
+        updated_at)
+      VALUES ('\(sampleID(21))', '\(sampleID(1))', 'attorney', 'invited', 'C', 'p@b.example',
+        'p@b.example', '\(now)', '\(now)');
+      INSERT INTO events (at, subject_kind, subject_id, kind, changes) VALUES
+        ('\(now)', 'partner', '\(sampleID(21))', 'partner.created',
+          '{"user_id":{"from":null,"to":"\(sampleID(2))"}}'),
+        ('\(now)', 'partner', '\(sampleID(21))', 'partner.updated',
+          '{"user_id":{"from":"\(sampleID(2))","to":"\(sampleID(1))"}}');
+
+      """
+    // Requests 31 to 34 were introduced and came back, by the three users and the system; 35 was only matched.
+    for (number, actor) in [(31, 1), (32, 2), (33, 3), (34, nil), (35, 1)] as [(Int, Int?)] {
+      let intro =
+        number == 35
+        ? "" : #","intro_sent_at":{"from":"\#(minute(number))","to":null}"#
+      sql += """
+        INSERT INTO referral_requests (id, group_id, requested_by, partner_type, status, context,
+          created_at, updated_at)
+        VALUES ('\(sampleID(number))', '\(sampleID(11))', '\(sampleID(3))', 'attorney', 'cancelled', '{}',
+          '\(now)', '\(now)');
+        INSERT INTO referral_past_partners
+        SELECT number, '\(sampleID(21))' FROM referral_requests WHERE id = '\(sampleID(number))';
+        INSERT INTO events (at, actor_id, subject_kind, subject_id, kind, changes)
+        VALUES ('\(minute(number + 10))', \(actor.map { "'\(sampleID($0))'" } ?? "NULL"), 'referral',
+          '\(sampleID(number))', 'referral.returned',
+          '{"status":{"from":"intro_sent","to":"pending"},"partner_id":{"from":"\(sampleID(21))","to":null}\(intro)}');
+
+        """
+    }
+    try folder.run(sql)
+    try Migrator.migrate(path: folder.database)
+    #expect(
+      try folder.texts(
+        """
+        SELECT substr(r.id, -2) || ' ' || substr(d.partner_id, -2) || ' ' || d.intro_sent_at || ' '
+          || d.declined_at || ' ' || d.reason_code
+        FROM declines AS d JOIN referral_requests AS r ON r.number = d.referral_number ORDER BY 1
+        """) == [
+          "31 21 \(minute(31)) \(minute(41)) other", "32 21 \(minute(32)) \(minute(42)) other",
+        ])
+    #expect(
+      try folder.texts(
+        """
+        SELECT substr(r.id, -2) || ' ' || past.intro_sent_at FROM past_introductions AS past
+        JOIN referral_requests AS r ON r.number = past.referral_number ORDER BY 1
+        """) == [31, 32, 33, 34].map { "\($0) \(minute($0))" })
+    let store = try Store(path: folder.database)
+    defer { store.close() }
+    let findings = try store.check(now: now)
+    #expect(!findings.contains { $0.contains("introductions") || $0.contains("declines") })
+  }
+
   @Test("a step that fails leaves nothing of itself, and what was there before intact")
   func brokenStep() throws {
     let folder = try TemporaryFolder()

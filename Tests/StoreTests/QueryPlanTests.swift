@@ -49,6 +49,8 @@ private final class Plans {
       'partner' || i || '@example.com',
       CASE i % 3 WHEN 0 THEN '["MN","CA"]' WHEN 1 THEN '["MN"]' ELSE '["TX","WI"]' END, time, time,
       time FROM n WHERE i <= \(partners);
+    UPDATE partners SET pending_changes = '{"website":null}'
+    WHERE status = 'active' AND number % 50 = 3;
     INSERT INTO referral_requests (id, group_id, requested_by, partner_type, status, context,
       state, partner_id, intro_sent_at, outcome, created_at, updated_at)
     SELECT id, printf('00000000-0000-7000-8000-%012d', 1 + i % 1500),
@@ -230,12 +232,16 @@ struct QueryPlanTests {
       [[], [.active], [.active, .removed]] as [[PartnerStatus]],
       [[], [.MN], [.MN, .CA]] as [[StateCode]]
     ) { types, statuses, states in
-      try forEach(PartnerFilter.Sort.allCases, [true, false], [true, false]) {
-        sort, descending, isDeep in
+      try forEach(
+        PartnerFilter.Sort.allCases.flatMap { sort in [nil, true, false].map { (sort, $0) } },
+        [true, false], [true, false]
+      ) { choice, descending, isDeep in
+        let (sort, hasPendingChanges) = choice
         var filter = PartnerFilter()
         filter.types = types
         filter.statuses = statuses
         filter.states = states
+        filter.hasPendingChanges = hasPendingChanges
         filter.order.by = sort
         filter.order.descending = descending
         let list = try #require(try plans.snapshot.partnerList(filter))
@@ -339,6 +345,52 @@ struct QueryPlanTests {
         try plans.connection.rows("EXPLAIN QUERY PLAN " + sql, "a", "2026", 30) { $0.text(3) }
           == [step])
     }
+  }
+
+  /// The steps of a statement's plan.
+  private func plan(_ sql: String, _ arguments: any Bindable..., on plans: Plans) throws -> [String]
+  {
+    try plans.connection.rows("EXPLAIN QUERY PLAN " + sql, arguments: arguments) { $0.text(3) }
+  }
+
+  @Test("overviews count along indexes alone", arguments: [false, true])
+  func overviews(analyzed: Bool) throws {
+    let plans = try Plans(analyzed: analyzed)
+    let unanswered = try plan(Snapshot.unanswered, "2026", on: plans)
+    #expect(
+      unanswered.filter {
+        $0.hasPrefix("SEARCH referral_requests USING COVERING INDEX referral_requests_unanswered (")
+      }.count == 2, "\(unanswered)")
+    #expect(unanswered.allSatisfy { !$0.hasPrefix("SCAN referral") })
+    #expect(
+      try plan(Snapshot.declinesForReason, "other", "2025", on: plans) == [
+        "SEARCH declines USING COVERING INDEX declines_by_reason (reason_code=? AND declined_at>?)"
+      ])
+    let review = try plan(Snapshot.changesToReview, on: plans)
+    #expect(review.count == 1)
+    #expect(review.first?.contains("USING COVERING INDEX partners_to_review_by_") == true)
+  }
+
+  @Test("a partner's answers and a state's fairness: the same, unsorted", arguments: [false, true])
+  func fairness(analyzed: Bool) throws {
+    let plans = try Plans(analyzed: analyzed)
+    let answers = try plan(Snapshot.answers, sampleID(3).text, "2025", on: plans)
+    for step in [
+      "SEARCH declines USING INDEX declines_by_partner (partner_id=? AND declined_at>?)",
+      "SEARCH referral_requests USING INDEX referral_requests_by_",
+    ] {
+      #expect(answers.contains { $0.hasPrefix(step) }, "\(answers)")
+    }
+    let shares = try plan(Snapshot.shares, "MN", "attorney", "2025", on: plans)
+    for step in [
+      "SEARCH k USING PRIMARY KEY (state_code=? AND type=?)",
+      "SEARCH r USING COVERING INDEX referral_requests_by_introduction (partner_id=? AND intro_sent_at>?)",
+      "SEARCH past USING COVERING INDEX past_introductions_by_partner (partner_id=? AND intro_sent_at>?)",
+      "SEARCH d USING COVERING INDEX declines_by_partner (partner_id=? AND declined_at>?)",
+    ] {
+      #expect(shares.contains(step), "\(shares)")
+    }
+    #expect(!(answers + shares).contains { $0.contains("TEMP B-TREE") || $0.hasPrefix("SCAN r") })
   }
 
   @Test("a search with very many matches walks the directory in its order, and finds them all")

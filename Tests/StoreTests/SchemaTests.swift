@@ -23,7 +23,7 @@ private let rows: [String: [String: String]] = [
     "company_name": "'C'", "contact_name": "NULL", "email": "'p@example.com'",
     "email_key": "'p@example.com'", "phone": "NULL", "website": "NULL", "service_areas": "'[]'",
     "co_ownership_certified": "0", "agreement_signed_at": "NULL", "invited_by": "NULL",
-    "notes": "NULL", "created_at": time, "updated_at": time,
+    "notes": "NULL", "pending_changes": "NULL", "created_at": time, "updated_at": time,
   ],
   "referral_requests": [
     "id": uuid(54), "group_id": uuid(2), "requested_by": uuid(1), "partner_type": "'attorney'",
@@ -31,6 +31,11 @@ private let rows: [String: [String: String]] = [
     "outcome": "NULL", "outcome_notes": "NULL", "created_at": time, "updated_at": time,
   ],
   "referral_past_partners": ["referral_number": "1", "partner_id": uuid(3)],
+  "past_introductions": ["referral_number": "1", "partner_id": uuid(3), "intro_sent_at": time],
+  "declines": [
+    "referral_number": "1", "partner_id": uuid(3), "intro_sent_at": time, "declined_at": time,
+    "reason_code": "'other'",
+  ],
   "events": [
     "at": time, "actor_id": "NULL", "subject_kind": "'partner'", "subject_id": uuid(3),
     "kind": "'partner.updated'", "changes": "'{}'", "note": "NULL",
@@ -130,6 +135,13 @@ struct SchemaTests {
       Trial(
         "partners",
         ["status": "'active'", "agreement_signed_at": time, "service_areas": #"'["MN"]'"#]),
+      Trial(
+        "partners",
+        [
+          "status": "'active'", "agreement_signed_at": time, "service_areas": #"'["MN"]'"#,
+          "pending_changes": #"'{"website":null}'"#,
+        ]),
+      Trial("declines", ["reason_code": "'no_capacity'"]),
       Trial("referral_requests", ["outcome_notes": text(10_000)]),
       Trial("events", ["actor_id": uuid(1), "note": "'n'", "subject_kind": "'database'"]),
       Trial("idempotency_keys", ["key": text(255), "path": "'/q'"]),
@@ -178,6 +190,27 @@ struct SchemaTests {
     Trial(
       "partners", ["status": "'active'", "agreement_signed_at": time],
       "CHECK constraint failed: status <> 'active'"),
+    // Nobody but an active partner has proposals, and no proposals are null.
+    Trial(
+      "partners", ["pending_changes": #"'{"website":null}'"#],
+      "CHECK constraint failed: pending_changes IS NULL"),
+    Trial(
+      "partners",
+      [
+        "status": "'active'", "agreement_signed_at": time, "service_areas": #"'["MN"]'"#,
+        "pending_changes": "'{}'",
+      ], "CHECK constraint failed: pending_changes IS NULL"),
+    Trial(
+      "partners",
+      [
+        "status": "'active'", "agreement_signed_at": time, "service_areas": #"'["MN"]'"#,
+        "pending_changes": "'[1]'",
+      ], "CHECK constraint failed: pending_changes IS NULL"),
+    Trial("declines", ["reason_code": "'never'"], "CHECK constraint failed: reason_code"),
+    Trial("declines", ["partner_id": uuid(99)], "FOREIGN KEY constraint failed"),
+    Trial("declines", ["referral_number": "99"], "FOREIGN KEY constraint failed"),
+    Trial("past_introductions", ["partner_id": uuid(99)], "FOREIGN KEY constraint failed"),
+    Trial("past_introductions", ["referral_number": "99"], "FOREIGN KEY constraint failed"),
     Trial("referral_requests", ["id": "'x'"], "CHECK constraint failed: length(id) = 36"),
     Trial(
       "referral_requests", ["partner_type": "'notary'"], "CHECK constraint failed: partner_type"),
@@ -273,6 +306,7 @@ struct SchemaTests {
       "groups": ["state"], "tokens": ["name", "expires_at", "revoked_at", "scope", "created_by"],
       "partners": [
         "user_id", "contact_name", "phone", "website", "agreement_signed_at", "invited_by", "notes",
+        "pending_changes",
       ],
       "referral_requests": ["partner_id", "intro_sent_at", "outcome", "outcome_notes"],
       "events": ["actor_id", "note"], "idempotency_keys": ["location", "etag"],

@@ -150,7 +150,7 @@ struct SummaryTests {
       ([(3, 1), (4, 1), (90, 1)], 0.4), ([(12_345, 9)], 1234.5),
     ] as [([(tenths: Int, count: Int)], Double?)])
   func median(values: [(tenths: Int, count: Int)], days: Double?) {
-    #expect(Median.days(of: values) == days)
+    #expect(Median.value(of: values) == days)
   }
 
   @Test(

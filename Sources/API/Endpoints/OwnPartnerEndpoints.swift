@@ -7,7 +7,7 @@ import Store
   .resource(try records.view(call.ownPartner(in: records), of: .partners, seenBy: .partner))
 }
 
-/// `PUT /api/partners/me`: changes the caller's own partner record.
+/// `PUT /api/partners/me`: changes the caller's own partner record. Some changes wait for staff's review.
 @Sendable func updateOwnPartner(_ call: Call) throws -> Plan {
   let body = call.body(Table.partners.fields, by: .partner)
   return Plan(body) { change in
@@ -15,6 +15,15 @@ import Store
     try change.updatePartner(id, body, by: .partner, if: call.precondition)
     try call.checkQuota(in: change)
     return .resource(try change.view(id, of: .partners, seenBy: .partner))
+  }
+}
+
+/// `DELETE /api/partners/me/changes`: takes back the changes that wait for staff's review.
+@Sendable func withdrawOwnChanges(_ call: Call) throws -> Plan {
+  Plan { change in
+    try change.withdrawPartnerChanges(call.ownPartner(in: change))
+    try call.checkQuota(in: change)
+    return .noContent
   }
 }
 
@@ -45,19 +54,7 @@ import Store
 /// `GET /api/partners/me/summary`: the numbers of the partner's introductions.
 @Sendable func getOwnSummary(_ call: Call, _ records: Snapshot) throws -> Answer {
   let summary = try records.summary(ofPartner: call.ownPartner(in: records))
-  return .resource(
-    object { json in
-      json.counts("by_status", of: ReferralStatus.introduced) { summary.byStatus[$0] ?? 0 }
-      json.counts("by_outcome", of: Outcome.allCases) { summary.byOutcome[$0] ?? 0 }
-      json.array("by_month", of: summary.byMonth) { json, month in
-        json.object {
-          $0.field("month", month.month)
-          $0.field("introductions", month.introductions)
-          $0.field("connections", month.connections)
-        }
-      }
-      json.field("median_days_to_connection", days: summary.medianDaysToConnection)
-    })
+  return .resource(object { $0.write(summary) })
 }
 
 extension Call {

@@ -7,6 +7,7 @@ import Store
   filter.types = call.query.words("type")
   filter.statuses = call.query.words("status")
   filter.states = call.query.words("state")
+  filter.hasPendingChanges = call.query["pending_changes"].map { $0 == "true" }
   filter.words = call.query["q"]
   filter.order = call.query.order() ?? filter.order
   return try call.page { try records.partners(filter, call.query.page, to: &$0) }
@@ -44,6 +45,16 @@ import Store
   let body = call.body(partnerStatusFields, by: .staff)
   return Plan(body) { change in
     try change.changePartnerStatus(id, body, if: call.precondition)
+    return .resource(try change.view(id, of: .partners, seenBy: .staff))
+  }
+}
+
+/// `PUT /api/admin/partners/:id/changes`: approves or rejects the changes that a partner proposes.
+@Sendable func reviewPartnerChanges(_ call: Call) throws -> Plan {
+  let id = try call.id()
+  let body = call.body(partnerReviewFields, by: .staff)
+  return Plan(body) { change in
+    try change.reviewPartnerChanges(id, body, if: call.precondition)
     return .resource(try change.view(id, of: .partners, seenBy: .staff))
   }
 }
