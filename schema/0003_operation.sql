@@ -79,8 +79,10 @@ CREATE INDEX declines_by_referral ON declines (referral_number, partner_id);
 CREATE INDEX declines_by_partner ON declines (partner_id, declined_at);
 CREATE INDEX declines_by_reason ON declines (reason_code, declined_at);
 
--- The introductions that wait for the partner's answer.
-CREATE INDEX referral_requests_unanswered ON referral_requests (status_changed_at, created_at)
+-- The introductions that wait for the partner's answer. The status is in the index as well, or SQLite would look
+-- each row up in the table for it.
+CREATE INDEX referral_requests_unanswered
+  ON referral_requests (status, status_changed_at, created_at)
   WHERE status = 'intro_sent';
 
 -- Referral requests --------------------------------------------------------------------------------

@@ -88,7 +88,7 @@ import Testing
     #expect(
       world.post(
         "/api/admin/partners", AudienceTests.newPartner.with(["pending_changes": .null])
-      ).verdict == "422 validation /pending_changes:unknown_field")
+      ).verdict == "422 validation /pending_changes:read_only")
   }
 
   @Test("A later proposal replaces the earlier one of its field alone; the present value does not")

@@ -49,7 +49,8 @@ import Testing
       "website": "https://north.example/tic", "service_areas": ["MN", "CA"],
       "co_ownership_certified": true, "agreement_signed_at": "2026-03-01T08:00:00.123Z",
       "invited_by": .string(Person.sam.text), "notes": "Met at a fair.\nGood.",
-      "created_at": .string(World.start), "updated_at": .string(World.start),
+      "pending_changes": .null, "created_at": .string(World.start),
+      "updated_at": .string(World.start),
     ]
     #expect(full.status == 201)
     #expect(full.headers[.location] == "/api/admin/partners/\(id)")
@@ -70,7 +71,8 @@ import Testing
         "contact_name": .null, "email": "few@example.com", "phone": .null, "website": .null,
         "service_areas": [], "co_ownership_certified": false, "agreement_signed_at": .null,
         "invited_by": .string(Person.tess.text), "notes": .null,
-        "created_at": .string(World.start), "updated_at": .string(World.start),
+        "pending_changes": .null, "created_at": .string(World.start),
+        "updated_at": .string(World.start),
       ])
   }
 

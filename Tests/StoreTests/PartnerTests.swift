@@ -29,7 +29,8 @@ struct PartnerTests {
     }
     let own = [
       "id", "type", "status", "company_name", "contact_name", "email", "phone", "website",
-      "service_areas", "co_ownership_certified", "agreement_signed_at", "created_at", "updated_at",
+      "service_areas", "co_ownership_certified", "agreement_signed_at", "pending_changes",
+      "created_at", "updated_at",
     ]
     try test.read { snapshot throws in
       #expect(try snapshot.partner(sampleID(22)) == nil)

@@ -241,7 +241,7 @@ struct ReferralChangeTests {
       try test.history() == [
         isAccepted
           ? "referral.connected User 2 (status) why"
-          : "referral.returned User 2 (status partner_id intro_sent_at) why"
+          : "referral.returned User 2 (status partner_id intro_sent_at decline_reason_code) why"
       ])
     let past = try test.texts("SELECT partner_id FROM referral_past_partners")
     #expect(past == (isAccepted ? [] : [sampleID(21).text]))
