@@ -21,7 +21,8 @@ CREATE INDEX partners_to_review_by_updated_at ON partners (updated_at)
 CREATE INDEX partners_to_review_by_name_key ON partners (name_key)
   WHERE pending_changes IS NOT NULL;
 
--- The introductions of which the request's own row says nothing any more, because the request returned to pending.
+-- The introductions of which the request's own row says nothing any more, because the request
+-- returned to pending.
 CREATE TABLE past_introductions (
   number INTEGER PRIMARY KEY,
   referral_number INTEGER NOT NULL REFERENCES referral_requests (number) ON DELETE CASCADE,
@@ -32,8 +33,8 @@ CREATE TABLE past_introductions (
 CREATE INDEX past_introductions_by_referral ON past_introductions (referral_number);
 CREATE INDEX past_introductions_by_partner ON past_introductions (partner_id, intro_sent_at);
 
--- The same as the history has it: the event that returned the request names the partner and the time. Only requests
--- that a partner lost are looked up. CROSS JOIN keeps this order.
+-- The same as the history has it: the event that returned the request names the partner and the
+-- time. Only requests that a partner lost are looked up. CROSS JOIN keeps this order.
 CREATE VIEW ended_introductions (referral_number, partner_id, intro_sent_at, ended_at, actor_id) AS
 SELECT r.number, e.changes ->> '$.partner_id.from', e.changes ->> '$.intro_sent_at.from', e.at,
   e.actor_id
@@ -65,8 +66,8 @@ CREATE TABLE declines (
       'outside_practice', 'terms', 'other'))
 ) STRICT;
 
--- Until now, staff's taking back was the same change. A partner's user declined, and nobody else: the one that is
--- linked now, or one that was.
+-- Until now, staff took requests back with the same change. What a partner's user did, one that is
+-- linked now or was before, is a decline.
 INSERT INTO declines (referral_number, partner_id, intro_sent_at, declined_at, reason_code)
 SELECT i.referral_number, i.partner_id, i.intro_sent_at, i.ended_at, 'other'
 FROM ended_introductions AS i JOIN partners AS p ON p.id = i.partner_id
@@ -79,8 +80,8 @@ CREATE INDEX declines_by_referral ON declines (referral_number, partner_id);
 CREATE INDEX declines_by_partner ON declines (partner_id, declined_at);
 CREATE INDEX declines_by_reason ON declines (reason_code, declined_at);
 
--- The introductions that wait for the partner's answer. The status is in the index as well, or SQLite would look
--- each row up in the table for it.
+-- The introductions that wait for the partner's answer. The status is in the index as well, or
+-- SQLite would look each row up in the table for it.
 CREATE INDEX referral_requests_unanswered
   ON referral_requests (status, status_changed_at, created_at)
   WHERE status = 'intro_sent';

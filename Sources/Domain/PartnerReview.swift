@@ -12,10 +12,11 @@ extension Partner {
     set { record["pending_changes"] = newValue.isEmpty ? .null : .object(newValue) }
   }
 
-  /// Proposes a value for a field. It replaces an earlier proposal; the present value proposes nothing.
+  /// Proposes a value for a field. It replaces an earlier proposal; the present value proposes
+  /// nothing.
   ///
-  /// Of a list only additions need a review. What it leaves out is removed at once, and a list that adds nothing
-  /// is set at once.
+  /// Of a list only additions need a review. What it leaves out is removed at once, and a list that
+  /// adds nothing is set at once.
   package mutating func propose(_ value: JSON, for field: String) {
     let present = record[field]
     guard value != present else { return }
@@ -32,9 +33,9 @@ extension Partner {
 
   /// Adapts the proposals to a change, so that a proposal is always what an approval sets.
   ///
-  /// They end when the partner is no longer active, and each ends when its field has the value or, if it is a list,
-  /// all of its elements. A proposed list gets the elements that the change has added to the field, and loses those
-  /// that it has removed.
+  /// They end when the partner is no longer active, and each ends when its field has the value or, if
+  /// it is a list, all of its elements. A proposed list gets the elements that the change has added to
+  /// the field, and loses those that it has removed.
   package mutating func adaptProposals(since old: Partner) {
     guard status == .active else {
       proposals = []

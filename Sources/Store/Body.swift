@@ -160,7 +160,8 @@ package struct Body: Sendable {
     for value in values { resource.record[value.name] = value.value }
   }
 
-  /// Sets the values that were sent in a partner, except that it proposes those of the fields that staff reviews.
+  /// Sets the values that were sent in a partner, except that it proposes those of the fields that
+  /// staff reviews.
   func propose(to partner: inout Partner) {
     for value in values {
       if fields.contains(where: { $0.name == value.name && $0.traits.contains(.reviewed) }) {

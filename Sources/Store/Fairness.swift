@@ -15,7 +15,8 @@ package struct IntroductionShare: Sendable {
 /// A partner's answers to introductions in the last 365 days.
 package struct PartnerAnswers: Sendable {
   package var declines: [DeclineReason: Int]
-  /// The median hours from the introduction to the answer, with one decimal; nil if there is no answer.
+  /// The median hours from the introduction to the answer, with one decimal; nil if there is no
+  /// answer.
   package var medianHours: Double?
 }
 
@@ -61,7 +62,8 @@ extension Snapshot {
   static let declinesForReason =
     "SELECT count(*) FROM declines WHERE reason_code = ? AND declined_at >= ?"
 
-  /// A partner's answers of the last 365 days: declines, and connections, also those that staff recorded.
+  /// A partner's answers of the last 365 days: declines, and connections, also those that staff
+  /// recorded.
   package func answers(ofPartner partner: ID) throws -> PartnerAnswers {
     var declines: [DeclineReason: Int] = [:]
     var tenths: [Int] = []

@@ -40,9 +40,9 @@ extension Change {
     return partner.id
   }
 
-  /// Changes a partner's fields, except its status. What an active partner changes itself waits for staff's review if
-  /// the field has the trait `.reviewed`. Whether the values are unique is not checked before the review, so that
-  /// nobody finds out in this way who else is a partner.
+  /// Changes a partner's fields, except its status. What an active partner changes itself waits for
+  /// staff's review if the field has the trait `.reviewed`. Whether the values are unique is not
+  /// checked before the review, so that nobody finds out in this way who else is a partner.
   ///
   /// - Parameters:
   ///   - body: Read with the fields of ``Table/partners``.

@@ -71,8 +71,8 @@ extension Snapshot {
     try connection.row(Snapshot.unanswered, now.adding(days: -days).text) { $0.int(0) } ?? 0
   }
 
-  /// The introductions that wait for an answer since a time or longer. A request that was created as introduced has
-  /// no change of status.
+  /// The number of introductions that have waited for an answer since a time or longer. A request
+  /// that was created as introduced has no change of status.
   static let unanswered = """
     SELECT
       (SELECT count(*) FROM referral_requests
@@ -168,7 +168,8 @@ extension Snapshot {
 enum Median {
   /// The median of a histogram: the middle value, or the mean of the two middle values, rounded up to a tenth.
   ///
-  /// - Parameter values: Tenths, such as of a day, in ascending order, none negative, each with its number.
+  /// - Parameter values: Tenths, such as of a day, in ascending order, none negative, each with its
+  ///   number.
   /// - Returns: The median in the whole unit, with one decimal; nil if there are no values.
   static func value(of values: [(tenths: Int, count: Int)]) -> Double? {
     let total = values.reduce(0) { $0 + $1.count }

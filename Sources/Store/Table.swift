@@ -117,7 +117,8 @@ package struct Table: Sendable {
   /// The part of a change that the history keeps: a JSON object with `{"from": …, "to": …}` for each
   /// tracked field that differs. A new record's null fields are not part of it.
   ///
-  /// - Parameter facts: What else the history keeps of the change, by name. Each had no value before.
+  /// - Parameter facts: What else the history keeps of the change, by name. Each had no value
+  ///   before.
   func changes(from old: Record?, to new: Record, with facts: [JSON.Member] = []) -> String {
     var json = JSONWriter()
     json.object {

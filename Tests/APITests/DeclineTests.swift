@@ -102,7 +102,7 @@ import Testing
     world.put("/api/admin/partners/\(partner)", ["user_id": .string(Person.petra.text)])
     #expect(answer(id, decline, as: .stranger).verdict == "204")
     #expect(answer(id, decline).verdict == "403 forbidden")
-    // It counts for good, whatever becomes of the request, and once more when it declines once more.
+    // It counts for good, whatever becomes of the request, and a further decline counts too.
     for body: JSON in [["partner_id": .string(partner)], ["status": "intro_sent"]] {
       #expect(world.put("/api/admin/referrals/\(id)", body).verdict == "200")
     }

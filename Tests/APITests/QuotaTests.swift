@@ -95,8 +95,7 @@ import Testing
         as: .partner)
     }
     #expect(answer(first, "accepted").status == 200)
-    // States that come and go are changes of the coverage as well, which do not count. They wait for a review only
-    // while the partner is active.
+    // States that come and go wait for no review while the partner is not active.
     world.move(partner: id, to: .inactive)
     for number in 0..<99 {
       let areas: JSON = number % 2 == 0 ? ["MN", "WI", "IA"] : ["MN"]

@@ -268,7 +268,7 @@ import Testing
       case 15:
         reply = world.post("/api/groups/\(World.birch)/referrals/\(id)/cancel", as: .member)
       case 16, 17:
-        // One that waits for an answer, if there is any; by the partner that was introduced, or anybody.
+        // One that waits for an answer, if there is any; by its partner, or anybody.
         let waiting = world.get("/api/admin/referrals?status=intro_sent&limit=100").items
         let asked = waiting.isEmpty ? nil : dice.pick(waiting)
         let id = asked?["id"]?.text ?? id

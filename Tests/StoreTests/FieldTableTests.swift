@@ -186,6 +186,11 @@ struct FieldTableTests {
         if field.traits.contains(.tracked) {
           #expect(isLoaded, "\(table.name).\(field.name) is tracked, but not loaded")
         }
+        if field.traits.contains(.reviewed) {
+          #expect(
+            table.name == "partners" && field.setBy.contains(.partner),
+            "\(table.name).\(field.name) waits for a review, but no partner sets it")
+        }
         if field.traits.contains(.required) {
           #expect(!field.createdBy.isEmpty, "\(table.name).\(field.name) can't be given")
         }

@@ -255,7 +255,8 @@ struct MigrationTests {
           '{"user_id":{"from":"\(sampleID(2))","to":"\(sampleID(1))"}}');
 
       """
-    // Requests 31 to 34 were introduced and came back, by the three users and the system; 35 was only matched.
+    // Requests 31 to 34 were introduced and came back, by the three users and the system; 35 was
+    // only matched.
     for (number, actor) in [(31, 1), (32, 2), (33, 3), (34, nil), (35, 1)] as [(Int, Int?)] {
       let intro =
         number == 35

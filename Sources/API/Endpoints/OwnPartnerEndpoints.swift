@@ -7,7 +7,8 @@ import Store
   .resource(try records.view(call.ownPartner(in: records), of: .partners, seenBy: .partner))
 }
 
-/// `PUT /api/partners/me`: changes the caller's own partner record. Some changes wait for staff's review.
+/// `PUT /api/partners/me`: changes the caller's own partner record. Some changes wait for staff's
+/// review.
 @Sendable func updateOwnPartner(_ call: Call) throws -> Plan {
   let body = call.body(Table.partners.fields, by: .partner)
   return Plan(body) { change in

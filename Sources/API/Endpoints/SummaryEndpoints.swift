@@ -46,7 +46,8 @@ import Store
     })
 }
 
-/// `GET /api/admin/partners/:id/summary`: the numbers of a partner's introductions, declines and answers.
+/// `GET /api/admin/partners/:id/summary`: the numbers of a partner's introductions, declines and
+/// answers.
 @Sendable func getPartnerSummary(_ call: Call, _ records: Snapshot) throws -> Answer {
   let id = try call.id()
   guard try records.partner(id) != nil else { throw Failure.notFound }
