@@ -156,4 +156,46 @@ END;
 
 -- People -------------------------------------------------------------------------------------------
 
+-- The order of names, derived as the partners' is.
+ALTER TABLE users ADD COLUMN name_key TEXT NOT NULL DEFAULT '';
+ALTER TABLE groups ADD COLUMN name_key TEXT NOT NULL DEFAULT '';
+UPDATE users SET name_key = sort_key(name);
+UPDATE groups SET name_key = sort_key(name);
+
+-- Staff's lists. In each index the ID follows, which breaks ties.
+CREATE INDEX users_by_name ON users (disabled, name_key);
+CREATE INDEX users_by_creation ON users (disabled, created_at);
+CREATE INDEX groups_by_name ON groups (name_key);
+CREATE INDEX groups_by_creation ON groups (created_at);
+CREATE INDEX groups_by_state_name ON groups (state, name_key);
+CREATE INDEX groups_by_state_creation ON groups (state, created_at);
+
+-- The list of events with filters. An event's kind begins with its subject's kind, so that these also find the
+-- events of a kind of subject, one kind after the other.
+CREATE INDEX events_by_kind ON events (kind);
+CREATE INDEX events_by_actor_kind ON events (actor_id, kind) WHERE actor_id IS NOT NULL;
+
 -- Erasure ------------------------------------------------------------------------------------------
+
+-- The people and partners whose personal data was erased. A restored backup has it again, so that these are
+-- erased again in it.
+CREATE TABLE erasures (
+  -- The event that records the erasure. The row is written before the event: in between, events may be edited.
+  -- A transaction without the event can't be committed.
+  event_number INTEGER PRIMARY KEY
+    REFERENCES events (number) DEFERRABLE INITIALLY DEFERRED,
+  subject_kind TEXT NOT NULL CHECK (subject_kind = 'user' OR subject_kind = 'partner'),
+  subject_id TEXT NOT NULL CHECK (length(subject_id) = 36),
+  UNIQUE (subject_kind, subject_id)
+) STRICT;
+
+DROP TRIGGER events_are_never_edited;
+CREATE TRIGGER events_are_never_edited BEFORE UPDATE ON events
+WHEN NOT EXISTS (
+    SELECT 1 FROM erasures WHERE event_number > (SELECT max(number) FROM events))
+  OR new.number <> old.number OR new.at <> old.at OR new.actor_id IS NOT old.actor_id
+  OR new.subject_kind <> old.subject_kind OR new.subject_id <> old.subject_id
+  OR new.kind <> old.kind
+BEGIN
+  SELECT raise(ABORT, 'an event is never edited');
+END;

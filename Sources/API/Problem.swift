@@ -80,6 +80,7 @@ extension Problem {
     case unavailable
     case unsupportedMediaType = "unsupported_media_type"
     case userAlreadyLinked = "user_already_linked"
+    case userErased = "user_erased"
     case userIsStaff = "user_is_staff"
     case validation
   }
@@ -237,6 +238,11 @@ extension Problem {
         (
           .emailTaken, "The e-mail address is taken",
           "Another user has this e-mail address."
+        )
+      case .userErased:
+        (
+          .userErased, "The user was erased",
+          "The personal data of this user was erased. Use another ID for a new account."
         )
       case .userIsStaff:
         (

@@ -22,11 +22,12 @@ struct Route: Sendable {
   let pattern: String
   let segments: [Segment]
   /// Who may call it: `.anyone` (the token is ignored), `.member` (members of the path's group, and staff on
-  /// their behalf), `.partner` (users who are linked to a partner record), or `.staff` (admin tokens).
+  /// their behalf), `.partner` (users who are linked to a partner record), `.staff` (admin tokens), or `.signedIn`
+  /// (any token).
   let audience: Audiences
   /// The scope that an admin token needs at least: `.admin`, which has all rights; `.read`; `.sync`; or
-  /// `.events`. The token of a user needs none.
-  let scope: Scope
+  /// `.events`; nil if any will do. The token of a user needs none.
+  let scope: Scope?
   /// The query parameters in the order of their names.
   let parameters: [Parameter]
   let body: BodyUse
@@ -41,7 +42,7 @@ struct Route: Sendable {
 
   /// A route that reads.
   static func get(
-    _ pattern: String, _ audience: Audiences, scope: Scope = .admin,
+    _ pattern: String, _ audience: Audiences, scope: Scope? = .admin,
     query parameters: [Parameter] = [], storable: Bool = true,
     _ handler: @escaping @Sendable (Call, Snapshot) throws -> Answer
   ) -> Route {
@@ -62,7 +63,7 @@ struct Route: Sendable {
   }
 
   private init(
-    method: HTTPRequest.Method, pattern: String, audience: Audiences, scope: Scope,
+    method: HTTPRequest.Method, pattern: String, audience: Audiences, scope: Scope?,
     parameters: [Parameter], body: BodyUse, storable: Bool, handler: Handler
   ) {
     self.method = method
@@ -80,10 +81,11 @@ struct Route: Sendable {
 
   /// Whether an admin token of this scope may call the route. `.read` also reads what narrower scopes read.
   func admits(_ scope: Scope) -> Bool {
-    switch scope {
+    guard let needed = self.scope else { return true }
+    return switch scope {
     case .admin: true
-    case .read: method == .get && self.scope != .admin
-    case .sync, .events: scope == self.scope
+    case .read: method == .get && needed != .admin
+    case .sync, .events: scope == needed
     }
   }
 

@@ -100,18 +100,38 @@ extension Route {
     .get("/api/partners/me/summary", .partner, getOwnSummary),
     .get("/api/partners/:id", .anyone, getPublicPartner),
 
+    .get("/api/me", .signedIn, scope: nil, getMe),
+
+    .get(
+      "/api/admin/users", .staff, scope: .sync,
+      query: [
+        .search, .one("disabled", .word(["true", "false"], initial: [])),
+        .sort(AccountSort.self, default: "name"), .limit(), .cursor,
+      ], listUsers),
     .get("/api/admin/users/:id", .staff, scope: .sync, getUser),
     .change(.put, "/api/admin/users/:id", .staff, scope: .sync, putUser),
+    .get(
+      "/api/admin/users/:id/tokens", .staff, scope: .sync, query: [.limit(), .cursor],
+      listTokens),
     .change(
       .post, "/api/admin/users/:id/tokens", .staff, scope: .sync, storable: false, createToken),
     .change(.delete, "/api/admin/tokens/:id", .staff, scope: .sync, body: .none, revokeToken),
+    .get(
+      "/api/admin/groups", .staff, scope: .sync,
+      query: [
+        .search, .list("state", .state), .one("member", .id),
+        .sort(AccountSort.self, default: "name"), .limit(), .cursor,
+      ], listGroups),
     .get("/api/admin/groups/:id", .staff, scope: .sync, getGroup),
     .change(.put, "/api/admin/groups/:id", .staff, scope: .sync, putGroup),
 
     .get(
       "/api/admin/events", .staff, scope: .events,
-      query: [.one("after", .integer(0...Int.max)), .limit(), .cursor],
-      listEvents),
+      query: [
+        .one("after", .integer(0...Int.max)), .one("kind", .text(limit: 100)),
+        .one("subject_kind", .word(SubjectKind.self)), .one("subject_id", .subjectID),
+        .one("actor_id", .id), .sort(EventFilter.Sort.self, default: "number"), .limit(), .cursor,
+      ], listEvents),
 
     .get("/api/health", .anyone, storable: false, getHealth),
     .get("/api/openapi.yaml", .anyone, getOpenAPI),

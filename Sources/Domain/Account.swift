@@ -20,6 +20,9 @@ package struct Group: Resource {
 
   package init(record: Record) { self.record = record }
 
+  /// The name as people read it.
+  package var name: String { required(text("name"), "name") }
+
   /// The members' IDs, in order.
   package var members: [ID] {
     guard case .array(let ids) = record["members"] else { return [] }

@@ -13,6 +13,9 @@ package struct Audiences: OptionSet, Hashable, Sendable {
   /// Tomi's staff.
   package static let staff = Audiences(rawValue: 8)
 
+  /// Everyone with a token.
+  package static let signedIn: Audiences = [.member, .partner, .staff]
+
   /// Each of them.
   package static let all: Audiences = [.anyone, .member, .partner, .staff]
 }

@@ -58,6 +58,8 @@ package enum Conflict: Equatable, Sendable {
   case noActivePartner
   /// Another user has the e-mail address.
   case emailTaken
+  /// The user's personal data was erased, and must not come back.
+  case userErased
   /// The user has a valid admin token, so only the command line changes the user or creates a token.
   case userIsStaff
 }

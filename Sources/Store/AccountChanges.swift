@@ -7,8 +7,8 @@ extension Change {
   ///
   /// - Parameter body: Read with the fields of ``Table/users``.
   /// - Returns: Whether the user is new.
-  /// - Throws: `Failure`: `.validation`, what `precondition` throws, `.conflict` with `.userIsStaff` or
-  ///   `.emailTaken`.
+  /// - Throws: `Failure`: `.validation`, what `precondition` throws, `.conflict` with `.userIsStaff`,
+  ///   `.userErased` or `.emailTaken`.
   @discardableResult
   package func putUser(
     _ id: ID, _ body: Body, if precondition: Precondition = { _ in }
@@ -16,6 +16,7 @@ extension Change {
     let old = try user(id)
     guard let new = try replacement(of: old, id, body, .users, precondition) else { return false }
     try checkIsNotStaff(id)
+    if try isErased(user: id) { throw Failure.conflict(.userErased) }
     let holder = try user(email: new.email)
     guard holder == nil || holder?.id == id else { throw Failure.conflict(.emailTaken) }
     try put(new, replacing: old, in: .users, .user)
@@ -116,8 +117,9 @@ extension Change {
   ///   - sha256: The hash of its secret.
   ///   - body: Read with the fields of ``Table/tokens`` for a new one.
   /// - Throws: `Failure`: `.notFound` if the user doesn't exist, `.validation`, `.conflict(.userIsStaff)`.
+  @discardableResult
   package func createToken(for owner: ID, scope: Scope?, sha256: [UInt8], _ body: Body) throws
-    -> ID
+    -> Token
   {
     guard try user(owner) != nil else { throw Failure.notFound }
     var body = body
@@ -128,7 +130,9 @@ extension Change {
           "expires_at", .outOfRange, "Must be within \(Token.maximumDays) days from now.")
       }
     } else if actor != nil, body["expires_at"] == .null {
-      body.fail("expires_at", .notNull, "Must not be null.")
+      body.fail(
+        "expires_at", .notNull,
+        "Must be a time within \(Token.maximumDays) days from now: a token has to expire.")
     }
     try body.check(against: nil)
     try checkIsNotStaff(owner)
@@ -146,7 +150,7 @@ extension Change {
     try Table.tokens.insert(token.record, secrets: [sha256], on: connection)
     try record(
       "token.created", .token, id, changes: Table.tokens.changes(from: nil, to: token.record))
-    return id
+    return token
   }
 
   /// Revokes every token that the user created over HTTP.

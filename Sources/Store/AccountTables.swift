@@ -13,6 +13,9 @@ extension Table {
       DerivedColumn(column: "words", sources: ["name", "email"]) {
         Search.words([User(record: $0).name, User(record: $0).email])
       },
+      DerivedColumn(column: "name_key", sources: ["name"]) {
+        FoldedText.sortKey(User(record: $0).name)
+      },
     ],
     fields: [
       Field("id", .id, .exported, seen: .staff),
@@ -30,7 +33,10 @@ extension Table {
     derived: [
       DerivedColumn(column: "words", sources: ["name"]) {
         Search.words([Group(record: $0).text("name")])
-      }
+      },
+      DerivedColumn(column: "name_key", sources: ["name"]) {
+        FoldedText.sortKey(Group(record: $0).name)
+      },
     ],
     fields: [
       Field("id", .id, .exported, seen: .staff),
@@ -54,12 +60,12 @@ extension Table {
     fields: [
       Field("id", .id, seen: .staff),
       Field("user_id", .id, .tracked, seen: .staff),
-      Field("scope", .word(Scope.self), .tracked),
+      Field("scope", .word(Scope.self), .tracked, seen: .staff),
       Field("name", .text(limit: 100), [.nullable, .tracked], seen: .staff, created: .staff),
       Field("expires_at", .time, [.onlyNull, .tracked], seen: .staff, created: .staff),
       Field("created_at", .time, seen: .staff),
-      Field("revoked_at", .time, .tracked),
-      Field("created_by", .id),
+      Field("revoked_at", .time, .tracked, seen: .staff),
+      Field("created_by", .id, seen: .staff),
     ])
 }
 
@@ -74,9 +80,24 @@ extension Snapshot {
     try find(.users, "email_key", email.comparisonKey)
   }
 
+  /// The user with this ID, or with this e-mail address in any case; nil if there is none.
+  package func user(named text: String) throws -> User? {
+    try ID(text).map { try user($0) } ?? user(email: text)
+  }
+
   /// The group with this ID and its members; nil if there is none.
   package func group(_ id: ID) throws -> Group? {
     try find(.groups, "id", id.text)
+  }
+
+  /// The groups of which the user is a member, in the order of their names.
+  package func groups(of user: ID) throws -> [Group] {
+    try load(
+      .groups,
+      """
+      WHERE g.id IN (SELECT group_id FROM group_members WHERE user_id = ?)
+      ORDER BY g.name_key, g.id
+      """, [user.text])
   }
 
   /// Whether the user is in the group.
@@ -118,6 +139,29 @@ extension Snapshot {
   /// The token with this ID; nil if there is none.
   package func token(_ id: ID) throws -> Token? {
     try find(.tokens, "id", id.text)
+  }
+
+  /// Writes a page of the user's tokens without their secrets, newest first.
+  ///
+  /// - Returns: The last item's key if there are more items, else nil.
+  package func tokens(
+    of user: ID, _ page: PageRequest, to json: inout JSONWriter
+  ) throws -> [String]? {
+    try tokenList(of: user).write(page, on: connection, to: &json)
+  }
+
+  /// The list of `tokens(of:_:to:)`. The ID of a token begins with the time of its creation.
+  func tokenList(of user: ID) -> List {
+    var list = List(
+      Table.tokens.list(.staff), items: List.Source(name: "tokens", alias: "t", number: "id"),
+      descending: true)
+    list.walk("user_id", in: [user.text])
+    return list
+  }
+
+  /// The user's tokens, the oldest first.
+  func tokens(of user: ID) throws -> [Token] {
+    try load(.tokens, "WHERE t.user_id = ? ORDER BY t.id", [user.text])
   }
 
   /// The tokens that the user created over HTTP and that are not revoked.

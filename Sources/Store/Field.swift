@@ -22,6 +22,8 @@ package final class Field: Sendable {
     package static let derived = Traits(rawValue: 32)
     /// It is part of a single resource, but not of a list's items.
     package static let single = Traits(rawValue: 64)
+    /// It is erased with a person's texts, though it is none.
+    package static let personal = Traits(rawValue: 128)
     /// A value that an active partner sets itself waits for staff's review.
     package static let reviewed = Traits(rawValue: 256)
   }

@@ -10,8 +10,10 @@ package struct List {
     let name: String
     /// Its name in conditions and columns.
     let alias: String
-    /// The column with the item's number. It breaks ties.
+    /// The column with the item's number, or `id` in a table without numbers. It breaks ties.
     var number = "number"
+    /// Whether that column has IDs.
+    var hasIDs: Bool { number == "id" }
     /// The index to walk, if SQLite without statistics would use another one and sort.
     var index: String?
   }
@@ -161,8 +163,10 @@ package struct List {
       arguments.append(start.argument)
     }
     if let after = page.after {
-      guard after.count == (sort == nil ? 1 : 2), let number = after.last.flatMap({ Int($0) })
-      else { throw List.invalidCursor }
+      let number = after.last.flatMap { text -> (any Bindable)? in
+        items.hasIDs ? ID(text)?.text : Int(text)
+      }
+      guard after.count == (sort == nil ? 1 : 2), let number else { throw List.invalidCursor }
       sql.append("(")
       addKey(of: walked, to: &sql)
       sql += [descending ? ") < (" : ") > (", sort == nil ? "?" : "?, ?", ") AND "]
@@ -198,7 +202,8 @@ package struct List {
       count += 1
       guard count <= page.limit else { return }
       if count == page.limit {
-        key = (sort == nil ? [] : [row.text(0)]) + [String(row.int(keyColumns - 1))]
+        let number = items.hasIDs ? row.text(keyColumns - 1) : String(row.int(keyColumns - 1))
+        key = (sort == nil ? [] : [row.text(0)]) + [number]
       }
       try shape.write(row, from: keyColumns, to: &json)
     }

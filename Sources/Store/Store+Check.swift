@@ -82,6 +82,18 @@ extension Snapshot {
     ) {
       "The folded name or the searched words of partner \($0.text(0)) do not match its fields."
     }
+    for (table, noun) in [("users", "user"), ("groups", "group")] {
+      findings += try connection.rows(
+        "SELECT id FROM \(table) WHERE name_key <> sort_key(name)"
+      ) { "The folded name of \(noun) \($0.text(0)) does not match its name." }
+    }
+    findings += try connection.rows(
+      """
+      SELECT x.subject_kind, x.subject_id FROM erasures AS x
+      LEFT JOIN events AS e ON e.number = x.event_number
+      WHERE e.kind IS NOT x.subject_kind || '.erased' OR e.subject_id IS NOT x.subject_id
+      """
+    ) { "The erasure of \($0.text(0)) \($0.text(1)) has no event." }
     findings += try connection.rows(
       """
       SELECT 'user', id FROM users WHERE words <> search_words(name, email) OR number IS NULL

@@ -9,6 +9,52 @@ extension Store {
     package let kept: String?
     /// The events of the former database that the restored one does not have; nil if there are none.
     package let lostEvents: LostEvents?
+    /// How many erasures of the former database were repeated; nil if the former database can't be read.
+    package let repeatedErasures: Int?
+  }
+
+  /// What a former database knows that goes on after it is replaced.
+  private struct Former {
+    /// The number of the last event.
+    var lastEvent = 0
+    var erasures: [ErasureSubject] = []
+
+    /// - Returns: Nil if the database can't be read.
+    init?(path: String, now: Timestamp) {
+      guard FileManager.default.fileExists(atPath: path) else { return }
+      do {
+        let connection = try Connection(path: path, role: .backup)
+        let snapshot = Snapshot(connection: connection, now: now)
+        lastEvent = try snapshot.lastEvent()
+        let hasErasures = try connection.row(
+          "SELECT 1 FROM sqlite_schema WHERE name = 'erasures'"
+        ) { _ in true }
+        if hasErasures == true { erasures = try snapshot.erasures() }
+      } catch {
+        return nil
+      }
+    }
+  }
+
+  /// Lets a restored copy go on where the former database ended: erases again who was erased there, and uses none
+  /// of its event numbers again.
+  ///
+  /// - Returns: The events that the copy does not have; nil if there are none. And how many erasures were repeated.
+  private func follow(
+    _ former: Former, now: Timestamp
+  ) throws -> (lost: LostEvents?, repeated: Int) {
+    let (lost, repeated) = try fill(now: now) { change in
+      var lost: LostEvents?
+      let found = try change.lastEvent()
+      if former.lastEvent > found {
+        lost = LostEvents(expected: Int64(former.lastEvent), found: Int64(found))
+        try lost.map { try change.record($0) }
+      }
+      let repeated = try former.erasures.filter { try change.erase($0, .repeat) != nil }.count
+      return (lost, repeated)
+    }
+    if repeated > 0 { try purge() }
+    return (lost, repeated)
   }
 
   /// Restores a backup into another file, migrates it to this executable's schema, and checks it.
@@ -21,6 +67,14 @@ extension Store {
   package static func restore(
     _ file: String, into copy: String, now: Timestamp, progress: (String) -> Void = { _ in }
   ) throws {
+    _ = try restore(file, into: copy, after: nil, now: now, progress: progress)
+  }
+
+  /// Restores a backup as ``restore(_:into:now:progress:)`` does, in place of the former database.
+  private static func restore(
+    _ file: String, into copy: String, after former: Former?, now: Timestamp,
+    progress: (String) -> Void
+  ) throws -> (lost: LostEvents?, repeated: Int) {
     let files = ["", "-wal", "-shm", ".lock"].map { copy + $0 }
     func remove(_ paths: some Sequence<String>) {
       for path in paths { try? FileManager.default.removeItem(atPath: path) }
@@ -37,8 +91,11 @@ extension Store {
     try Migrator.migrate(path: copy)
     let store = try Store(path: copy)
     let findings: [String]
+    let result: (lost: LostEvents?, repeated: Int)
     do {
       defer { store.close() }
+      if let former, !former.erasures.isEmpty { progress("Repeating erasures") }
+      result = try former.map { try store.follow($0, now: now) } ?? (nil, 0)
       findings = try store.check(now: now, progress: progress)
     }
     guard findings.isEmpty else { throw DamagedBackup(file: file, findings: findings) }
@@ -47,6 +104,7 @@ extension Store {
     else { throw Failure.unavailable("\(copy) still has a write-ahead log") }
     try FileHandle(forUpdating: URL(fileURLWithPath: copy)).synchronize()
     isComplete = true
+    return result
   }
 
   /// Replaces the database at `path` by a backup. No process may have the database open. The backup is not
@@ -60,7 +118,9 @@ extension Store {
     // The database's other files are beside the file itself, not beside a link to it.
     let path = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
     let copy = "\(path).restoring"
-    try restore(file, into: copy, now: now, progress: progress)
+    let former = Former(path: path, now: now)
+    let (lost, repeated) = try restore(
+      file, into: copy, after: former, now: now, progress: progress)
     var isPlaced = false
     defer { if !isPlaced { try? FileManager.default.removeItem(atPath: copy) } }
     try adoptOwner(of: path, for: copy)
@@ -70,9 +130,15 @@ extension Store {
     isPlaced = true
     let store = try Store(path: path)
     defer { store.close() }
-    let lost = store.lostEvents
+    // The former database can have lost events itself, or be unreadable.
+    let lostBefore = store.lostEvents
     try store.acceptLoss(now: now)
-    return Restoration(kept: existed ? kept : nil, lostEvents: lost)
+    return Restoration(
+      kept: existed ? kept : nil,
+      lostEvents: lostBefore.map {
+        LostEvents(expected: $0.expected, found: lost?.found ?? $0.found)
+      } ?? lost,
+      repeatedErasures: former == nil ? nil : repeated)
   }
 
   /// Gives the copy to the owner of the database or its directory, since root may run the restoration.

@@ -78,12 +78,7 @@ package final class Store: Sendable {
   /// records the loss.
   package func acceptLoss(now: Timestamp) throws {
     guard let lost = lostEvents else { return }
-    try write(now: now, actor: nil) { change in
-      try change.skipEventNumbers(upTo: lost.expected)
-      try change.record(
-        "database.events_lost", .database, "events",
-        changes: #"{"number":{"from":\#(lost.expected),"to":\#(lost.found)}}"#, actor: nil)
-    }
+    try write(now: now, actor: nil) { try $0.record(lost) }
     try Store.translatingErrors { try database.acceptLoss() }
   }
 

@@ -93,7 +93,7 @@ struct Export: ParsableCommand {
   }
 
   /// Writes the texts that `body` makes of one snapshot.
-  private static func write(
+  static func write(
     _ database: DatabaseOption,
     _ body: (_ snapshot: Snapshot, _ write: (String) throws -> Void) throws -> Void
   ) throws {

@@ -12,6 +12,10 @@ struct RestoreCommand: ParsableCommand {
       checked as `check` does. Then the copy replaces the database. The backup itself does not change, \
       and the replaced database stays next to the new one.
 
+      People and partners that were erased (`person erase`, `partner erase`) in the replaced database \
+      are erased again. The replaced database keeps the changes since the backup. Delete it when you \
+      no longer need them.
+
       Changes since the backup are lost. The numbers of their events are not used again, so that \
       readers of the events notice the gap.
       """)
@@ -35,6 +39,14 @@ struct RestoreCommand: ParsableCommand {
     if let lost = restoration.lostEvents {
       print(
         "The backup ends with event \(lost.found). Later events, up to \(lost.expected), are lost.")
+    }
+    switch restoration.repeatedErasures {
+    case nil:
+      print(
+        "The replaced database can't be read. If it knew erasures, repeat them with `person erase` "
+          + "and `partner erase`.")
+    case 0?: break
+    case let count?: print("Repeated \(counted(count, "erasure")) of the replaced database.")
     }
   }
 }

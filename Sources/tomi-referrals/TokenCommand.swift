@@ -188,12 +188,7 @@ struct TokenCommand: ParsableCommand {
           try change.revokeToken(id)
           return 1
         }
-        let text = createdBy ?? ""
-        guard let user = try ID(text).map({ try change.user($0) }) ?? change.user(email: text)
-        else {
-          throw CommandError("no user has the ID or the e-mail address \(text)")
-        }
-        return try change.revokeTokens(createdBy: user.id)
+        return try change.revokeTokens(createdBy: known(createdBy ?? "", in: change).id)
       }
       print(id == nil ? "Revoked \(counted(count, "token"))." : "Revoked.")
     }

@@ -18,7 +18,8 @@ struct TomiReferrals: ParsableCommand {
     version: Version.report,
     subcommands: [
       Serve.self, Migrate.self, TokenCommand.self, BackupCommand.self, RestoreCommand.self,
-      CheckCommand.self, Health.self, Status.self, Import.self, Export.self, DemoCommand.self,
+      CheckCommand.self, Health.self, Status.self, Import.self, Export.self,
+      PersonCommand.self, PartnerCommand.self, DemoCommand.self,
     ])
 
   static func main() {

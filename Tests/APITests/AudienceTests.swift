@@ -56,6 +56,8 @@ import Testing
 
   enum Rights: Sendable {
     case everybody, staff
+    /// Everyone with a good token.
+    case signedIn
     /// Birch's members, and staff on their behalf.
     case birch
     /// Users with a partner record.
@@ -86,8 +88,9 @@ import Testing
     var scopes: Set<Scope> {
       var scopes: Set<Scope> = [.admin]
       if method == "GET", rights == .staff || rights == .birch { scopes.insert(.read) }
-      if path.starts(with: /\/api\/admin\/(users|groups|tokens)\//) { scopes.insert(.sync) }
+      if path.starts(with: /\/api\/admin\/(users|groups|tokens)(\/|$)/) { scopes.insert(.sync) }
       if path == "/api/admin/events" { scopes.insert(.events) }
+      if rights == .signedIn { scopes = Set(Scope.allCases) }
       return scopes
     }
 
@@ -98,7 +101,7 @@ import Testing
       let isStaff = role.scope != nil
       if let scope = role.scope, !scopes.contains(scope) { return "403 forbidden" }
       return switch rights {
-      case .everybody: nil
+      case .everybody, .signedIn: nil
       case .staff: isStaff ? nil : "403 forbidden"
       case .birch: isStaff || role == .member || role == .otherMember ? nil : "404 not_found"
       case .partners: role == .partner || role == .otherPartner ? nil : "403 forbidden"
@@ -152,10 +155,14 @@ import Testing
       "PUT", "/api/partners/me/referrals/INTRODUCED/response", .pablo, 200,
       ["response": "accepted"]),
     Scenario("GET", "/api/partners/me/summary", .partners, 200),
+    Scenario("GET", "/api/me", .signedIn, 200),
+    Scenario("GET", "/api/admin/users", .staff, 200),
     Scenario("GET", "/api/admin/users/ANN", .staff, 200),
     Scenario("PUT", "/api/admin/users/ANN", .staff, 200, ["name": "Anna"]),
+    Scenario("GET", "/api/admin/users/ANN/tokens", .staff, 200),
     Scenario("POST", "/api/admin/users/ANN/tokens", .staff, 201, [:]),
     Scenario("DELETE", "/api/admin/tokens/TOKEN", .staff, 204),
+    Scenario("GET", "/api/admin/groups", .staff, 200),
     Scenario("GET", "/api/admin/groups/BIRCH", .staff, 200),
     Scenario("PUT", "/api/admin/groups/BIRCH", .staff, 200, ["name": "Beech"]),
     Scenario("GET", "/api/admin/events", .staff, 200),
@@ -214,7 +221,7 @@ import Testing
       var secrets = ["SECRET", Person.sam.text, "outcome_notes", "invited_by", "\"notes\""]
       // A partner sees its own contact and what the groups say that it was introduced to.
       if role != .partner { secrets += ["hidden@", "555-0100", "Need of Oak", "proposal"] }
-      for word in secrets {
+      for word in secrets where word != role.user.text {
         #expect(!reply.text.contains(word), "\(role): \(reply.text)")
       }
     }

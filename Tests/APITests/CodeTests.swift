@@ -105,6 +105,12 @@ import Yams
     .unsupportedMediaType: {
       $0.post("/api/admin/partners", [:], headers: [.contentType: "text/plain"])
     },
+    .userErased: { world in
+      _ = try world.store.fill(now: world.clock.now) {
+        try $0.erase(ErasureSubject(.user, Person.petra), .refuse)
+      }
+      return world.put("/api/admin/users/\(Person.petra)", ["name": "Petra"])
+    },
     .userIsStaff: { $0.put("/api/admin/users/\(Person.sam)", ["name": "Other"]) },
     .userAlreadyLinked: { world in
       let user: JSON = ["user_id": .string("\(Person.pablo)")]

@@ -14,7 +14,7 @@ import Testing
     let kept =
       switch scenario.path {
       case "/api/health",
-        _ where scenario.path.hasSuffix("/tokens"):
+        _ where scenario.method == "POST" && scenario.path.hasSuffix("/tokens"):
         "no-store"
       case _ where scenario.rights == .everybody:
         "public, max-age=60, stale-while-revalidate=300"
@@ -25,7 +25,7 @@ import Testing
       switch scenario.rights {
       case .everybody: [.nobody, .staff, .expired]
       case .partners, .pablo: [.partner]
-      case .staff, .birch: [.staff]
+      case .staff, .birch, .signedIn: [.staff]
       }
     for role in roles {
       let reply = furnished.world.send(scenario.method, path, as: role, body: scenario.body)
@@ -45,6 +45,7 @@ import Testing
       "/api/admin/coverage": "GET, HEAD, OPTIONS",
       "/api/admin/coverage/:stateCode/:partnerType": "GET, HEAD, PUT, OPTIONS",
       "/api/admin/events": "GET, HEAD, OPTIONS",
+      "/api/admin/groups": "GET, HEAD, OPTIONS",
       "/api/admin/groups/:id": "GET, HEAD, PUT, OPTIONS",
       "/api/admin/partners": "GET, HEAD, POST, OPTIONS",
       "/api/admin/partners/:id": "GET, HEAD, PUT, OPTIONS",
@@ -59,8 +60,9 @@ import Testing
       "/api/admin/referrals/:id/history": "GET, HEAD, OPTIONS",
       "/api/admin/referrals/:id/outcome": "PUT, OPTIONS",
       "/api/admin/tokens/:id": "DELETE, OPTIONS",
+      "/api/admin/users": "GET, HEAD, OPTIONS",
       "/api/admin/users/:id": "GET, HEAD, PUT, OPTIONS",
-      "/api/admin/users/:id/tokens": "POST, OPTIONS",
+      "/api/admin/users/:id/tokens": "GET, HEAD, POST, OPTIONS",
       "/api/coverage": "GET, HEAD, OPTIONS",
       "/api/coverage/:stateCode": "GET, HEAD, OPTIONS",
       "/api/coverage/:stateCode/:partnerType": "GET, HEAD, OPTIONS",
@@ -77,6 +79,7 @@ import Testing
       "/api/groups/:groupId/referrals/:id": "GET, HEAD, OPTIONS",
       "/api/groups/:groupId/referrals/:id/cancel": "POST, OPTIONS",
       "/api/health": "GET, HEAD, OPTIONS",
+      "/api/me": "GET, HEAD, OPTIONS",
       "/api/openapi.yaml": "GET, HEAD, OPTIONS",
     ]
     #expect(allowed.keys.sorted() == patterns)
@@ -112,7 +115,7 @@ import Testing
       "/api/coverage;v=1", "/api/coverage%3F", "api/coverage", "*",
       "http://example.com/api/coverage", "/api/admin", "/api/admin/", "/api/admin/secret",
       "/api/admin/partners/x/y/z", "/api/groups", "/api/groups/x", "/health", "/api/health/x",
-      "/api/admin/coverage/", "/api/admin/coverage/MN", "/api/admin/tokens", "/api/admin/users",
+      "/api/admin/coverage/", "/api/admin/coverage/MN", "/api/admin/tokens", "/api/me/x",
     ] {
       for (method, role) in [
         ("GET", Role.nobody), ("GET", .staff), ("OPTIONS", .nobody), ("PATCH", .member),

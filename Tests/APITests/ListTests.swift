@@ -303,7 +303,7 @@ import Testing
 
   @Test("25 to a page if nothing is said") func defaultLimit() throws {
     try world.store.write(now: world.clock.now, actor: nil) { change in
-      for _ in 0..<26 { try change.record("test.event", .user, "x", changes: "{}", actor: nil) }
+      for _ in 0..<26 { try change.record("user.updated", .user, "x", changes: "{}", actor: nil) }
     }
     let page = world.get("/api/admin/events")
     #expect(page.items.count == 25)

@@ -186,7 +186,8 @@ import Yams
       ("MemberReferralDetail", .referrals, .member, true),
       ("PartnerReferral", .referrals, .partner, false),
       ("PartnerReferralDetail", .referrals, .partner, true),
-      ("User", .users, .staff, true), ("Group", .groups, .staff, true),
+      ("User", .users, .staff, true), ("Token", .tokens, .staff, false),
+      ("Group", .groups, .staff, true),
       ("Event", .events, .staff, true),
     ] as [(String, Table, Audiences, Bool)])
   func views(schema: String, table: Table, audience: Audiences, isSingle: Bool) throws {
@@ -280,7 +281,7 @@ import Yams
     "OutcomeNotPossible": .conflict(.outcomeNotPossible(status: .pending)),
     "NoActivePartner": .conflict(.noActivePartner),
     "NoPendingChanges": .conflict(.noPendingChanges), "EmailTaken": .conflict(.emailTaken),
-    "UserIsStaff": .conflict(.userIsStaff),
+    "UserErased": .conflict(.userErased), "UserIsStaff": .conflict(.userIsStaff),
     "PreconditionFailed": .preconditionFailed, "TooLarge": .tooLarge,
     "QuotaExceeded": .quotaExceeded(
       ExceededQuota(

@@ -98,6 +98,65 @@ import Testing
     #expect(world.send("DELETE", "/api/admin/tokens/\(users)", as: .syncer).verdict == "204")
   }
 
+  @Test("A user's tokens are listed without the tokens, newest first")
+  func list() throws {
+    let path = "/api/admin/users/\(Person.ann)/tokens"
+    let before = world.get(path).items.count
+    #expect(before == 3, "member, expired and revoked")
+    var made: [JSON] = []
+    for number in 1...4 {
+      world.clock.pass(milliseconds: 1)
+      let reply = world.post(path, ["name": .string("Token \(number)")], as: .syncer)
+      #expect(reply.verdict == "201")
+      made.insert(reply.json, at: 0)
+    }
+    world.send("DELETE", "/api/admin/tokens/\(made[0]["id"]?.text ?? "")")
+    let reply = world.get(path, as: .syncer)
+    #expect(reply.items.count == before + 4)
+    for (item, made) in zip(reply.items, made) {
+      let isFirst = made["name"] == "Token 4"
+      let shown: JSON = [
+        "scope": .null, "revoked_at": isFirst ? .string(world.clock.now.text) : .null,
+        "created_by": .string(Person.tess.text),
+      ]
+      let expected = made.without("token").with(shown)
+      #expect(item == expected)
+      #expect(!reply.text.contains(made["token"]?.text ?? "?"))
+    }
+    let scopes = world.get("/api/admin/users/\(Person.tess)/tokens").items.map {
+      $0["scope"]?.text ?? ""
+    }
+    #expect(scopes.sorted() == ["admin", "events", "read", "sync"])
+    // By pages.
+    var found: [JSON] = []
+    var next: String? = path + "?limit=2"
+    while let target = next {
+      let page = world.get(target)
+      found += page.items
+      next = page["next_cursor"]?.text.map { path + "?limit=2&cursor=\($0)" }
+    }
+    #expect(found == reply.items)
+    #expect(world.get("/api/admin/users/\(World.unknown)/tokens").verdict == "404 not_found")
+    #expect(world.get("/api/admin/users/x/tokens").verdict == "404 not_found")
+    #expect(world.get("/api/admin/users/\(Person.ann)/tokens?sort=name").status == 400)
+  }
+
+  @Test("A token over HTTP lasts 400 days at most, and the message says so")
+  func lifetime() {
+    let path = "/api/admin/users/\(Person.ann)/tokens"
+    func expiring(_ value: JSON) -> Reply { world.post(path, ["expires_at": value]) }
+    let latest = world.clock.now.adding(days: 400)
+    #expect(expiring(.string(latest.text)).verdict == "201")
+    let later = Timestamp(milliseconds: latest.milliseconds + 1)
+    for (value, code) in [(.string(later.text), "out_of_range"), (.null, "not_null")]
+      as [(JSON, String)]
+    {
+      let reply = expiring(value)
+      #expect(reply.verdict == "422 validation /expires_at:\(code)")
+      #expect(reply["errors"]?.elements[0]["detail"]?.text?.contains("400 days") == true)
+    }
+  }
+
   @Test("A token keeps who created it over HTTP")
   func creator() throws {
     let path = "/api/admin/users/\(Person.ann)/tokens"

@@ -376,8 +376,7 @@ final class World: Sendable {
         "users", "groups", "group_members", "tokens", "partners", "partner_areas",
         "partners_search", "service_area_coverage", "referral_requests",
         "referral_past_partners", "past_introductions", "declines", "partner_standings",
-        "partner_ranks", "events",
-        "idempotency_keys",
+        "partner_ranks", "events", "idempotency_keys", "erasures",
       ]
       return try tables.flatMap { table in
         let columns = try snapshot.connection.rows(

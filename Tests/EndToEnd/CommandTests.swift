@@ -8,6 +8,7 @@ extension EndToEnd {
       ["token", "revoke"], ["backup"], ["restore"], ["check"], ["import", "partners"],
       ["export", "partners"],
       ["export", "referrals"], ["export", "postgres"], ["health"], ["status"], ["demo"],
+      ["person", "export"], ["person", "erase"], ["partner", "erase"],
     ]
 
     /// Checks that a command ended with 1 and one line on standard error.
@@ -72,6 +73,8 @@ extension EndToEnd {
           ["serve", "--socket", "\(folder)/s", "--log-level", "loud"] + database,
           ["demo", "--partners", "-1"] + database, ["demo", "--seed", "x"] + database,
           ["backup"] + database, ["serve"] + database,
+          ["person", "export"] + database, ["person", "erase"] + database,
+          ["person", "erase", id, id] + database, ["partner", "erase", "1"] + database,
           // Unknown ones.
           ["dance"], ["migrate", "--quickly"] + database, ["migrate", "now"] + database,
         ] {
@@ -271,6 +274,88 @@ extension EndToEnd {
           }
           try client.get("/api/admin/users/\(user)").expect(200)
         }
+      }
+    }
+
+    @Test("a person and a partner are exported and erased while the service runs, and stay erased")
+    func erasure() throws {
+      try Service.run { service in
+        let word = "zqcanary"
+        let (user, token, _) = try service.makeUser("\(word)@mail.example", name: "\(word) name")
+        let group = UUID().uuidString.lowercased()
+        try service.staff.put(
+          "/api/admin/groups/\(group)", ["name": "Maple House", "members": [.string(user)]]
+        ).expect(201)
+        let member = Client(port: service.port, token: token)
+        let path = "/api/groups/\(group)/referrals"
+        let request = try member.post(
+          path, ["partner_type": "cpa", "context": ["specific_need": .string("\(word) need")]],
+          headers: ["Idempotency-Key": "\(word)-key"]
+        ).expect(201).json["id"].text
+        let partner = try service.makePartner("\(word)@partner.example").json["id"].text
+        let backup = "\(service.folder)/before.db"
+        #expect(try service.command("backup", backup).status == 0)
+
+        let export = try service.command("person", "export", "\(word)@MAIL.example")
+        #expect(export.status == 0 && export.errors.isEmpty, "\(export)")
+        let kept = try JSON(parsing: Array(export.output.utf8))
+        #expect(kept["user"]["id"].text == user && kept["referrals"][0]["id"].text == request)
+        #expect(!export.output.contains(token.dropFirst(5)))
+
+        Self.expectFailure(try service.command("person", "erase", user), request)
+        let plan = try service.command("person", "erase", user, "--force", "--dry-run")
+        #expect(plan.status == 0 && plan.lines.first == "Would erase the user \(user).", "\(plan)")
+        #expect(plan.lines.last == "Nothing was written.")
+        try member.get("/api/me").expect(200)
+        Self.expectFailure(try service.command("person", "erase", "sam@tomi.example"), "staff")
+        let unknown = UUID().uuidString.lowercased()
+        for command in [["person", "erase"], ["person", "export"], ["partner", "erase"]] {
+          let result = try Service.command(command + [unknown], database: service.database)
+          Self.expectFailure(result, unknown)
+        }
+
+        let erased = try service.command("person", "erase", "\(word)@mail.example", "--force")
+        #expect(erased.status == 0 && erased.errors.isEmpty, "\(erased)")
+        #expect(
+          erased.lines.prefix(4) == [
+            "Erased the user \(user).", "Requests cancelled: 1", "Tokens revoked: 1",
+            "Groups left: 1",
+          ], "\(erased)")
+        #expect(!erased.output.contains(word))
+        let again = try service.command("person", "erase", user)
+        #expect(again.status == 0 && again.lines.count == 1, "\(again)")
+        #expect(again.output.contains("before"))
+        #expect(try service.command("partner", "erase", partner).status == 0)
+
+        try member.get("/api/me").expectProblem(401, "unauthenticated")
+        let view = try service.staff.get("/api/admin/users/\(user)").expect(200).json
+        #expect(view["name"].text == "Erased person" && view["disabled"] == true)
+        try service.staff.put("/api/admin/users/\(user)", ["name": "Maya"])
+          .expectProblem(409, "user_erased")
+        let events = try service.staff.all("/api/admin/events?limit=100")
+        #expect(events.suffix(1).map(\.["kind"].text) == ["partner.erased"])
+        func expectNoTrace(sourceLocation: SourceLocation = #_sourceLocation) throws {
+          for suffix in ["", "-wal"] {
+            let bytes = FileManager.default.contents(atPath: service.database + suffix) ?? Data()
+            #expect(bytes.range(of: Data(word.utf8)) == nil, sourceLocation: sourceLocation)
+          }
+        }
+        try expectNoTrace()
+        try service.expectSound()
+        for command in [["export", "partners"], ["export", "referrals"], ["export", "postgres"]] {
+          let result = try Service.command(command, database: service.database)
+          #expect(result.status == 0 && !result.output.contains(word), "\(command)")
+        }
+
+        #expect(service.stopResponder() == .exit(0))
+        let restored = try service.command("restore", backup)
+        #expect(restored.status == 0, "\(restored)")
+        #expect(restored.lines.contains("Repeated 2 erasures of the replaced database."))
+        try expectNoTrace()
+        try service.startResponder()
+        #expect(
+          try service.staff.get("/api/admin/users/\(user)").expect(200).json["disabled"] == true)
+        try service.expectSound()
       }
     }
 

@@ -239,7 +239,9 @@ struct FieldTableTests {
         """)
     #expect(seen(.users, .staff) == "id email name disabled created_at updated_at")
     #expect(seen(.groups, .staff) == "id name state members created_at updated_at")
-    #expect(seen(.tokens, .staff) == "id user_id name expires_at created_at")
+    #expect(
+      seen(.tokens, .staff)
+        == "id user_id scope name expires_at created_at revoked_at created_by")
     #expect(seen(.events, .staff) == "number at actor subject kind changes note")
     for table in [Table.users, .groups, .tokens, .events, .referrals] {
       #expect(seen(table, .anyone) == "")

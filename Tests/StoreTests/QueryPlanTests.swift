@@ -36,11 +36,17 @@ private final class Plans {
     CREATE TEMP TABLE n AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6000)
     SELECT i, printf('00000000-0000-7000-8000-%012d', i) AS id,
       printf('2026-01-%02dT%02d:%02d:00.000Z', 1 + i / 600 % 28, i / 25 % 24, i % 60) AS time FROM n;
-    INSERT INTO users (id, email, email_key, name, disabled, created_at, updated_at, words)
+    INSERT INTO users (id, email, email_key, name, disabled, created_at, updated_at, words, name_key)
     SELECT id, 'user' || i || '@example.com', 'user' || i || '@example.com',
-      'User ' || i, 0, time, time, 'user ' || i || ' user' || i || ' example com' FROM n WHERE i <= 600;
-    INSERT INTO groups (id, name, created_at, updated_at, words)
-    SELECT id, 'Group ' || i, time, time, 'group ' || i FROM n WHERE i <= 1500;
+      'User ' || i, i % 20 = 0, time, time, 'user ' || i || ' user' || i || ' example com', 'user ' || i
+    FROM n WHERE i <= 2500;
+    INSERT INTO groups (id, name, state, created_at, updated_at, words, name_key)
+    SELECT id, 'Group ' || i, CASE i % 3 WHEN 0 THEN 'MN' WHEN 1 THEN 'CA' END, time, time, 'group ' || i,
+      'group ' || i
+    FROM n WHERE i <= 2500;
+    INSERT INTO group_members
+    SELECT n.id, printf('00000000-0000-7000-8000-%012d', 1 + (i + m.value) % 2500)
+    FROM n JOIN json_each('[0, 1]') AS m WHERE i <= 2500;
     INSERT INTO partners (id, type, status, company_name, name_key, public_words, email, email_key, service_areas,
       agreement_signed_at, created_at, updated_at)
     SELECT id, CASE i % 7 WHEN 0 THEN 'lender' WHEN 1 THEN 'cpa' ELSE 'attorney' END,
@@ -63,8 +69,12 @@ private final class Plans {
       CASE WHEN i > 1500 OR i % 3 = 2 THEN time END, CASE WHEN i > 1500 THEN 'unknown' END,
       time, time FROM n WHERE i <= \(referrals);
     INSERT INTO events (at, actor_id, subject_kind, subject_id, kind, changes)
-    SELECT time, NULL, 'partner', printf('00000000-0000-7000-8000-%012d', 1 + i % 300),
-      'partner.updated', '{}' FROM n;
+    SELECT time,
+      CASE WHEN i % 3 > 0 THEN printf('00000000-0000-7000-8000-%012d', 1 + i % 3) END,
+      CASE i % 10 WHEN 0 THEN 'referral' WHEN 1 THEN 'user' ELSE 'partner' END,
+      printf('00000000-0000-7000-8000-%012d', 1 + i % 300),
+      CASE i % 10 WHEN 0 THEN 'referral.matched' WHEN 1 THEN 'user.updated' WHEN 2 THEN 'partner.created'
+        ELSE 'partner.updated' END, '{}' FROM n;
     """
 
   /// What is wrong with how SQLite would get a page.
@@ -97,7 +107,7 @@ private final class Plans {
         if let cursor, !maySort,
           ![
             "\(cursor)<?", "\(cursor)>?", "(\(cursor),partner_number)<",
-            "(\(cursor),partner_number)>",
+            "(\(cursor),partner_number)>", "(\(cursor),id)<", "(\(cursor),id)>",
           ]
           .contains(where: detail.contains)
         {
@@ -280,6 +290,107 @@ struct QueryPlanTests {
       }
     }
     #expect(found.isEmpty, "\(found.count) of them, such as \(found.prefix(3))")
+  }
+
+  @Test("events: the same, for each combination of filters", arguments: [false, true])
+  func events(analyzed: Bool) throws {
+    let plans = try Plans(analyzed: analyzed)
+    var found: [String] = []
+    try forEach(
+      [nil, "partner.updated", "none"] as [String?], [nil, sampleID(7).text] as [String?],
+      [nil, sampleID(1), sampleID(99)] as [ID?]
+    ) { kind, subject, actor in
+      try forEach(
+        [nil, .partner, .token] as [SubjectKind?], [nil, 5] as [Int?], [true, false]
+      ) { subjectKind, after, isDeep in
+        for descending in [true, false] {
+          var filter = EventFilter()
+          filter.kind = kind
+          filter.subjectID = subject
+          filter.subjectKind = subjectKind
+          filter.actor = actor
+          filter.after = after
+          filter.order.descending = descending
+          let page = PageRequest(after: isDeep ? ["3000"] : nil)
+          guard let list = try plans.snapshot.eventList(filter) else { continue }
+          let problems = try plans.problems(
+            with: list, alias: "e", page, cursor: isDeep ? "rowid" : nil)
+          if !problems.isEmpty {
+            found.append("\(problems) for \(filter)\(isDeep ? ", deep" : "")")
+          }
+          let (steps, _) = try plans.steps { try $0.events(filter, page) }
+          if steps > 12_000 { found.append("\(steps) steps for \(filter)") }
+        }
+      }
+    }
+    #expect(found.isEmpty, "\(found.count) of them, such as \(found.prefix(3))")
+  }
+
+  @Test("users, groups and tokens: the same", arguments: [false, true])
+  func accounts(analyzed: Bool) throws {
+    let plans = try Plans(analyzed: analyzed)
+    var found: [String] = []
+    // None: no search; few matches; many matches.
+    try forEach(
+      [nil, "user", "17"] as [String?], AccountSort.allCases, [true, false]
+    ) { words, sort, descending in
+      for isDeep in [true, false] {
+        let page = PageRequest(after: isDeep ? ["user 5", sampleID(900).text] : nil)
+        for isDisabled in [nil, true, false] as [Bool?] {
+          var filter = UserFilter()
+          filter.words = words
+          filter.isDisabled = isDisabled
+          filter.order = (sort, descending)
+          let list = try #require(try plans.snapshot.userList(filter))
+          let problems = try plans.problems(
+            with: list, alias: "u", page, cursor: isDeep ? list.sort : nil, maySort: words == "17")
+          if !problems.isEmpty {
+            found.append("\(problems) for \(filter)\(isDeep ? ", deep" : "")")
+          }
+        }
+        for states in [[], [.MN], [.MN, .WY]] as [[StateCode]] {
+          for member in [nil, sampleID(7)] as [ID?] {
+            var filter = GroupFilter()
+            filter.words = words
+            filter.states = states
+            filter.member = member
+            filter.order = (sort, descending)
+            let list = try #require(try plans.snapshot.groupList(filter))
+            let problems = try plans.problems(
+              with: list, alias: "g", page, cursor: isDeep ? list.sort : nil,
+              maySort: words == "17" || member != nil)
+            if !problems.isEmpty {
+              found.append("\(problems) for \(filter)\(isDeep ? ", deep" : "")")
+            }
+          }
+        }
+      }
+    }
+    for cursor in [nil, [sampleID(900).text]] as [[String]?] {
+      let problems = try plans.problems(
+        with: plans.snapshot.tokenList(of: sampleID(1)), alias: "t", PageRequest(after: cursor),
+        cursor: cursor.map { _ in "id" })
+      if !problems.isEmpty { found.append("\(problems) for tokens") }
+    }
+    #expect(found.isEmpty, "\(found.count) of them, such as \(found.prefix(3))")
+  }
+
+  @Test("lists of users and groups: a page with many matches is found without reading all of them")
+  func manyAccounts() throws {
+    let plans = try Plans(analyzed: true)
+    var users = UserFilter()
+    users.words = "user example"
+    var groups = GroupFilter()
+    groups.words = "user"
+    let (userSteps, page) = try plans.steps { snapshot in
+      try Page { try snapshot.users(users, PageRequest(), to: &$0) }
+    }
+    let (groupSteps, _) = try plans.steps { snapshot in
+      try Page { try snapshot.groups(groups, PageRequest(), to: &$0) }
+    }
+    #expect(page.items.count == 25)
+    // The matches are counted up to a limit, but not sorted.
+    #expect(userSteps < 60_000 && groupSteps < 90_000, "\(userSteps), \(groupSteps)")
   }
 
   @Test("a page costs the same however deep it lies")

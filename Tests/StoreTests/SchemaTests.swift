@@ -45,6 +45,7 @@ private let rows: [String: [String: String]] = [
     "status": "201", "location": "NULL", "etag": "NULL", "body": "x'7b7d'", "created_at": time,
   ],
   "secrets": ["name": "'s'", "value": "zeroblob(32)"],
+  "erasures": ["subject_kind": "'user'", "subject_id": uuid(9)],
 ]
 
 private let time = "'2026-03-01T12:00:00.000Z'"
@@ -231,6 +232,8 @@ struct SchemaTests {
     Trial(
       "idempotency_keys", ["request_sha256": "zeroblob(33)"],
       "CHECK constraint failed: length(request_sha256) = 32"),
+    Trial("erasures", ["subject_kind": "'group'"], "CHECK constraint failed: subject_kind"),
+    Trial("erasures", ["subject_id": "'x'"], "CHECK constraint failed: length(subject_id) = 36"),
     Trial("secrets", ["value": "zeroblob(31)"], "CHECK constraint failed: length(value) = 32"),
     // What there is one of.
     Trial("users", ["id": uuid(1)], "UNIQUE constraint failed: users.id"),

@@ -431,8 +431,14 @@ extension Snapshot {
     try Page { try referrals(filter, page, seenBy: audience, to: &$0) }
   }
 
+  func events(_ filter: EventFilter, _ page: PageRequest) throws -> Page {
+    try Page { try events(filter, page, to: &$0) }
+  }
+
   func events(after number: Int, _ page: PageRequest) throws -> Page {
-    try Page { try events(after: number, page, to: &$0) }
+    var filter = EventFilter()
+    filter.after = number
+    return try events(filter, page)
   }
 
   func events(of kind: SubjectKind, _ subject: ID, _ page: PageRequest) throws -> Page {
