@@ -80,13 +80,44 @@ CREATE INDEX declines_by_referral ON declines (referral_number, partner_id);
 CREATE INDEX declines_by_partner ON declines (partner_id, declined_at);
 CREATE INDEX declines_by_reason ON declines (reason_code, declined_at);
 
--- The introductions that wait for the partner's answer. The status is in the index as well, or
--- SQLite would look each row up in the table for it.
-CREATE INDEX referral_requests_unanswered
-  ON referral_requests (status, status_changed_at, created_at)
-  WHERE status = 'intro_sent';
-
 -- Referral requests --------------------------------------------------------------------------------
+
+-- The member whom the partner is put in touch with; null: nobody yet.
+ALTER TABLE referral_requests ADD COLUMN contact_id TEXT REFERENCES users (id);
+-- Who of staff looks after it, and the day on which to look at it again.
+ALTER TABLE referral_requests ADD COLUMN assigned_to TEXT REFERENCES users (id);
+ALTER TABLE referral_requests ADD COLUMN follow_up_on TEXT CHECK (length(follow_up_on) = 10);
+-- Which text the requester agreed to before contact data is shared, and when.
+ALTER TABLE referral_requests ADD COLUMN consent_version TEXT
+  CHECK (length(consent_version) BETWEEN 1 AND 50);
+ALTER TABLE referral_requests ADD COLUMN consented_at TEXT;
+-- When the status became what it is: at first, the time of creation.
+ALTER TABLE referral_requests RENAME COLUMN status_changed_at TO status_since;
+
+UPDATE referral_requests SET
+  status_since = ifnull(status_since, created_at),
+  contact_id = (SELECT user_id FROM group_members
+    WHERE group_id = referral_requests.group_id AND user_id = requested_by);
+
+CREATE TRIGGER referral_status_since_inserted AFTER INSERT ON referral_requests
+WHEN new.status_since IS NULL
+BEGIN
+  UPDATE referral_requests SET status_since = new.created_at WHERE number = new.number;
+END;
+
+-- The working list. Each index has a filter of it, and an order.
+CREATE INDEX referral_requests_by_status_since ON referral_requests (status, status_since);
+CREATE INDEX referral_requests_by_since ON referral_requests (status_since);
+CREATE INDEX referral_requests_by_assignee ON referral_requests (assigned_to, status, created_at);
+CREATE INDEX referral_requests_by_assignee_update
+  ON referral_requests (assigned_to, status, updated_at);
+CREATE INDEX referral_requests_by_assignee_since
+  ON referral_requests (assigned_to, status, status_since);
+CREATE INDEX referral_requests_by_partner_status_since
+  ON referral_requests (partner_status_unless_active, status, status_since)
+  WHERE partner_status_unless_active IS NOT NULL;
+CREATE INDEX referral_requests_by_follow_up ON referral_requests (status, follow_up_on)
+  WHERE follow_up_on IS NOT NULL;
 
 -- Search over referral requests --------------------------------------------------------------------
 

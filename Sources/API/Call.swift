@@ -12,6 +12,8 @@ struct Call: Sendable {
   let idempotencyKey: IdempotencyKey?
   /// The quotas of callers who are not staff.
   let quotas: Quotas
+  /// What members agree to before contact data is shared.
+  let consent: ConsentPolicy
   private let route: Route
   /// The path's segments.
   private let path: [String]
@@ -21,10 +23,11 @@ struct Call: Sendable {
   /// - Throws: `Failure`: `.tooLarge`, `.unsupportedMediaType`, `.malformedJSON`, `.invalidParameter`.
   init(
     _ request: Request, _ target: Target, _ segments: [String], _ route: Route, _ caller: Caller?,
-    cipher: CursorCipher, quotas: Quotas, now: Timestamp
+    cipher: CursorCipher, quotas: Quotas, consent: ConsentPolicy, now: Timestamp
   ) throws {
     self.now = now
     self.quotas = quotas
+    self.consent = consent
     self.route = route
     path = segments
     identity = caller

@@ -54,6 +54,8 @@ extension Problem {
   /// The kinds of problems. nginx answers with some of them too, and with three of its own: see
   /// nginx/service.conf.
   enum Code: String, CaseIterable {
+    case consentMissing = "consent_missing"
+    case contactMissing = "contact_missing"
     case emailTaken = "email_taken"
     case forbidden
     case idempotencyKeyReused = "idempotency_key_reused"
@@ -73,6 +75,7 @@ extension Problem {
     case preconditionFailed = "precondition_failed"
     case quotaExceeded = "quota_exceeded"
     case referralAlreadyOpen = "referral_already_open"
+    case referralClosed = "referral_closed"
     case referralNotPending = "referral_not_pending"
     case tooLarge = "too_large"
     case transitionNotAllowed = "transition_not_allowed"
@@ -212,6 +215,22 @@ extension Problem {
         (
           .referralNotPending, "The request is not pending",
           "The partner type can change only while the request is pending."
+        )
+      case .referralClosed:
+        (
+          .referralClosed, "The request is closed or cancelled",
+          "The contact of a closed or cancelled request can't change."
+        )
+      case .contactMissing:
+        (
+          .contactMissing, "The request has no contact",
+          "An introduction needs a contact who is a member of the group and whose account is not "
+            + "disabled."
+        )
+      case .consentMissing:
+        (
+          .consentMissing, "The requester's consent is missing",
+          "An introduction needs the version of the text that the requester agreed to."
         )
       case .referralAlreadyOpen(let group, let referral):
         (

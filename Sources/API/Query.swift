@@ -13,11 +13,20 @@ struct Parameter: Sendable {
   var isRequired = false
   /// The value of a parameter that is missing.
   var fallback: String?
+  /// The words that it takes beside the values of its kind.
+  var words: [String] = []
 
   /// The value in its one form, or what is wrong with it.
   func normalize(_ text: String) -> Result<String, FieldProblem> {
-    guard let kind else { return .success(text) }
-    guard isList else { return kind.value(ofText: text) }
+    guard let kind, !words.contains(where: { $0.isSame(as: text) }) else { return .success(text) }
+    guard isList else {
+      return kind.value(ofText: text).mapError { problem in
+        words.isEmpty
+          ? problem
+          : FieldProblem(
+            problem.code, "Must be a UUID, or one of: \(words.joined(separator: ", ")).")
+      }
+    }
     guard text.utf8.contains(UInt8(ascii: ",")) else {
       return kind.value(ofText: text.trimmingBlanks())
     }
@@ -37,6 +46,11 @@ extension Parameter {
 
   static func required(_ name: String, _ kind: Kind) -> Parameter {
     Parameter(name: name, kind: kind, isRequired: true)
+  }
+
+  /// A parameter that takes a UUID or one of some words.
+  static func id(_ name: String, or words: String...) -> Parameter {
+    Parameter(name: name, kind: .id, words: words)
   }
 
   static func list(_ name: String, _ kind: Kind) -> Parameter {

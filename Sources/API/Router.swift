@@ -13,6 +13,7 @@ package final class Router: Sendable {
   private let verifier: WebTokenVerifier?
   private let cipher: CursorCipher
   private let quotas: Quotas
+  private let consent: ConsentPolicy
   private let slowAfter: Duration
   private let logger: Logger
   private let clock: @Sendable () -> Timestamp
@@ -25,11 +26,13 @@ package final class Router: Sendable {
   ///   - origins: The origins whose pages may call the service (CORS), such as `https://app.example`.
   ///   - verifier: Verifies the tokens of another sign-in. Without it, only the service's own are accepted.
   ///   - quotas: How much callers who are not staff may change in a day.
+  ///   - consent: What members agree to before contact data is shared.
   ///   - slowAfter: Requests that take longer are logged.
   ///   - clock: The present time.
   package init(
     store: Store, origins: [String] = [], verifier: WebTokenVerifier? = nil,
-    quotas: Quotas = Quotas(), slowAfter: Duration = .milliseconds(500),
+    quotas: Quotas = Quotas(), consent: ConsentPolicy = ConsentPolicy(),
+    slowAfter: Duration = .milliseconds(500),
     logger: Logger, clock: @escaping @Sendable () -> Timestamp
   ) {
     self.store = store
@@ -37,6 +40,7 @@ package final class Router: Sendable {
     self.verifier = verifier
     cipher = CursorCipher(key: store.cursorKey)
     self.quotas = quotas
+    self.consent = consent
     self.slowAfter = slowAfter
     self.logger = logger
     self.clock = clock
@@ -140,7 +144,8 @@ package final class Router: Sendable {
       let caller = try authenticate(request, for: route, in: snapshot, verifier)
       trace.caller = caller
       let call = try Call(
-        request, target, segments, route, caller, cipher: cipher, quotas: quotas, now: now)
+        request, target, segments, route, caller, cipher: cipher, quotas: quotas,
+        consent: consent, now: now)
       switch route.handler {
       case .read(let handler):
         try call.checkGroup(in: snapshot)

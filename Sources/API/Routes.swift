@@ -57,6 +57,8 @@ extension Route {
         .list("partner_status", .word(PartnerStatus.self)),
         .one("requested_by", .id),
         .one("older_than_days", .integer(0...3650)),
+        .id("assigned_to", or: "me", "none"), .one("follow_up_until", .date),
+        .one("in_status_days", .integer(0...3650)), .search,
         .sort(ReferralFilter.Sort.self, default: "-created_at"), .limit(), .cursor,
       ], listReferrals),
     .get("/api/admin/referrals/:id", .staff, scope: .read, getReferral),
@@ -68,6 +70,8 @@ extension Route {
     .get(
       "/api/admin/referrals/:id/candidates", .staff, scope: .read, query: [.limit(), .cursor],
       listCandidates),
+
+    .get("/api/consent", .anyone, getConsent),
 
     .get("/api/coverage", .anyone, listCoverage),
     .get("/api/coverage/:stateCode", .anyone, getStateCoverage),

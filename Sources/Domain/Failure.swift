@@ -48,6 +48,12 @@ package enum Conflict: Equatable, Sendable {
   case partnerAlreadyIntroduced
   /// Only a pending request can change its partner type.
   case referralNotPending
+  /// The contact of a request that is over can't change.
+  case referralClosed
+  /// An introduction needs a contact who is a member of the group and whose account is not disabled.
+  case contactMissing
+  /// An introduction needs the requester's consent.
+  case consentMissing
   /// The group already has this open request for the type and the state.
   case referralAlreadyOpen(group: ID, referral: ID)
   /// An outcome can be recorded only after the introduction, and not for a cancelled request.

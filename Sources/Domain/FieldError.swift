@@ -56,6 +56,7 @@ package enum FieldCode: String, CaseIterable, Sendable {
   case notAMember = "not_a_member"
   case notAllowedHere = "not_allowed_here"
   case notNull = "not_null"
+  case notStaff = "not_staff"
   case outOfRange = "out_of_range"
   case readOnly = "read_only"
   case repeatedParameter = "repeated_parameter"

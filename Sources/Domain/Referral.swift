@@ -6,16 +6,21 @@ package enum ReferralStatus: String, CaseIterable, Sendable {
   case introSent = "intro_sent"
   case connected, closed, cancelled
 
-  /// The statuses that may follow this one. A matched request may be matched with another partner.
+  /// The statuses that may follow this one. A matched request may be matched with another partner. Staff reopens a
+  /// request that is over.
   package var allowed: [ReferralStatus] {
     switch self {
     case .pending: [.matched, .cancelled]
     case .matched: [.matched, .pending, .introSent, .cancelled]
     case .introSent: [.connected, .pending, .closed, .cancelled]
     case .connected: [.closed, .cancelled]
-    case .closed, .cancelled: []
+    case .closed: [.connected, .pending]
+    case .cancelled: [.pending]
     }
   }
+
+  /// Whether the request has ended, unless staff reopens it.
+  package var isOver: Bool { self == .closed || self == .cancelled }
 
   /// The statuses that a request can have after its introduction. Its partner sees only these.
   package static let introduced: [ReferralStatus] = [.introSent, .connected, .closed, .cancelled]
@@ -57,6 +62,15 @@ package struct Referral: Resource {
 
   /// The member who asks on behalf of the group.
   package var requestedBy: ID { required(id("requested_by"), "requested_by") }
+
+  /// The member whom the partner is put in touch with; nil if there is none yet.
+  package var contactID: ID? {
+    get { id("contact_id") }
+    set { set("contact_id", newValue) }
+  }
+
+  /// Which text the requester agreed to before contact data is shared; nil if to none.
+  package var consentVersion: String? { text("consent_version") }
 
   /// The profession that the group needs.
   package var partnerType: PartnerType { required(word("partner_type"), "partner_type") }
@@ -114,6 +128,9 @@ package struct Referral: Resource {
     if isIntroduced, status == .pending || status == .matched || partnerID == nil {
       wrong("intro_sent_at", .notAllowedHere, "The request is not introduced.")
     }
+    if consentVersion == nil, time("consented_at") != nil {
+      wrong("consented_at", .notAllowedHere, "Without a consent_version there is no consent.")
+    }
     if outcome != nil, ![.connected, .closed, .cancelled].contains(status) {
       wrong("outcome", .notAllowedHere, "\(status.withArticle) request has no outcome.")
     }
@@ -127,20 +144,29 @@ package struct Referral: Resource {
     guard status.allowed.contains(next) else { throw notAllowed(next, allowed: status.allowed) }
   }
 
+  /// Sets which text the requester agreed to, and when. Nothing happens if it is set already.
+  package mutating func setConsent(_ version: String?, at now: Timestamp) {
+    guard version != consentVersion else { return }
+    record["consent_version"] = version.map(JSON.string) ?? .null
+    set("consented_at", version == nil ? nil : now)
+  }
+
   /// The request with the status `next`, and with the fields that follow from it: a pending request has no
-  /// partner and no introduction, an introduced one has the time of the introduction, and a closed one has
-  /// an outcome.
+  /// partner and no introduction, an introduced one has the time of the introduction, a closed one has an outcome,
+  /// and one that is reopened has none.
   ///
   /// The caller has checked that the life cycle allows the change.
   private func moved(to next: ReferralStatus, at now: Timestamp) -> Referral {
     guard next != status else { return self }
     var moved = self
     moved.status = next
-    moved.set("status_changed_at", now)
+    moved.set("status_since", now)
+    if status.isOver { moved.outcome = nil }
     switch next {
     case .pending:
       moved.partnerID = nil
       moved.introSentAt = nil
+      moved.set("connected_at", nil as Timestamp?)
     case .introSent:
       moved.introSentAt = introSentAt ?? now
     case .closed:
@@ -155,11 +181,17 @@ package struct Referral: Resource {
 
   /// The request after a command.
   ///
-  /// - Parameter partner: The partner that the request names afterwards; nil if it names none.
+  /// - Parameters:
+  ///   - partner: The partner that the request names afterwards; nil if it names none.
+  ///   - hasContact: Whether the request names a contact afterwards who is a member of the group and whose account is
+  ///     not disabled.
+  ///   - requiresConsent: Whether an introduction needs the requester's consent.
   /// - Throws: `Failure.conflict` with the first of these that applies: `.transitionNotAllowed`,
-  ///   `.referralNotPending`, `.partnerAlreadyIntroduced`, `.partnerNotEligible`.
+  ///   `.referralNotPending`, `.referralClosed`, `.partnerAlreadyIntroduced`, `.partnerNotEligible`,
+  ///   `.contactMissing`, `.consentMissing`.
   package func applying(
-    _ command: ReferralCommand, partner: Partner? = nil, at now: Timestamp
+    _ command: ReferralCommand, partner: Partner? = nil, hasContact: Bool = false,
+    requiresConsent: Bool = false, at now: Timestamp
   ) throws -> Referral {
     let target = command.status ?? status
     if target != status { try checkTransition(to: target) }
@@ -168,6 +200,12 @@ package struct Referral: Resource {
       guard status == .pending else { throw Failure.conflict(.referralNotPending) }
       next.set("partner_type", type)
     }
+    if let contact = command.contactID, contact != contactID {
+      guard !(status.isOver && target.isOver) else { throw Failure.conflict(.referralClosed) }
+      next.contactID = contact
+    }
+    if let version = command.consentVersion { next.setConsent(version, at: now) }
+    for field in command.fields { next.record[field.name] = field.value }
     let changesPartner = command.partnerID != nil && command.partnerID != partnerID
     if changesPartner {
       guard !isIntroduced else { throw Failure.conflict(.partnerAlreadyIntroduced) }
@@ -185,6 +223,13 @@ package struct Referral: Resource {
       let reasons = partner.ineligibility(for: next)
       guard reasons.isEmpty else { throw Failure.conflict(.partnerNotEligible(reasons)) }
     }
+    let introduces = target == .introSent && status != .introSent
+    if introduces || (next.isIntroduced && next.contactID != contactID) {
+      guard hasContact else { throw Failure.conflict(.contactMissing) }
+    }
+    if introduces, requiresConsent, next.consentVersion == nil {
+      throw Failure.conflict(.consentMissing)
+    }
     return next
   }
 
@@ -193,7 +238,9 @@ package struct Referral: Resource {
   ///
   /// - Throws: `Failure.conflict(.transitionNotAllowed)`.
   package func cancelled(byStaff: Bool, at now: Timestamp) throws -> Referral {
-    guard byStaff || status != .connected else { throw notAllowed(.cancelled, allowed: []) }
+    guard byStaff || (status != .connected && status != .closed) else {
+      throw notAllowed(.cancelled, allowed: [])
+    }
     return try applying(.cancel, at: now)
   }
 

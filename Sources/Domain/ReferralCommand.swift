@@ -12,6 +12,12 @@ package struct ReferralCommand: Equatable, Sendable {
   package var context: JSON?
   /// When the introduction was sent; nil keeps the present time, and means now for a new introduction.
   package var introSentAt: Timestamp?
+  /// The member whom the partner is put in touch with, or nil for nobody; nil keeps the present one.
+  package var contactID: ID??
+  /// Which text the requester agreed to, or nil for none; nil keeps the present one.
+  package var consentVersion: String??
+  /// The fields that no rule depends on, such as who looks after the request.
+  package var fields: [JSON.Member] = []
 
   /// Proposes a partner.
   package static func match(_ partner: ID) -> Self {
@@ -42,16 +48,24 @@ package struct ReferralUpdate: Equatable, Sendable {
   package var partnerType: PartnerType?
   package var context: JSON?
   package var introSentAt: Timestamp??
+  package var contactID: ID??
+  package var consentVersion: String??
+  /// The fields that no rule depends on, such as who looks after the request.
+  package var fields: [JSON.Member]
 
   package init(
     status: ReferralStatus? = nil, partnerID: ID?? = nil, partnerType: PartnerType? = nil,
-    context: JSON? = nil, introSentAt: Timestamp?? = nil
+    context: JSON? = nil, introSentAt: Timestamp?? = nil, contactID: ID?? = nil,
+    consentVersion: String?? = nil, fields: [JSON.Member] = []
   ) {
     self.status = status
     self.partnerID = partnerID
     self.partnerType = partnerType
     self.context = context
     self.introSentAt = introSentAt
+    self.contactID = contactID
+    self.consentVersion = consentVersion
+    self.fields = fields
   }
 
   /// The command that these fields mean for a request, and the errors in the fields. Whether the life cycle
@@ -112,7 +126,14 @@ package struct ReferralUpdate: Equatable, Sendable {
       }
     }
 
+    if case .some(.none) = contactID, referral.contactID != nil, target != .pending {
+      wrong("contact_id", .notNull, "\(target.withArticle) request keeps its contact.")
+    }
+
     var command = ReferralCommand(status: target, partnerID: named)
+    command.contactID = contactID
+    command.consentVersion = consentVersion
+    command.fields = fields
     command.partnerType = partnerType
     command.context = context
     if case .some(.some(let time)) = introSentAt { command.introSentAt = time }

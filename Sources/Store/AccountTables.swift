@@ -127,12 +127,14 @@ extension Snapshot {
 
   /// Whether the user has an admin token that is neither revoked nor expired. If the user is disabled, it would
   /// be valid again as soon as the user is not.
-  func holdsAdminToken(_ user: ID) throws -> Bool {
+  ///
+  /// - Parameter scope: The token's scope; nil for any.
+  func holdsAdminToken(_ user: ID, scope: Scope? = nil) throws -> Bool {
     try connection.row(
       """
-      SELECT 1 FROM tokens WHERE user_id = ? AND scope IS NOT NULL AND revoked_at IS NULL
+      SELECT 1 FROM tokens WHERE user_id = ? AND scope = ifnull(?, scope) AND revoked_at IS NULL
         AND (expires_at IS NULL OR expires_at > ?) LIMIT 1
-      """, user.text, now.text
+      """, user.text, scope?.rawValue, now.text
     ) { _ in true } ?? false
   }
 

@@ -34,7 +34,7 @@ package struct List {
   private var start: (sql: String, argument: any Bindable)?
   /// The parts that are walked separately, each along an index of its columns and the sort key, and then
   /// merged. One part without a column is the whole table.
-  private var arms: [[(column: String, value: String)]] = [[]]
+  private var arms: [[(column: String, value: String?)]] = [[]]
 
   init(
     _ shape: Shape, items: Source, walked: Source? = nil, sort: String? = nil,
@@ -82,11 +82,12 @@ package struct List {
   /// are no values. Another column multiplies the parts.
   mutating func walk(_ column: String, in values: [String]) {
     guard !values.isEmpty else { return }
-    walk(values.map { [(column, $0)] })
+    walk(values.map { [(column, .some($0))] })
   }
 
-  /// Selects the rows whose columns have the values of one of the parts, along an index for each part.
-  mutating func walk(_ parts: [[(column: String, value: String)]]) {
+  /// Selects the rows whose columns have the values of one of the parts, along an index for each part. A value of
+  /// nil is NULL.
+  mutating func walk(_ parts: [[(column: String, value: String?)]]) {
     arms = arms.flatMap { arm in parts.map { arm + $0 } }
   }
 
@@ -148,13 +149,13 @@ package struct List {
   }
 
   private func addConditions(
-    on arm: [(column: String, value: String)], _ page: PageRequest, to sql: inout [String],
+    on arm: [(column: String, value: String?)], _ page: PageRequest, to sql: inout [String],
     _ arguments: inout [(any Bindable)?]
   ) throws {
     sql.append("WHERE ")
     for part in arm {
-      sql += [walked.alias, ".", part.column, " = ? AND "]
-      arguments.append(part.value)
+      sql += [walked.alias, ".", part.column, part.value == nil ? " IS NULL AND " : " = ? AND "]
+      if let value = part.value { arguments.append(value) }
     }
     for condition in conditions { sql += [condition, " AND "] }
     arguments += self.arguments

@@ -25,9 +25,13 @@ extension Change {
   ///
   /// - Parameters:
   ///   - body: Read with the fields of ``Table/referrals`` for a new one.
-  ///   - caller: Who asks. The caller is the requester unless the body names another user.
+  ///   - caller: Who asks. The caller is the requester unless the body names another user, and the requester is the
+  ///     contact if a member of the group, unless the body names another one.
+  ///   - consent: What a member must agree to.
   /// - Throws: `Failure`: `.validation`, `.conflict(.referralAlreadyOpen)`.
-  package func requestReferral(ofGroup group: ID, _ body: Body, by caller: Caller) throws -> ID {
+  package func requestReferral(
+    ofGroup group: ID, _ body: Body, by caller: Caller, consent: ConsentPolicy = ConsentPolicy()
+  ) throws -> ID {
     var body = body
     if let requester = body.id("requested_by"), requester != caller.userID {
       if !caller.isStaff {
@@ -36,6 +40,12 @@ extension Change {
         body.fail("requested_by", .notAMember, "This user is not a member of the group.")
       }
     }
+    if let contact = body.id("contact_id") { try checkContact(contact, ofGroup: group, &body) }
+    // A version that is wrong in itself has its mistake already.
+    let isRead = body["consent_version"] != nil || !body.has("consent_version")
+    if !caller.isStaff, isRead, let problem = consent.problem(with: body.text("consent_version")) {
+      body.fail("consent_version", problem.code, problem.detail)
+    }
     try body.check(against: nil)
     let id = newID()
     var referral = Referral(record: Table.referrals.newRecord(id, at: now))
@@ -43,6 +53,11 @@ extension Change {
     referral.status = .pending
     body.apply(to: &referral)
     if referral.record["requested_by"] == .null { referral.set("requested_by", caller.userID) }
+    if referral.contactID == nil, try isMember(referral.requestedBy, of: group) {
+      referral.contactID = referral.requestedBy
+    }
+    referral.set("status_since", now)
+    if referral.consentVersion != nil { referral.set("consented_at", now) }
     try add(referral)
     return id
   }
@@ -72,18 +87,48 @@ extension Change {
     try replace(old, by: old.cancelled(byStaff: byStaff, at: now), note: body.text("note"))
   }
 
-  /// Matches, introduces, takes back, closes, cancels or corrects a request.
+  /// Adds a mistake to the body if the contact is not a member of the group.
+  private func checkContact(_ contact: ID, ofGroup group: ID, _ body: inout Body) throws {
+    guard try !isMember(contact, of: group) else { return }
+    body.fail("contact_id", .notAMember, "This user is not a member of the group.")
+  }
+
+  /// Adds a mistake to the body if it gives the request to somebody who is not staff: the caller, or a user with a
+  /// valid token of the scope admin.
+  private func checkAssignee(_ body: inout Body, of referral: Referral) throws {
+    guard let id = body.id("assigned_to"), id != referral.id("assigned_to"), id != actor else {
+      return
+    }
+    guard let user = try user(id) else {
+      body.fail("assigned_to", .unknownUser, "No user has this ID.")
+      return
+    }
+    if try user.isDisabled || !holdsAdminToken(id, scope: .admin) {
+      body.fail(
+        "assigned_to", .notStaff,
+        "Must be a user with a valid admin token of the scope \"admin\", or yourself.")
+    }
+  }
+
+  /// Matches, introduces, takes back, closes, cancels, reopens or corrects a request.
   ///
-  /// - Parameter body: Read with the fields of ``Table/referrals`` and ``Field/note``.
+  /// - Parameters:
+  ///   - body: Read with the fields of ``Table/referrals`` and ``Field/note``.
+  ///   - requiresConsent: Whether an introduction needs the requester's consent.
   /// - Throws: `Failure`: `.notFound`, `.validation`, what `precondition` throws, `.conflict` as
-  ///   `Referral.applying(_:partner:at:)`, and `.referralAlreadyOpen`.
-  package func updateReferral(_ id: ID, _ body: Body, if precondition: Precondition = { _ in })
-    throws
-  {
+  ///   `Referral.applying(_:partner:hasContact:requiresConsent:at:)`, and `.referralAlreadyOpen`.
+  package func updateReferral(
+    _ id: ID, _ body: Body, requiresConsent: Bool = false,
+    if precondition: Precondition = { _ in }
+  ) throws {
     guard let old = try referral(id) else { throw Failure.notFound }
     let view = try view(id, of: .referrals, seenBy: .staff)
     var body = body
     try body.accept(storedIn: view)
+    try checkAssignee(&body, of: old)
+    if let contact = body.id("contact_id"), contact != old.contactID {
+      try checkContact(contact, ofGroup: old.groupID, &body)
+    }
     let update = ReferralUpdate(body)
     let partnerID: ID? = (update.partnerID ?? old.partnerID) ?? nil
     let partner = try partnerID.flatMap { try self.partner($0) }
@@ -95,22 +140,36 @@ extension Change {
       body.fail(errors.filter { !wrong.contains($0.place) })
     }
     try body.check(against: view, if: precondition)
-    try perform(command, on: old, partner: partner, note: body.text("note"))
+    try perform(
+      command, on: old, partner: partner, requiresConsent: requiresConsent,
+      note: body.text("note"))
   }
 
   /// Carries out a command on a request.
   ///
-  /// - Parameter partner: The partner that the request has afterwards, if it has one.
-  /// - Throws: `Failure.conflict` as `Referral.applying(_:partner:at:)`, and `.referralAlreadyOpen`.
+  /// - Parameters:
+  ///   - partner: The partner that the request has afterwards, if it has one.
+  ///   - requiresConsent: Whether an introduction needs the requester's consent.
+  /// - Throws: `Failure.conflict` as `Referral.applying(_:partner:hasContact:requiresConsent:at:)`, and
+  ///   `.referralAlreadyOpen`.
   package func perform(
-    _ command: ReferralCommand, on old: Referral, partner: Partner?, note: String? = nil
+    _ command: ReferralCommand, on old: Referral, partner: Partner?,
+    requiresConsent: Bool = false, note: String? = nil
   ) throws {
-    let new = try old.applying(command, partner: partner, at: now)
+    let contact = command.contactID ?? old.contactID
+    let hasContact = try contact.map { try isReachable($0, inGroup: old.groupID) } ?? false
+    let new = try old.applying(
+      command, partner: partner, hasContact: hasContact, requiresConsent: requiresConsent, at: now)
     if new == old {
       try recordNote(note, on: old)
     } else {
       try replace(old, by: new, note: note)
     }
+  }
+
+  /// Whether the user is a member of the group and not disabled.
+  private func isReachable(_ user: ID, inGroup group: ID) throws -> Bool {
+    try isMember(user, of: group) && self.user(user)?.isDisabled == false
   }
 
   /// Records a note on a request that does not change. Nothing happens if it repeats the last event's note.
@@ -224,7 +283,9 @@ extension Change {
     try checkOpenness(of: new)
     try Table.referrals.update(old.record, to: new.record, on: connection)
     let usual =
-      if new.status != old.status {
+      if old.status.isOver, !new.status.isOver {
+        "referral.reopened"
+      } else if new.status != old.status {
         new.status.eventKind
       } else if new.partnerID != old.partnerID {
         ReferralStatus.matched.eventKind
@@ -269,6 +330,11 @@ extension ReferralUpdate {
       status: body.word("status"),
       partnerID: body["partner_id"].map { _ in body.id("partner_id") },
       partnerType: body.word("partner_type"), context: body["context"],
-      introSentAt: body["intro_sent_at"].map { _ in body.time("intro_sent_at") })
+      introSentAt: body["intro_sent_at"].map { _ in body.time("intro_sent_at") },
+      contactID: body["contact_id"].map { _ in body.id("contact_id") },
+      consentVersion: body["consent_version"].map { _ in body.text("consent_version") },
+      fields: ["assigned_to", "follow_up_on"].compactMap { name in
+        body[name].map { JSON.Member(name, $0) }
+      })
   }
 }

@@ -10,8 +10,9 @@ private let contextColumns = [
 
 /// The fields of a row, all of which an import may set.
 private let fields: [Field] = Table.referrals.fields.compactMap { field in
-  let isColumn = field.traits.contains(.exported) && !field.traits.contains(.derived)
-  guard isColumn || field.name == "context" else { return nil }
+  guard !field.traits.contains(.derived),
+    field.traits.contains(.exported) || field.name == "context"
+  else { return nil }
   let isRequired = ["group_id", "requested_by", "partner_type"].contains(field.name)
   return .parameter(field.name, field.kind, isRequired ? .required : .nullable)
 }
@@ -70,8 +71,9 @@ extension Change {
     if let group = body.id("group_id"), try self.group(group) == nil {
       body.fail("group_id", .unknownValue, "No group has this ID.")
     }
-    if let requester = body.id("requested_by"), try user(requester) == nil {
-      body.fail("requested_by", .unknownUser, "No user has this ID.")
+    for name in ["requested_by", "contact_id", "assigned_to"] {
+      guard let id = body.id(name), try user(id) == nil else { continue }
+      body.fail(name, .unknownUser, "No user has this ID.")
     }
     if let id = body.id("partner_id") {
       let partner = try partner(id)
@@ -86,7 +88,14 @@ extension Change {
     new.status = .pending
     body.apply(to: &new)
     if new.status == .closed, new.outcome == nil { new.outcome = .unknown }
-    if new.status != .pending { new.set("status_changed_at", new.updatedAt) }
+    if new.time("status_since") == nil {
+      new.set("status_since", new.status == .pending ? new.createdAt : new.updatedAt)
+    }
+    // A request that comes back from an export without a contact had none.
+    if new.contactID == nil, !body.has("id"), try isMember(new.requestedBy, of: new.groupID) {
+      new.contactID = new.requestedBy
+    }
+    if new.consentVersion != nil, new.time("consented_at") == nil { new.set("consented_at", now) }
     body.fail(new.contradictions)
     try body.check(against: nil)
     try add(new)

@@ -20,14 +20,22 @@ extension Table {
         "requester_name", .text(limit: 100), .exported, from: "u.name", join: requesterJoin),
       Field("requester_email", .text(.email), .exported, from: "u.email", join: requesterJoin),
       Field(
+        "contact_id", .id, [.nullable, .tracked, .exported], seen: [.member, .staff], set: .staff,
+        created: [.member, .staff]),
+      Field(
         "partner_type", .word(PartnerType.self), [.required, .tracked, .exported],
         seen: [.member, .partner, .staff], set: .staff, created: [.member, .staff]),
       Field(
         "status", .word(ReferralStatus.self), [.tracked, .exported],
         seen: [.member, .partner, .staff], set: .staff, created: []),
+      Field("status_since", .time, .exported, seen: [.member, .partner, .staff]),
       Field(
-        "context", .object(context), [.nullable, .tracked], seen: [.member, .partner, .staff],
+        "context", .object(context), [.nullable, .tracked], seen: [.member, .staff],
         set: .staff, created: [.member, .staff]),
+      Field(
+        "context", .json,
+        from: "iif(\(hidesContact), json_set(r.context, '$.specific_need', NULL), r.context)",
+        join: contactJoin, seen: .partner),
       Field("group_size", .integer(1...100), .exported, from: "r.context ->> '$.group_size'"),
       Field(
         "home_price_min", .integer(prices), .exported,
@@ -51,10 +59,18 @@ extension Table {
       Field(
         "outcome", .word(Outcome.self), [.tracked, .exported], seen: [.member, .partner, .staff]),
       Field("outcome_notes", .lines(limit: 10_000), [.tracked, .exported], seen: .staff),
+      Field(
+        "assigned_to", .id, [.nullable, .tracked, .exported], seen: .staff, set: .staff,
+        created: []),
+      Field(
+        "follow_up_on", .date, [.nullable, .tracked, .exported], seen: .staff, set: .staff,
+        created: []),
+      Field(
+        "consent_version", .text(limit: Consent.versionLimit), [.nullable, .tracked, .exported],
+        seen: [.member, .staff], set: .staff, created: [.member, .staff]),
+      Field("consented_at", .time, [.tracked, .exported], seen: [.member, .staff]),
       Field("created_at", .time, .exported, seen: [.member, .partner, .staff]),
       Field("updated_at", .time, .exported, seen: [.member, .partner, .staff]),
-      // The time of the last change of status; null if there was none.
-      Field("status_changed_at", .time),
       // The time at which the partner and the group started to work together.
       Field("connected_at", .time),
       Field(
@@ -70,11 +86,25 @@ extension Table {
           Field("email", .text(.email), from: "u.email"),
         ]), .derived, join: requesterJoin, seen: .staff),
       Field(
-        "requester",
+        "contact",
         .joined([
-          Field("name", .text(limit: 100), from: "u.name"),
-          Field("email", .text(.email), from: "u.email"),
-        ]), .derived, join: requesterJoin, seen: .partner),
+          Field("id", .id, from: "r.contact_id"),
+          Field("name", .text(limit: 100), from: "contact.name"),
+          Field("email", .text(.email), from: "contact.email"),
+        ]), .derived, join: contactJoin, seen: .staff),
+      Field(
+        "contact",
+        .joined([
+          Field("name", .text(limit: 100), from: "iif(\(hidesContact), NULL, contact.name)"),
+          Field("email", .text(.email), from: "contact.email"),
+        ]), .derived, join: contactJoin, seen: .partner),
+      Field(
+        "assignee",
+        .joined([
+          Field("id", .id, from: "r.assigned_to"),
+          Field("name", .text(limit: 100), from: "assignee.name"),
+        ]), .derived, join: "LEFT JOIN users AS assignee ON assignee.id = r.assigned_to",
+        seen: .staff),
       Field(
         "partner", .joined(partnerContact("r.partner_id")), .derived, join: partnerJoin,
         seen: .staff),
@@ -110,6 +140,9 @@ extension Table {
 
   private static let groupJoin = "JOIN groups AS g ON g.id = r.group_id"
   private static let requesterJoin = "JOIN users AS u ON u.id = r.requested_by"
+  private static let contactJoin = "LEFT JOIN users AS contact ON contact.id = r.contact_id"
+  /// Whether the partner does not see the group's contact and its need in its own words.
+  private static let hidesContact = "r.status = 'cancelled' OR ifnull(contact.disabled, 0)"
   private static let partnerJoin = "LEFT JOIN partners AS p ON p.id = r.partner_id"
 
   /// The times at which a request got each of its statuses, oldest first.
@@ -129,6 +162,13 @@ package struct ReferralFilter: Sendable {
   package enum Sort: String, CaseIterable, Sendable {
     case createdAt = "created_at"
     case updatedAt = "updated_at"
+    case statusSince = "status_since"
+  }
+
+  /// Who looks after a request.
+  package enum Assignee: Sendable {
+    case nobody
+    case user(ID)
   }
 
   package var statuses: [ReferralStatus] = []
@@ -141,6 +181,14 @@ package struct ReferralFilter: Sendable {
   package var requestedBy: ID?
   /// The latest time of creation.
   package var createdUntil: Timestamp?
+  /// The latest time at which the status became what it is.
+  package var statusUntil: Timestamp?
+  package var assignee: Assignee?
+  /// The latest day to follow up, such as `2026-11-22`. Requests without a day have none of them.
+  package var followUpUntil: String?
+  /// Each word must begin a word of the group's name, the requester's name or e-mail address, or the partner's
+  /// company.
+  package var words: String?
   /// Whether the list has introduced requests only.
   package var introducedOnly = false
   package var order = (by: Sort.createdAt, descending: true)
@@ -178,11 +226,11 @@ extension Snapshot {
     _ filter: ReferralFilter, _ page: PageRequest, seenBy audience: Audiences,
     to json: inout JSONWriter
   ) throws -> [String]? {
-    try referralList(filter, seenBy: audience).write(page, on: connection, to: &json)
+    try referralList(filter, seenBy: audience)?.write(page, on: connection, to: &json)
   }
 
-  /// The list of `referrals(_:_:seenBy:to:)`.
-  func referralList(_ filter: ReferralFilter, seenBy audience: Audiences) -> List {
+  /// The list of `referrals(_:_:seenBy:to:)`; nil if nothing can match the filter.
+  func referralList(_ filter: ReferralFilter, seenBy audience: Audiences) throws -> List? {
     var list = List(
       Table.referrals.list(audience), items: List.Source(name: "referral_requests", alias: "r"),
       sort: filter.order.by.rawValue, descending: filter.order.descending)
@@ -202,6 +250,19 @@ extension Snapshot {
         walked = true
       }
     }
+    if let words = filter.words {
+      guard let matches = try referralMatches(words, isNarrow: walked) else { return nil }
+      list.filter(matches)
+      if matches.isFew { walked = true }
+    }
+    if let day = filter.followUpUntil {
+      // The unary plus keeps SQLite from walking this column's index and sorting afterwards.
+      list.filter("+r.follow_up_on <= ?", day)
+      if !walked, let few = try fewFollowUps(until: day, filter.statuses) {
+        list.filter("r.number IN (\(few.sql))", arguments: few.arguments)
+        walked = true
+      }
+    }
     let partnerStatuses = filter.partnerStatuses.distinctWords
     if !walked, !partnerStatuses.isEmpty, !filter.partnerStatuses.contains(.active) {
       list.walk("partner_status_unless_active", in: partnerStatuses)
@@ -212,7 +273,17 @@ extension Snapshot {
         "CASE WHEN r.partner_id IS NOT NULL THEN ifnull(r.partner_status_unless_active, 'active') END",
         in: partnerStatuses)
     }
-    if walked || statuses.isEmpty {
+    switch filter.assignee {
+    case nil: break
+    case .nobody where walked: list.filter("+r.assigned_to IS NULL")
+    case .user(let id) where walked: list.filter(column: "assigned_to", in: [id.text])
+    case .nobody: list.walk([[("assigned_to", nil)]])
+    case .user(let id): list.walk("assigned_to", in: [id.text])
+    }
+    if filter.assignee != nil, !walked {
+      list.walk("status", in: statuses.isEmpty ? ReferralStatus.allCases.distinctWords : statuses)
+      walked = true
+    } else if walked || statuses.isEmpty {
       list.filter(column: "status", in: statuses)
     } else {
       list.walk("status", in: statuses)
@@ -225,15 +296,37 @@ extension Snapshot {
     }
     list.filter(column: "partner_type", in: filter.types.distinctWords)
     if filter.introducedOnly { list.filter("r.intro_sent_at IS NOT NULL") }
-    if let until = filter.createdUntil {
-      switch filter.order {
-      case (.createdAt, true): list.start("r.created_at <= ?", until.text)
-      case (.createdAt, false): list.filter("r.created_at <= ?", until.text)
-      // The unary plus keeps SQLite from walking this column's index and sorting afterwards.
-      case (.updatedAt, _): list.filter("+r.created_at <= ?", until.text)
+    // A request is created before its status becomes what it is.
+    let created = [filter.createdUntil, filter.statusUntil].compactMap { $0 }.min()
+    for (column, until) in [("created_at", created), ("status_since", filter.statusUntil)] {
+      guard let until else { continue }
+      if column != filter.order.by.rawValue {
+        // The unary plus keeps SQLite from walking this column's index and sorting afterwards.
+        list.filter("+r.\(column) <= ?", until.text)
+      } else if filter.order.descending {
+        list.start("r.\(column) <= ?", until.text)
+      } else {
+        list.filter("r.\(column) <= ?", until.text)
       }
     }
     return list
+  }
+
+  /// The query for the numbers of the requests to follow up by a day; nil if they are too many to be sorted.
+  private func fewFollowUps(
+    until day: String, _ statuses: [ReferralStatus]
+  ) throws -> (sql: String, arguments: [any Bindable])? {
+    let limit = 2_000
+    let statuses = (statuses.isEmpty ? ReferralStatus.allCases : statuses).distinctWords
+    let marks = statuses.map { _ in "?" }.joined(separator: ", ")
+    let sql = """
+      SELECT number FROM referral_requests WHERE status IN (\(marks)) AND follow_up_on <= ?
+      """
+    let arguments: [any Bindable] = statuses + [day]
+    let count = try connection.row(
+      "SELECT count(*) FROM (\(sql) LIMIT ?)", arguments: arguments + [limit]
+    ) { $0.int(0) }
+    return (count ?? 0) < limit ? (sql, arguments) : nil
   }
 
   /// The group's open request of the type and state; nil if it has none.

@@ -22,6 +22,8 @@ package struct StaffSummary: Sendable {
   package var declines: [DeclineReason: Int]
   /// The number of partners with changes that wait for a review.
   package var changesToReview: Int
+  /// The requests that are not over, and whose day to follow up has passed.
+  package var followUpsOverdue: Int
   /// The median days of each step of the life cycle, with one decimal.
   package var medianDays: [(from: ReferralStatus, to: ReferralStatus, days: Double?)]
 }
@@ -57,6 +59,7 @@ extension Snapshot {
       unanswered: try [3, 7, 14].map { ($0, try unanswered(forDays: $0)) },
       declines: try declines(),
       changesToReview: try connection.row(Snapshot.changesToReview) { $0.int(0) } ?? 0,
+      followUpsOverdue: try followUpsOverdue(),
       medianDays: try steps.map { ($0, $1, try medianDays(from: $0, to: $1)) })
   }
 
@@ -71,17 +74,23 @@ extension Snapshot {
     try connection.row(Snapshot.unanswered, now.adding(days: -days).text) { $0.int(0) } ?? 0
   }
 
-  /// The number of introductions that have waited for an answer since a time or longer. A request
-  /// that was created as introduced has no change of status.
+  /// The number of introductions that have waited for an answer since a time or longer.
   static let unanswered = """
-    SELECT
-      (SELECT count(*) FROM referral_requests
-       WHERE status = 'intro_sent' AND status_changed_at <= ?1)
-      + (SELECT count(*) FROM referral_requests
-       WHERE status = 'intro_sent' AND status_changed_at IS NULL AND created_at <= ?1)
+    SELECT count(*) FROM referral_requests WHERE status = 'intro_sent' AND status_since <= ?
     """
 
   static let changesToReview = "SELECT count(*) FROM partners WHERE pending_changes IS NOT NULL"
+  /// Counts the requests of four statuses whose day to follow up is before a day.
+  static let overdueFollowUps = """
+    SELECT count(*) FROM referral_requests WHERE status IN (?, ?, ?, ?) AND follow_up_on < ?
+    """
+
+  private func followUpsOverdue() throws -> Int {
+    let statuses = ReferralStatus.allCases.filter { !$0.isOver }.map(\.rawValue)
+    return try connection.row(
+      Snapshot.overdueFollowUps, arguments: statuses + [now.day]
+    ) { $0.int(0) } ?? 0
+  }
 
   private func medianDays(from: ReferralStatus, to: ReferralStatus) throws -> Double? {
     let rows = try connection.rows(

@@ -21,6 +21,11 @@ struct Serve: ParsableCommand {
       required, and clocks may differ by 60 seconds. The user must exist here, and not be disabled. \
       To change the keys, change the file and restart the service.
 
+      The file of --consent-file has the text that members agree to before their contact data is \
+      shared with a partner: a line with its version, such as "Version: 2026-01", an empty line, and \
+      the text in UTF-8. The service shows it at /api/consent, and takes no other version from a \
+      member. For a new text, give it a new version and restart the service.
+
       The log goes to standard error, one JSON object per line: start and stop, migrations, and \
       requests that fail with 5xx or take longer than half a second. At the level debug it also has \
       refused requests (4xx). Under systemd, the service reports when \
@@ -105,6 +110,19 @@ struct Serve: ParsableCommand {
   var partnerChangesPerDay: Int?
 
   @Option(
+    help: ArgumentHelp(
+      "The text that members agree to (default: TOMI_CONSENT_FILE, or none).", valueName: "file"))
+  var consentFile: String?
+
+  @Flag(
+    help: ArgumentHelp(
+      """
+      Refuse a member's request without consent to the text, and an introduction without consent. Needs \
+      --consent-file (default: TOMI_REQUIRE_CONSENT, true or false).
+      """))
+  var requireConsent = false
+
+  @Option(
     name: .customLong("log-level"),
     help: ArgumentHelp(
       "The lowest level that is logged (default: TOMI_LOG_LEVEL, or info).", valueName: "level"))
@@ -150,6 +168,31 @@ struct Serve: ParsableCommand {
       throw ValidationError("A quota must be at least 1.")
     }
     return quotas
+  }
+
+  /// Checks the options for consent.
+  ///
+  /// - Returns: A function that reads the file, and throws `CommandError` if it cannot be used.
+  private func consent() throws -> () throws -> ConsentPolicy {
+    let path = try value(of: consentFile, or: "TOMI_CONSENT_FILE")
+    let isRequired = try value(of: requireConsent ? true : nil, or: "TOMI_REQUIRE_CONSENT") ?? false
+    guard let path else {
+      if isRequired { throw ValidationError("--require-consent needs --consent-file.") }
+      return { ConsentPolicy() }
+    }
+    return {
+      guard let file = FileManager.default.contents(atPath: path) else {
+        throw CommandError("cannot read the consent file \(path)")
+      }
+      guard let text = String(validating: file, as: UTF8.self) else {
+        throw CommandError("cannot use the consent file \(path): it is not UTF-8")
+      }
+      do {
+        return ConsentPolicy(present: try Consent(file: text), isRequired: isRequired)
+      } catch {
+        throw CommandError("cannot use the consent file \(path): \(error)")
+      }
+    }
   }
 
   private func level() throws -> Logger.Level {
@@ -209,7 +252,10 @@ struct Serve: ParsableCommand {
   }
 
   func validate() throws {
-    _ = (try threadLimit(), try allowedOrigins(), try quotas(), try level(), try webTokens())
+    _ = (
+      try threadLimit(), try allowedOrigins(), try quotas(), try consent(), try level(),
+      try webTokens()
+    )
     if let changesPerCommit, changesPerCommit < 1 {
       throw ValidationError("A transaction needs at least one change.")
     }
@@ -221,6 +267,7 @@ struct Serve: ParsableCommand {
     let configuration = Server.Configuration(threads: try threadLimit())
     let origins = try allowedOrigins()
     let quotas = try quotas()
+    let consent = try consent()()
     let level = try level()
     let verifier = try webTokens()?()
     LoggingSystem.bootstrap { _ in
@@ -255,8 +302,8 @@ struct Serve: ParsableCommand {
     defer { store.close() }
 
     let router = Router(
-      store: store, origins: origins, verifier: verifier, quotas: quotas, logger: logger,
-      clock: { .present })
+      store: store, origins: origins, verifier: verifier, quotas: quotas, consent: consent,
+      logger: logger, clock: { .present })
     let metrics = Metrics(
       router: router, store: store, database: database.path, threads: configuration.threads)
     let server = Server(

@@ -21,7 +21,8 @@ import Testing
     let token: String
 
     init() throws {
-      world = try World()
+      world = try World(
+        consent: ConsentPolicy(present: Consent(version: "2026-01", text: "You agree.")))
       partner = world.partner(
         .active, areas: ["MN", "CA"],
         with: [
@@ -38,6 +39,9 @@ import Testing
       world.put(
         "/api/admin/referrals/\(foreign)/outcome",
         ["outcome": "engaged", "outcome_notes": "SECRET outcome"])
+      world.put(
+        "/api/admin/referrals/\(referral)",
+        ["assigned_to": .string(Person.sam.text), "follow_up_on": "2026-12-01"])
       introduced = world.referral(
         .introSent, context: ["state": "CA", "specific_need": "Need of Oak"], partner: partner,
         group: World.oak, as: .outsider)
@@ -136,6 +140,7 @@ import Testing
       "PUT", "/api/admin/referrals/FOREIGN/outcome", .staff, 200, ["outcome": "deal_closed"]),
     Scenario("GET", "/api/admin/referrals/REFERRAL/history", .staff, 200),
     Scenario("GET", "/api/admin/referrals/REFERRAL/candidates", .staff, 200),
+    Scenario("GET", "/api/consent", .everybody, 200),
     Scenario("GET", "/api/coverage", .everybody, 200),
     Scenario("GET", "/api/coverage/MN", .everybody, 200),
     Scenario("GET", "/api/coverage/MN/attorney", .everybody, 200),
@@ -218,7 +223,10 @@ import Testing
       #expect(reply.status == scenario.status, "\(role): \(reply.text)")
       // The description of the API names staff's fields as well.
       guard role.scope == nil, !scenario.path.hasSuffix(".yaml") else { continue }
-      var secrets = ["SECRET", Person.sam.text, "outcome_notes", "invited_by", "\"notes\""]
+      var secrets = [
+        "SECRET", Person.sam.text, "outcome_notes", "invited_by", "\"notes\"", "assign",
+        "follow_up",
+      ]
       // A partner sees its own contact and what the groups say that it was introduced to.
       if role != .partner { secrets += ["hidden@", "555-0100", "Need of Oak", "proposal"] }
       for word in secrets where word != role.user.text {

@@ -34,7 +34,8 @@ import Testing
     private static func need(_ name: String) -> JSON { .string("canary-need-\(name)") }
 
     init() throws {
-      world = try World()
+      world = try World(
+        consent: ConsentPolicy(present: Consent(version: "canary-consent", text: "canary-text")))
       let world = world
       for (person, name) in [(Person.ann, "Ann"), (Person.bob, "Bob"), (Person.olga, "Olga")] {
         world.put(
@@ -110,6 +111,14 @@ import Testing
       let pending = world.referral(
         type: "lender", context: ["state": "WI", "specific_need": Furnished.need("pending")],
         group: World.oak, as: .outsider)
+      for (referral, day) in [(introduced, "2027-08-09"), (foreign, "2027-09-10")] {
+        world.put(
+          "/api/admin/referrals/\(referral)",
+          [
+            "assigned_to": .string(Person.sam.text), "follow_up_on": .string(day),
+            "consent_version": .string("canary-consent-\(day)"),
+          ])
+      }
       referrals = [introduced, declined, closed, matched, foreign, pending]
 
       let birch: Set<Role> = [.member, .otherMember]
@@ -131,6 +140,11 @@ import Testing
       hide("a proposed state", "\"WI\",\"AK\"", shownTo: [.partner])
       hide("the field", "\"pending_changes\"", shownTo: [.partner, .otherPartner])
       hide("invited_by", Person.tess.text)
+      hide("assigned_to", Person.sam.text)
+      for (day, viewers) in [("2027-08-09", birch), ("2027-09-10", [.outsider])] {
+        hide("the consent, \(day)", "canary-consent-\(day)", shownTo: viewers)
+        hide("follow_up_on, \(day)", "\"\(day)\"")
+      }
       hide("the inviter's e-mail", "tess@example.com")
       hide("the attorney's user", Person.pablo.text, shownTo: [.partner])
       hide("the lender's user", Person.paula.text, shownTo: [.otherPartner])

@@ -26,6 +26,20 @@ import Yams
   }
 
   static let problems: [Problem.Code: Provocation] = [
+    .consentMissing: { _ in
+      let consent = Consent(version: "1", text: "You agree.")
+      let world = try World(consent: ConsentPolicy(present: consent, isRequired: true))
+      let made = world.post(
+        "/api/groups/\(World.birch)/referrals",
+        ["partner_type": "attorney", "requested_by": .string(Person.ann.text)])
+      let path = "/api/admin/referrals/\(made["id"]?.text ?? "")"
+      world.put(path, ["partner_id": .string(world.partner())])
+      return world.put(path, ["status": "intro_sent"])
+    },
+    .contactMissing: { world in
+      let referral = world.referral(.matched, as: .staff)
+      return world.put("/api/admin/referrals/\(referral)", ["status": "intro_sent"])
+    },
     .emailTaken: { $0.put("/api/admin/users/\(Person.ann)", ["email": "bob@example.com"]) },
     .forbidden: get("/api/admin/partners", as: .member),
     .idempotencyKeyReused: { world in
@@ -89,6 +103,7 @@ import Yams
       return world.post(
         "/api/groups/\(World.birch)/referrals", ["partner_type": "attorney"], as: .member)
     },
+    .referralClosed: referral(.cancelled, ["contact_id": .string(Person.bob.text)]),
     .referralNotPending: referral(.matched, ["partner_type": "cpa"]),
     .tooLarge: {
       $0.send(
@@ -138,6 +153,7 @@ import Yams
     .notAllowedHere: {
       $0.post("/api/admin/users/\(Person.ann)/tokens", [:], headers: [.idempotencyKey: "once"])
     },
+    .notStaff: referral(.pending, ["assigned_to": .string(Person.ann.text)]),
     .notNull: partner(["company_name": .null]),
     .outOfRange: get("/api/partners?limit=0"),
     .readOnly: partner(["id": .string(World.unknown)]),

@@ -737,6 +737,7 @@ private let longHost = Array(repeating: text(40), count: 5).joined(separator: ".
       "id": .string(World.unknown), "group_id": .string(World.oak.text),
       "requested_by": .string(Person.bob.text), "outcome": "deal_closed", "outcome_notes": "x",
       "created_at": "x", "updated_at": "x", "group": .null, "requester": [:], "timeline": [],
+      "status_since": "x", "consented_at": "x", "contact": .null, "assignee": [:],
       "partner": ["id": "x"],
     ]
     #expect(

@@ -43,7 +43,8 @@ import Testing
     "service_areas", "co_ownership_certified", "agreement_signed_at", "invited_by", "notes",
     "created_at", "updated_at", "partner_type", "context", "group_size", "home_price_range", "min",
     "max", "timeline", "state", "specific_need", "partner_id", "intro_sent_at", "outcome",
-    "outcome_notes", "note", "requested_by", "group_id", "group", "requester", "partner", "name",
+    "outcome_notes", "note", "requested_by", "group_id", "group", "requester", "contact_id",
+    "assigned_to", "follow_up_on", "consent_version", "partner", "name",
     "disabled", "members", "expires_at", "response", "reason", "reason_code", "decision", "fields",
     "pending_changes",
   ]

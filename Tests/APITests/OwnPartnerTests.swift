@@ -123,7 +123,8 @@ import Testing
       "intro_sent_at": .string(World.start), "outcome": .null, "created_at": .string(World.start),
       "updated_at": .string(World.start),
       "group": ["id": .string(World.birch.text), "name": "Birch"],
-      "requester": ["name": "Ann", "email": "ann@example.com"],
+      "status_since": .string(World.start),
+      "contact": ["name": "Ann", "email": "ann@example.com"],
     ]
     #expect(list.items.at(1) == expected)
     #expect(list.items.at(1).keys == expected.keys)
@@ -159,7 +160,7 @@ import Testing
     #expect(
       reply.json.keys == [
         "id", "partner_type", "status", "context", "intro_sent_at", "outcome", "created_at",
-        "updated_at", "group", "requester", "timeline",
+        "updated_at", "group", "status_since", "contact", "timeline",
       ])
     let event = try #require(world.events(of: referral).last)
     #expect(event["kind"] == "referral.connected")
@@ -368,7 +369,7 @@ import Testing
       "by_state": [], "pending_older_than_7_days": 0, "pending_older_than_14_days": 0,
       "pending_without_candidates": 0,
       "introductions_unanswered": ["over_3_days": 0, "over_7_days": 0, "over_14_days": 0],
-      "declines": SummaryTests.declines([:]), "changes_to_review": 0,
+      "declines": SummaryTests.declines([:]), "changes_to_review": 0, "follow_ups_overdue": 0,
       "median_days": [
         "pending_to_matched": .null, "matched_to_intro_sent": .null,
         "intro_sent_to_connected": .null, "connected_to_closed": .null,

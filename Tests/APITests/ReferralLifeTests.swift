@@ -18,7 +18,8 @@ import Testing
     case .matched: [.matched, .pending, .introSent, .cancelled]
     case .introSent: [.connected, .pending, .closed, .cancelled]
     case .connected: [.closed, .cancelled]
-    case .closed, .cancelled: []
+    case .closed: [.connected, .pending]
+    case .cancelled: [.pending]
     }
   }
 
@@ -64,6 +65,7 @@ import Testing
       let event = try #require(world.get(path(referral) + "/history").items.first)
       let kind =
         switch to {
+        case _ where from == .closed || from == .cancelled: "reopened"
         case .pending: "returned"
         case .matched: "matched"
         case .introSent: "intro_sent"

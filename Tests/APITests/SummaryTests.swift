@@ -42,7 +42,7 @@ import Testing
       "pending_older_than_7_days": 0, "pending_older_than_14_days": 0,
       "pending_without_candidates": 0,
       "introductions_unanswered": ["over_3_days": 0, "over_7_days": 0, "over_14_days": 0],
-      "declines": SummaryTests.declines([:]), "changes_to_review": 0,
+      "declines": SummaryTests.declines([:]), "changes_to_review": 0, "follow_ups_overdue": 0,
       "median_days": [
         "pending_to_matched": .null, "matched_to_intro_sent": .null,
         "intro_sent_to_connected": .null, "connected_to_closed": .null,
@@ -194,6 +194,7 @@ import Testing
         ) { $0 }.mapValues(\.count)),
       "changes_to_review": .integer(
         world.get("/api/admin/partners?pending_changes=true").items.count),
+      "follow_ups_overdue": 0,
       "median_days": .object(
         [
           "pending_to_matched", "matched_to_intro_sent", "intro_sent_to_connected",

@@ -89,19 +89,25 @@ import Testing
 
     var member: JSON = [
       "id": .string(id), "group_id": .string(World.birch.text),
-      "requested_by": .string(Person.ann.text), "partner_type": "attorney", "status": "pending",
+      "requested_by": .string(Person.ann.text), "contact_id": .string(Person.ann.text),
+      "partner_type": "attorney", "status": "pending", "status_since": .string(World.start),
       "context": ViewTests.context, "partner_id": .null, "intro_sent_at": .null,
-      "outcome": .null, "created_at": .string(World.start), "updated_at": .string(World.start),
+      "outcome": .null, "consent_version": .null, "consented_at": .null,
+      "created_at": .string(World.start), "updated_at": .string(World.start),
       "partner": .null, "timeline": [["status": "pending", "at": .string(World.start)]],
     ]
     var staff: JSON = [
       "id": .string(id), "group_id": .string(World.birch.text),
-      "requested_by": .string(Person.ann.text), "partner_type": "attorney", "status": "pending",
+      "requested_by": .string(Person.ann.text), "contact_id": .string(Person.ann.text),
+      "partner_type": "attorney", "status": "pending", "status_since": .string(World.start),
       "context": ViewTests.context, "partner_id": .null, "intro_sent_at": .null,
-      "outcome": .null, "outcome_notes": .null, "created_at": .string(World.start),
+      "outcome": .null, "outcome_notes": .null, "assigned_to": .null, "follow_up_on": .null,
+      "consent_version": .null, "consented_at": .null, "created_at": .string(World.start),
       "updated_at": .string(World.start),
       "group": ["id": .string(World.birch.text), "name": "Birch"],
       "requester": ["id": .string(Person.ann.text), "name": "Ann", "email": "ann@example.com"],
+      "contact": ["id": .string(Person.ann.text), "name": "Ann", "email": "ann@example.com"],
+      "assignee": .null,
       "partner": .null, "timeline": [["status": "pending", "at": .string(World.start)]],
     ]
 
@@ -139,6 +145,7 @@ import Testing
     let matched = world.put(staffPath, ["partner_id": partner])
     var changes: JSON = [
       "status": "matched", "partner_id": partner, "updated_at": matchedAt,
+      "status_since": matchedAt,
       "timeline": [
         ["status": "pending", "at": .string(World.start)], ["status": "matched", "at": matchedAt],
       ],
@@ -154,6 +161,7 @@ import Testing
     let introduced = world.put(staffPath, ["status": "intro_sent", "note": "By e-mail"])
     changes = [
       "status": "intro_sent", "intro_sent_at": introducedAt, "updated_at": introducedAt,
+      "status_since": introducedAt,
       "partner": contact,
       "timeline": [
         ["status": "pending", "at": .string(World.start)], ["status": "matched", "at": matchedAt],
@@ -170,6 +178,7 @@ import Testing
       staffPath + "/outcome", ["outcome": "not_engaged", "outcome_notes": " Too dear.\n "])
     changes = [
       "status": "closed", "outcome": "not_engaged", "updated_at": closedAt,
+      "status_since": closedAt,
       "timeline": [
         ["status": "pending", "at": .string(World.start)], ["status": "matched", "at": matchedAt],
         ["status": "intro_sent", "at": introducedAt], ["status": "closed", "at": closedAt],

@@ -149,7 +149,8 @@ final class World: Sendable {
   private let requests = Atomic<Int>(0)
 
   init(
-    origins: [String] = [], verifier: WebTokenVerifier? = nil, quotas: Quotas = Quotas()
+    origins: [String] = [], verifier: WebTokenVerifier? = nil, quotas: Quotas = Quotas(),
+    consent: ConsentPolicy = ConsentPolicy()
   ) throws {
     folder = try Folder()
     for (name, content) in try World.furnished.get() {
@@ -161,8 +162,8 @@ final class World: Sendable {
     self.clock = clock
     self.log = log
     router = Router(
-      store: store, origins: origins, verifier: verifier, quotas: quotas, slowAfter: .seconds(3600),
-      logger: Logger(label: "test") { _ in log }, clock: { clock.now })
+      store: store, origins: origins, verifier: verifier, quotas: quotas, consent: consent,
+      slowAfter: .seconds(3600), logger: Logger(label: "test") { _ in log }, clock: { clock.now })
   }
 
   /// A database with the people, their tokens and the groups, by file name, which each world begins

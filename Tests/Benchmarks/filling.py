@@ -136,6 +136,13 @@ class _Filling:
             groups.append((group, state, members, token))
         return groups
 
+    def work(self, status, created):
+        """Who looks after a referral and when to follow up: nobody and never for most."""
+        if self.random.random() >= (0.01 if status == "closed" else 0.5):
+            return None, None
+        day = _date((created + int(self.random.random() * 60 * DAY)) // DAY)
+        return self.random.choice(self.staff), day if self.random.random() < 0.5 else None
+
     def referrals(self, count, groups, active, progress):
         """Adds referrals in the order of time, a group's last of each type open, all others closed."""
         chance = self.random.random
@@ -166,13 +173,13 @@ class _Filling:
                 yield (referral, group, member, kind, status, context, state, partner,
                        changed_at if status in ("intro_sent", "closed") else None,
                        "deal_closed" if status == "closed" else None, at, changed_at if partner else at,
-                       changed_at if partner else None)
+                       changed_at if partner else at, member, *self.work(status, created))
 
         for first in range(0, count, 20_000):
             events = []
             self.insert(
                 "referral_requests", "id group_id requested_by partner_type status context state partner_id "
-                "intro_sent_at outcome created_at updated_at status_changed_at",
+                "intro_sent_at outcome created_at updated_at status_since contact_id assigned_to follow_up_on",
                 rows(range(first, min(first + 20_000, count)), events))
             self.insert("events", "at actor_id subject_kind subject_id kind changes", events)
             progress(min(first + 20_000, count) / count)
@@ -183,7 +190,8 @@ def fill(path, partners, groups, referrals, seed=1, progress=lambda share: None)
     filling = _Filling(path, seed)
     database = filling.database
     database.execute("BEGIN")
-    staff = filling.user("ana@tomi.example")
+    filling.staff = [filling.user(f"{name}@tomi.example") for name in ("ana", "ben", "cleo")]
+    staff = filling.staff[0]
     active = filling.partners(partners, staff)
     made = filling.groups(groups)
     filling.referrals(referrals, made, active, progress)

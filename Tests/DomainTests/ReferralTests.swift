@@ -7,8 +7,8 @@ private let moves: [ReferralStatus: [ReferralStatus]] = [
   .matched: [.matched, .pending, .introSent, .cancelled],
   .introSent: [.connected, .pending, .closed, .cancelled],
   .connected: [.closed, .cancelled],
-  .closed: [],
-  .cancelled: [],
+  .closed: [.connected, .pending],
+  .cancelled: [.pending],
 ]
 
 @Suite("The life of a referral request")
@@ -46,11 +46,13 @@ struct ReferralTests {
         let referral = Referral.sample(from)
         var expected = referral
         expected.status = to
-        if to != from { expected.set("status_changed_at", now) }
+        if to != from { expected.set("status_since", now) }
+        if from == .closed { expected.outcome = nil }
         switch to {
         case .pending:
           expected.partnerID = nil
           expected.introSentAt = nil
+          expected["connected_at"] = .null
         case .introSent:
           expected.introSentAt = now
         case .connected:
@@ -62,7 +64,8 @@ struct ReferralTests {
         }
         let command = ReferralCommand(status: to)
         #expect(
-          try referral.applying(command, partner: .sample(100), at: now) == expected,
+          try referral.applying(command, partner: .sample(100), hasContact: true, at: now)
+            == expected,
           "\(from) to \(to)")
       }
     }
@@ -72,7 +75,9 @@ struct ReferralTests {
   func kept() throws {
     var referral = Referral.sample(.matched)
     referral.introSentAt = now.adding(days: -5)
-    #expect(try referral.applying(.introduce, at: now).introSentAt == now.adding(days: -5))
+    #expect(
+      try referral.applying(.introduce, hasContact: true, at: now).introSentAt
+        == now.adding(days: -5))
     referral = .sample(.connected)
     referral.outcome = .engaged
     #expect(try referral.applying(.close, at: now).outcome == .engaged)
@@ -88,15 +93,18 @@ struct ReferralTests {
     let referral = Referral.sample(status)
     var cancelled = referral
     cancelled.status = .cancelled
-    cancelled.set("status_changed_at", now)
+    cancelled.set("status_since", now)
     for (byStaff, may) in [(false, member), (true, staff)] {
       if may {
         #expect(try referral.cancelled(byStaff: byStaff, at: now) == cancelled)
       } else {
+        // Staff reopens a closed request.
         #expect(
           refusal { try referral.cancelled(byStaff: byStaff, at: now) }
             == .conflict(
-              .transitionNotAllowed(from: status.rawValue, to: "cancelled", allowed: [])))
+              .transitionNotAllowed(
+                from: status.rawValue, to: "cancelled",
+                allowed: byStaff ? ["connected", "pending"] : [])))
       }
     }
   }
@@ -120,7 +128,7 @@ struct ReferralTests {
       return
     case .introSent, .connected:
       expected.status = outcome == .engaged ? .connected : .closed
-      if expected.status != status { expected.set("status_changed_at", now) }
+      if expected.status != status { expected.set("status_since", now) }
       if status == .introSent && outcome == .engaged { expected.set("connected_at", now) }
     case .closed:
       break
@@ -137,6 +145,113 @@ struct ReferralTests {
         == .conflict(.outcomeNotPossible(status: .cancelled)))
   }
 
+  @Test("a reopened request has no outcome; if it is connected again, it keeps its introduction")
+  func reopen() throws {
+    var closed = Referral.sample(.closed)
+    closed.set("connected_at", now.adding(days: -1))
+    closed["outcome_notes"] = "They chose another one."
+    let connected = try closed.applying(.connect, at: now)
+    #expect(connected.status == .connected)
+    #expect(connected.partnerID == Referral.partner)
+    #expect(connected.introSentAt == Referral.introduction)
+    #expect(connected.time("connected_at") == now.adding(days: -1))
+    #expect(connected.time("status_since") == now)
+    #expect(connected.outcome == nil)
+    #expect(connected["outcome_notes"] == "They chose another one.")
+    #expect(try connected.recording(.dealClosed, at: now).outcome == .dealClosed)
+
+    let pending = try closed.applying(.giveBack, at: now)
+    #expect(pending.status == .pending)
+    for field in ["partner_id", "intro_sent_at", "connected_at", "outcome"] {
+      #expect(pending[field] == .null, "\(field)")
+    }
+
+    // A connected request may be cancelled with its outcome.
+    var cancelled = Referral.sample(.connected)
+    cancelled.outcome = .engaged
+    cancelled = try cancelled.cancelled(byStaff: true, at: now)
+    #expect(cancelled.outcome == .engaged)
+    #expect(try cancelled.applying(.giveBack, at: now).outcome == nil)
+  }
+
+  @Test("closed and cancelled end a request until staff reopens it")
+  func over() {
+    #expect(ReferralStatus.allCases.filter(\.isOver) == [.closed, .cancelled])
+  }
+
+  @Test("an introduction needs a contact, and consent if it is required")
+  func introduction() throws {
+    var referral = Referral.sample(.matched)
+    let partner = Partner.sample(100)
+    for command in [
+      ReferralCommand.introduce, ReferralCommand(status: .introSent, partnerID: partner.id),
+    ] {
+      #expect(
+        refusal { try referral.applying(command, partner: partner, at: now) }
+          == .conflict(.contactMissing))
+      #expect(
+        refusal {
+          try referral.applying(
+            command, partner: partner, hasContact: true, requiresConsent: true, at: now)
+        } == .conflict(.consentMissing))
+    }
+    referral.setConsent("2026-01", at: now)
+    #expect(
+      try referral.applying(.introduce, hasContact: true, requiresConsent: true, at: now).status
+        == .introSent)
+    // An introduced request is not introduced again.
+    let introduced = Referral.sample(.introSent)
+    #expect(try introduced.applying(.connect, requiresConsent: true, at: now).status == .connected)
+    #expect(try introduced.applying(.introduce, requiresConsent: true, at: now) == introduced)
+    let closed = Referral.sample(.closed)
+    #expect(try closed.applying(.connect, requiresConsent: true, at: now).status == .connected)
+  }
+
+  @Test("the contact can change until the request is over", arguments: ReferralStatus.allCases)
+  func contact(status: ReferralStatus) throws {
+    let referral = Referral.sample(status)
+    var command = ReferralCommand()
+    command.contactID = sampleID(4)
+    if status.isOver {
+      #expect(
+        refusal { try referral.applying(command, hasContact: true, at: now) }
+          == .conflict(.referralClosed))
+      // It can change with the request's reopening.
+      command.status = .pending
+      #expect(try referral.applying(command, at: now).contactID == sampleID(4))
+    } else {
+      #expect(try referral.applying(command, hasContact: true, at: now).contactID == sampleID(4))
+      if referral.isIntroduced {
+        #expect(refusal { try referral.applying(command, at: now) } == .conflict(.contactMissing))
+      } else {
+        #expect(try referral.applying(command, at: now).contactID == sampleID(4))
+      }
+    }
+    command = ReferralCommand()
+    command.contactID = referral.contactID
+    #expect(try referral.applying(command, at: now) == referral)
+  }
+
+  @Test("consent has the time at which it was given or changed")
+  func consent() throws {
+    var referral = Referral.sample(.pending)
+    func consent(_ version: String?, at time: Timestamp) throws {
+      var command = ReferralCommand()
+      command.consentVersion = .some(version)
+      referral = try referral.applying(command, at: time)
+    }
+    try consent("1", at: now)
+    #expect(referral.time("consented_at") == now)
+    try consent("1", at: now.adding(days: 1))
+    #expect(referral.time("consented_at") == now)
+    try consent("2", at: now.adding(days: 2))
+    #expect(referral.consentVersion == "2")
+    #expect(referral.time("consented_at") == now.adding(days: 2))
+    try consent(nil, at: now.adding(days: 3))
+    #expect(referral.consentVersion == nil)
+    #expect(referral["consented_at"] == .null)
+  }
+
   @Test("a partner sees what was introduced, even if it was cancelled later")
   func introduced() {
     #expect(ReferralStatus.introduced == [.introSent, .connected, .closed, .cancelled])
@@ -149,11 +264,11 @@ struct ReferralTests {
     switch (status, accepted) {
     case (.introSent, true):
       expected.status = .connected
-      expected.set("status_changed_at", now)
+      expected.set("status_since", now)
       expected.set("connected_at", now)
     case (.introSent, false):
       expected.status = .pending
-      expected.set("status_changed_at", now)
+      expected.set("status_since", now)
       expected.partnerID = nil
       expected.introSentAt = nil
     case (.connected, true):

@@ -38,7 +38,7 @@ extension ReferralUpdate {
     to referral: Referral, partner: Partner?, at now: Timestamp
   ) throws -> Referral {
     let command = command(for: referral, partnerExists: true, at: now).command
-    return try referral.applying(command, partner: partner, at: now)
+    return try referral.applying(command, partner: partner, hasContact: true, at: now)
   }
 }
 
@@ -125,25 +125,25 @@ struct ReferralUpdateTests {
       start: "closed",
       rows: """
         partner_id  (none)  pending  matched  intro_sent  connected  closed  cancelled
-        left out    =       x        x        x           x          =       x
-        null        !null   x        !null    !null       !null      !null   !null
-        same        =       !here    x        x           x          =       x
-        other       taken   !here    x        x           x          taken   x
+        left out    =       pending  x        x           connected  =       x
+        null        !null   pending  !null    !null       !null      !null   !null
+        same        =       !here    x        x           connected  =       x
+        other       taken   !here    x        x           taken      taken   x
         """),
     Grid(
       start: "cancelled while pending",
       rows: """
         partner_id  (none)  pending  matched    intro_sent  connected  closed  cancelled
-        left out    =       x        !required  x           x          x       =
-        null        !null   x        !null      x           x          x       =
+        left out    =       pending  !required  x           x          x       =
+        null        !null   pending  !null      x           x          x       =
         other       x       !here    x          x           x          !here   !here
         """),
     Grid(
       start: "cancelled while matched",
       rows: """
         partner_id  (none)  pending  matched  intro_sent  connected  closed  cancelled
-        left out    =       x        x        x           x          x       =
-        null        !null   x        !null    !null       !null      !null   !null
+        left out    =       pending  x        x           x          x       =
+        null        !null   pending  !null    !null       !null      !null   !null
         same        =       !here    x        x           x          x       =
         other       x       !here    x        x           x          !here   !here
         """),
@@ -151,8 +151,8 @@ struct ReferralUpdateTests {
       start: "cancelled once introduced",
       rows: """
         partner_id  (none)  pending  matched  intro_sent  connected  closed  cancelled
-        left out    =       x        x        x           x          x       =
-        null        !null   x        !null    !null       !null      !null   !null
+        left out    =       pending  x        x           x          x       =
+        null        !null   pending  !null    !null       !null      !null   !null
         same        =       !here    x        x           x          x       =
         other       taken   !here    x        x           x          x       taken
         """),
@@ -243,6 +243,36 @@ struct ReferralUpdateTests {
     let problems = update.problems(for: .sample(.matched), partnerExists: false, at: now)
     #expect(problems.map(\.place) == [.pointer("/partner_id"), .pointer("/intro_sent_at")])
     #expect(problems.map(\.problem.code) == [.unknownPartner, .inFuture])
+  }
+
+  @Test("the contact is null only while the request is pending", arguments: ReferralStatus.allCases)
+  func noContact(status: ReferralStatus) throws {
+    var referral = Referral.sample(status)
+    let update = ReferralUpdate(contactID: .some(nil))
+    #expect(effect(of: update, on: referral) == (status == .pending ? "pending" : "!not_null"))
+    referral.contactID = nil
+    #expect(effect(of: update, on: referral) == "=")
+  }
+
+  @Test("who looks after it, when to follow up and the consent change in any status, and with it")
+  func work() throws {
+    for status in ReferralStatus.allCases {
+      let update = ReferralUpdate(
+        consentVersion: "1",
+        fields: [JSON.Member("assigned_to", "x"), JSON.Member("follow_up_on", "2026-03-02")])
+      var expected = Referral.sample(status)
+      expected.setConsent("1", at: now)
+      expected["assigned_to"] = "x"
+      expected["follow_up_on"] = "2026-03-02"
+      #expect(
+        try update.applied(to: .sample(status), partner: .sample(100), at: now) == expected)
+    }
+    let update = ReferralUpdate(
+      status: .introSent, contactID: sampleID(4), fields: [JSON.Member("assigned_to", "x")])
+    let introduced = try update.applied(to: .sample(.matched), partner: .sample(100), at: now)
+    #expect(introduced.status == .introSent)
+    #expect(introduced.contactID == sampleID(4))
+    #expect(introduced["assigned_to"] == "x")
   }
 
   @Test("an update that says nothing changes nothing", arguments: ReferralStatus.allCases)
@@ -374,7 +404,7 @@ struct ReferralUpdateTests {
     #expect(updated.status == .connected)
   }
 
-  @Test("the order of conflicts: transition, type, introduction, eligibility")
+  @Test("the order of conflicts: transition, type, contact, introduction, eligibility")
   func order() {
     let unfit = Partner.sample(200, status: .removed)
     func conflict(_ update: ReferralUpdate, _ start: ReferralStatus) -> String {
@@ -388,6 +418,8 @@ struct ReferralUpdateTests {
     #expect(conflict(update, .introSent) == "partnerAlreadyIntroduced")
     update.status = nil
     #expect(conflict(update, .matched) == "partnerNotEligible")
+    update.contactID = sampleID(4)
+    #expect(conflict(update, .closed) == "referralClosed")
   }
 
   private func effectOfConflict(_ body: () throws -> Referral) -> String {

@@ -65,19 +65,20 @@ extension Referral {
         JSON.Member("id", .string(sampleID(1).text)),
         JSON.Member("group_id", .string(sampleID(2).text)),
         JSON.Member("requested_by", .string(sampleID(3).text)),
+        JSON.Member("contact_id", .string(sampleID(3).text)),
         JSON.Member("partner_type", "attorney"), JSON.Member("status", .null),
         JSON.Member("context", ["group_size": 3, "state": "MN"]),
         JSON.Member("partner_id", .null), JSON.Member("intro_sent_at", .null),
         JSON.Member("outcome", .null), JSON.Member("outcome_notes", .null),
         JSON.Member("created_at", .string(now.adding(days: -9).text)),
         JSON.Member("updated_at", .string(now.adding(days: -1).text)),
-        JSON.Member("status_changed_at", .null), JSON.Member("connected_at", .null),
+        JSON.Member("status_since", .null), JSON.Member("connected_at", .null),
       ]))
     referral.status = status
     referral.partnerID = hasPartner ? partner : nil
     referral.introSentAt = isIntroduced ? introduction : nil
     referral.outcome = status == .closed ? .dealClosed : nil
-    referral.set("status_changed_at", status == .pending ? nil : now.adding(days: -1))
+    referral.set("status_since", now.adding(days: status == .pending ? -9 : -1))
     referral.set("connected_at", status == .connected ? now.adding(days: -1) : nil)
     return referral
   }

@@ -69,6 +69,7 @@ extension EndToEnd {
           ["serve", "--socket", "\(folder)/s", "--group-requests-per-day", "0"] + database,
           ["serve", "--socket", "\(folder)/s", "--partner-changes-per-day", "-1"] + database,
           ["serve", "--socket", "\(folder)/s", "--changes-per-commit", "0"] + database,
+          ["serve", "--socket", "\(folder)/s", "--require-consent"] + database,
           ["serve", "--socket", "\(folder)/s", "--allow-origin", "*"] + database,
           ["serve", "--socket", "\(folder)/s", "--log-level", "loud"] + database,
           ["demo", "--partners", "-1"] + database, ["demo", "--seed", "x"] + database,
@@ -83,6 +84,43 @@ extension EndToEnd {
           #expect(!result.errors.isEmpty && result.output.isEmpty, "\(arguments): \(result)")
         }
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == [])
+      }
+    }
+
+    @Test(
+      "serve shows the text of a consent file, cached like all public answers, and refuses a broken one"
+    )
+    func consent() throws {
+      try inFolder { folder in
+        let file = "\(folder)/consent.txt"
+        try Data("Version: 2026-01\n\nYou agree.\n".utf8).write(to: URL(fileURLWithPath: file))
+        try Service.run(.init(responder: ["--consent-file", file], cache: true)) { service in
+          let first = try service.anyone.get("/api/consent").expect(200)
+          #expect(try first.json == ["version": "2026-01", "text": "You agree."])
+          // A token is not looked at, and nginx answers the second request itself.
+          #expect(service.stopResponder() == .exit(0))
+          #expect(try service.anyone.get("/api/consent").expect(200).body == first.body)
+        }
+        let serve = ["serve", "--socket", "\(folder)/s", "--consent-file", file]
+        for (text, reason) in [
+          ("You agree.", "its first line must be the version, such as \"Version: 2026-01\""),
+          ("Version: 1\n\n", "it has no text"),
+        ] {
+          try Data(text.utf8).write(to: URL(fileURLWithPath: file))
+          let result = try Service.command(serve, database: "\(folder)/referrals.db")
+          #expect(result.status == 1)
+          #expect(result.errors.contains("cannot use the consent file \(file): \(reason)"))
+        }
+        try Data([0xFF]).write(to: URL(fileURLWithPath: file))
+        #expect(
+          try Service.command(serve, database: "\(folder)/referrals.db").errors
+            .contains("cannot use the consent file \(file): it is not UTF-8"))
+        try FileManager.default.removeItem(atPath: file)
+        let missing = try Service.command(
+          ["serve", "--socket", "\(folder)/s"], database: "\(folder)/referrals.db",
+          environment: ["TOMI_CONSENT_FILE": file])
+        #expect(missing.status == 1)
+        #expect(missing.errors.contains("cannot read the consent file \(file)"))
       }
     }
 

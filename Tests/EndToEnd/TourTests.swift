@@ -158,7 +158,13 @@ extension EndToEnd {
         #expect(
           matched == [
             "id": .string(id), "group_id": .string(groupID), "requested_by": .string(userID),
+            "contact_id": .string(userID), "assigned_to": nil, "assignee": nil,
+            "follow_up_on": nil, "consent_version": nil, "consented_at": nil,
             "partner_type": "attorney", "status": "matched", "context": context,
+            "status_since": matched["updated_at"],
+            "contact": [
+              "id": .string(userID), "name": "Maya Ito", "email": "maya@mail.example",
+            ],
             "partner_id": partner["id"], "intro_sent_at": nil, "outcome": nil, "outcome_notes": nil,
             "created_at": referral["created_at"], "updated_at": matched["updated_at"],
             "group": ["id": .string(groupID), "name": "Elm Court"],

@@ -74,6 +74,9 @@ struct ExportTests {
       groupSize: 4, prices: ["min": 0, "max": 9_007_199_254_740_993], timeline: "\"soon\"",
       state: .DC, need: "a\nb")
     full["outcome_notes"] = "good"
+    full["assigned_to"] = JSON(sampleID(9))
+    full["follow_up_on"] = "2026-03-09"
+    full.setConsent("2026-01", at: minute(1))
     let bare = Referral.sample(32, state: nil)
     try test.change { [full] change in
       try change.insert(Partner.sample(21))
@@ -85,7 +88,10 @@ struct ExportTests {
         [
           "id": sampleID(31).text, "group_id": sampleID(12).text, "group_name": "Group 12",
           "requested_by": sampleID(2).text, "requester_name": "User 2",
-          "requester_email": "user2@example.com", "partner_type": "attorney", "status": "closed",
+          "requester_email": "user2@example.com", "contact_id": sampleID(2).text,
+          "partner_type": "attorney", "status": "closed", "status_since": now.text,
+          "assigned_to": sampleID(9).text, "follow_up_on": "2026-03-09",
+          "consent_version": "2026-01", "consented_at": minute(1).text,
           "group_size": "4", "home_price_min": "0", "home_price_max": "9007199254740993",
           "timeline": "\"soon\"", "state": "DC", "specific_need": "a\nb",
           "partner_id": sampleID(21).text, "partner_company_name": "Company 21",
@@ -95,8 +101,9 @@ struct ExportTests {
         [
           "id": sampleID(32).text, "group_id": sampleID(11).text, "group_name": "Group 11",
           "requested_by": sampleID(1).text, "requester_name": "User 1",
-          "requester_email": "user1@example.com", "partner_type": "attorney",
-          "status": "pending", "created_at": now.text, "updated_at": now.text,
+          "requester_email": "user1@example.com", "contact_id": sampleID(1).text,
+          "partner_type": "attorney", "status": "pending", "status_since": now.text,
+          "created_at": now.text, "updated_at": now.text,
         ],
       ])
   }

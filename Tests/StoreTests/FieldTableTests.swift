@@ -33,7 +33,7 @@ struct FieldTableTests {
         rowKeys: ["number", "partner_status_unless_active"],
         // Whoever asks is the requester, and a context in which nothing is said is kept whole.
         neverNull: ["requested_by", "context"],
-        nullAtFirst: ["outcome", "outcome_notes", "status_changed_at", "connected_at"])
+        nullAtFirst: ["outcome", "outcome_notes", "status_since", "connected_at", "consented_at"])
     ),
     (.users, Exceptions(rowKeys: ["number"])),
     (.groups, Exceptions(rowKeys: ["number"])),
@@ -224,18 +224,19 @@ struct FieldTableTests {
         """)
     #expect(
       seen(.referrals, .member) == """
-        id group_id requested_by partner_type status context partner_id intro_sent_at outcome \
-        created_at updated_at partner timeline
+        id group_id requested_by contact_id partner_type status status_since context partner_id \
+        intro_sent_at outcome consent_version consented_at created_at updated_at partner timeline
         """)
     #expect(
       seen(.referrals, .partner) == """
-        id partner_type status context intro_sent_at outcome created_at updated_at group \
-        requester timeline
+        id partner_type status status_since context intro_sent_at outcome created_at updated_at \
+        group contact timeline
         """)
     #expect(
       seen(.referrals, .staff) == """
-        id group_id requested_by partner_type status context partner_id intro_sent_at outcome \
-        outcome_notes created_at updated_at group requester partner timeline
+        id group_id requested_by contact_id partner_type status status_since context partner_id \
+        intro_sent_at outcome outcome_notes assigned_to follow_up_on consent_version consented_at \
+        created_at updated_at group requester contact assignee partner timeline
         """)
     #expect(seen(.users, .staff) == "id email name disabled created_at updated_at")
     #expect(seen(.groups, .staff) == "id name state members created_at updated_at")

@@ -55,6 +55,34 @@ private struct ReferralCase: Sendable, CustomTestStringConvertible {
       && (filter.requestedBy == nil || filter.requestedBy == referral.requestedBy)
       && (filter.createdUntil.map { referral.createdAt <= $0 } ?? true)
       && (!filter.introducedOnly || referral.isIntroduced)
+      && (filter.statusUntil.map { referral.time("status_since")! <= $0 } ?? true)
+      && (filter.followUpUntil.map { day in referral.text("follow_up_on").map { $0 <= day } ?? false
+      }
+        ?? true)
+      && isAssigned(referral)
+      && (filter.words.map { words in
+        words.split(separator: " ").allSatisfy { word in
+          names(referral).contains { $0.lowercased().hasPrefix(word) }
+        }
+      } ?? true)
+  }
+
+  private func isAssigned(_ referral: Referral) -> Bool {
+    switch filter.assignee {
+    case nil: true
+    case .nobody: referral["assigned_to"] == .null
+    case .user(let id): referral.id("assigned_to") == id
+    }
+  }
+
+  /// The words of those whom it names: see `TestStore.addGroups`.
+  private func names(_ referral: Referral) -> [String] {
+    func number(_ id: ID) -> Int { (1...99).first { sampleID($0) == id } ?? 0 }
+    let user = number(referral.requestedBy)
+    return [
+      "Group", "\(number(referral.groupID))", "User", "\(user)", "user\(user)", "example", "com",
+    ]
+      + (referral.partnerID.map { ["Company", "\(number($0))"] } ?? [])
   }
 }
 
@@ -81,6 +109,16 @@ private struct Referrals {
     referral["requested_by"] = JSON(sampleID(Int.random(in: 1...3, using: &generator)))
     referral["created_at"] = JSON(minute(Int.random(in: 0..<8, using: &generator)))
     referral.updatedAt = minute(Int.random(in: 0..<8, using: &generator))
+    let since = Int.random(in: 0..<4, using: &generator)
+    referral.set(
+      "status_since",
+      Timestamp(milliseconds: referral.createdAt.milliseconds + Int64(since) * 60_000))
+    if let staff = [nil, 8, 9].randomElement(using: &generator)! {
+      referral["assigned_to"] = JSON(sampleID(staff))
+    }
+    if let day = [nil, 1, 2, 3].randomElement(using: &generator)! {
+      referral["follow_up_on"] = .string("2026-03-0\(day)")
+    }
     all.append(referral)
     return referral
   }
@@ -110,6 +148,74 @@ struct ListTests {
     ReferralCase("states and created until") {
       $0.states = [.MN, .CA]
       $0.createdUntil = minute(5)
+    },
+    ReferralCase("assignee") { $0.assignee = .user(sampleID(9)) },
+    ReferralCase("nobody") { $0.assignee = .nobody },
+    ReferralCase("an assignee without any") { $0.assignee = .user(sampleID(1)) },
+    ReferralCase("assignee and statuses") {
+      $0.assignee = .user(sampleID(8))
+      $0.statuses = [.pending, .cancelled]
+    },
+    ReferralCase("nobody, a status and a state") {
+      $0.assignee = .nobody
+      $0.statuses = [.cancelled]
+      $0.states = [.MN]
+    },
+    ReferralCase("group and nobody") {
+      $0.groupID = sampleID(11)
+      $0.assignee = .nobody
+    },
+    ReferralCase("group and assignee") {
+      $0.groupID = sampleID(11)
+      $0.assignee = .user(sampleID(9))
+    },
+    ReferralCase("follow up") { $0.followUpUntil = "2026-03-02" },
+    ReferralCase("follow up, before any") { $0.followUpUntil = "2026-02-28" },
+    ReferralCase("follow up and statuses") {
+      $0.followUpUntil = "2026-03-02"
+      $0.statuses = [.cancelled, .pending]
+    },
+    ReferralCase("follow up, assignee and a state") {
+      $0.followUpUntil = "2026-03-03"
+      $0.assignee = .user(sampleID(9))
+      $0.states = [.MN]
+    },
+    ReferralCase("partner and follow up") {
+      $0.partnerID = sampleID(21)
+      $0.followUpUntil = "2026-03-02"
+    },
+    ReferralCase("in its status until") { $0.statusUntil = minute(4) },
+    ReferralCase("in its status until, and created until") {
+      $0.statusUntil = minute(6)
+      $0.createdUntil = minute(3)
+    },
+    ReferralCase("in its status until, statuses and nobody") {
+      $0.statusUntil = minute(5)
+      $0.statuses = [.cancelled, .closed]
+      $0.assignee = .nobody
+    },
+    ReferralCase("a requester's word") { $0.words = "user2" },
+    ReferralCase("a group's word") { $0.words = "12" },
+    ReferralCase("a partner's word") { $0.words = "company 21" },
+    ReferralCase("a word of all") { $0.words = "group" },
+    ReferralCase("words of the group, the requester and the partner") {
+      $0.words = "group 11 user1 company"
+    },
+    ReferralCase("a word without any") { $0.words = "nobody" },
+    ReferralCase("a word and a word without any") { $0.words = "group nobody" },
+    ReferralCase("a word and statuses") {
+      $0.words = "user1"
+      $0.statuses = [.cancelled, .closed, .pending]
+      $0.states = [.MN, .CA]
+    },
+    ReferralCase("a word, assignee and follow up") {
+      $0.words = "user"
+      $0.assignee = .user(sampleID(9))
+      $0.followUpUntil = "2026-03-03"
+    },
+    ReferralCase("a word and a group") {
+      $0.words = "user3"
+      $0.groupID = sampleID(12)
     },
     ReferralCase("group and statuses") {
       $0.groupID = sampleID(12)
@@ -170,9 +276,7 @@ struct ListTests {
         filter.order.descending = descending
         func isOrdered(_ left: Referral, _ right: Referral) -> Bool {
           let (left, right) = descending ? (right, left) : (left, right)
-          let times =
-            sort == .createdAt
-            ? (left.createdAt, right.createdAt) : (left.updatedAt, right.updatedAt)
+          let times = (left.time(sort.rawValue)!, right.time(sort.rawValue)!)
           return times.0 == times.1 ? left.id < right.id : times.0 < times.1
         }
         let expected = referrals.all.filter(trial.keeps).sorted(by: isOrdered)

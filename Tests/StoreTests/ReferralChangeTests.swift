@@ -66,11 +66,12 @@ struct ReferralChangeTests {
     #expect(
       refusal { try ask(2, user: 9, isStaff: true, type: .cpa) }
         == refused("This user is not a member of the group."))
-    let event = "(group_id requested_by partner_type status)"
+    let event = "(group_id requested_by contact_id partner_type status)"
     #expect(
       try test.history() == [
         "referral.requested User 1 \(event)", "referral.requested User 1 \(event)",
-        "referral.requested User 9 \(event)", "referral.requested User 9 \(event)",
+        "referral.requested User 9 \(event)",
+        "referral.requested User 9 (group_id requested_by partner_type status)",
       ])
     #expect(try test.findings() == [])
   }

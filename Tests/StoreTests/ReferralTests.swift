@@ -33,9 +33,12 @@ struct ReferralTests {
     full.introSentAt = minute(-3)
     full.outcome = .engaged
     full["outcome_notes"] = "good"
+    full["assigned_to"] = JSON(sampleID(9))
+    full["follow_up_on"] = "2026-03-09"
+    full.setConsent("2026-01", at: minute(-5))
     full["created_at"] = JSON(minute(-5))
     full.updatedAt = minute(-1)
-    full["status_changed_at"] = JSON(minute(-2))
+    full["status_since"] = JSON(minute(-2))
     full["connected_at"] = JSON(minute(-2))
     var bare = Referral.sample(32, group: 13, state: nil)
     bare["context"] = Referral.context(prices: ["min": .null, "max": 5])
@@ -90,7 +93,7 @@ struct ReferralTests {
     full.outcome = .notEngaged
     full["outcome_notes"] = .null
     full.updatedAt = minute(9)
-    full["status_changed_at"] = JSON(minute(9))
+    full["status_since"] = JSON(minute(9))
     full["connected_at"] = JSON(minute(8))
     try test.change { [full] in try $0.update(full) }
     try check(full)

@@ -74,7 +74,7 @@ struct ScaleTests {
       UPDATE service_area_coverage SET partner_count = (SELECT count(*) FROM partner_areas AS a
         WHERE a.state_code = service_area_coverage.state_code AND a.type = partner_type AND active);
       INSERT INTO referral_requests (id, group_id, requested_by, partner_type, status, context,
-        state, partner_id, intro_sent_at, outcome, created_at, updated_at, status_changed_at)
+        state, partner_id, intro_sent_at, outcome, created_at, updated_at, status_since)
       SELECT id, printf('00000000-0000-7000-8000-%012d', 1 + i % 100),
         printf('00000000-0000-7000-8000-%012d', 1 + i % 50), 'attorney',
         CASE WHEN i > 100 THEN 'closed' WHEN i % 3 = 0 THEN 'pending' WHEN i % 3 = 1 THEN 'matched'
@@ -87,12 +87,12 @@ struct ScaleTests {
       FROM n WHERE i <= \(requests);
       -- Their steps, which a trigger counts: up to some twelve days.
       UPDATE referral_requests SET status = 'connected', outcome = NULL,
-        status_changed_at =
+        status_since =
           strftime('%Y-%m-%dT%H:%M:%S.000Z', created_at, (number % 200) || ' hours')
       WHERE number % 2 = 0 AND number > 100;
       UPDATE referral_requests SET status = 'closed', outcome = 'unknown',
-        status_changed_at =
-          strftime('%Y-%m-%dT%H:%M:%S.000Z', status_changed_at, (number % 280) || ' hours')
+        status_since =
+          strftime('%Y-%m-%dT%H:%M:%S.000Z', status_since, (number % 280) || ' hours')
       WHERE status = 'connected';
       -- Some of the pending ones were given back before, by one that does not fit them anyway.
       INSERT INTO referral_past_partners

@@ -284,6 +284,8 @@ extension Referral {
       [
         JSON.Member("group_id", JSON(sampleID(group))),
         JSON.Member("requested_by", JSON(sampleID(group - 10))),
+        JSON.Member("contact_id", JSON(sampleID(group - 10))),
+        JSON.Member("status_since", JSON(now)),
         JSON.Member("partner_type", .string(type.rawValue)),
         JSON.Member("context", context(state: state)),
       ])
@@ -472,12 +474,23 @@ extension Referral {
   /// - Parameter partner: Its partner, if it has one.
   func view(seenBy audience: Audiences, partner: Partner?) -> JSON {
     var names = [
-      "id", "partner_type", "status", "context", "intro_sent_at", "outcome", "created_at",
+      "id", "partner_type", "status", "status_since", "intro_sent_at", "outcome", "created_at",
       "updated_at",
     ]
-    if audience != .partner { names += ["group_id", "requested_by", "partner_id"] }
-    if audience == .staff { names += ["outcome_notes"] }
+    if audience != .partner {
+      names += [
+        "group_id", "requested_by", "contact_id", "partner_id", "consent_version", "consented_at",
+      ]
+    }
+    if audience == .staff { names += ["outcome_notes", "assigned_to", "follow_up_on"] }
     guard case .object(var members) = view(names) else { return .null }
+    let isHidden = audience == .partner && status == .cancelled
+    var context = self["context"]
+    if isHidden, case .object(let fields) = context {
+      context = .object(
+        fields.map { $0.name == "specific_need" ? JSON.Member($0.name, .null) : $0 })
+    }
+    members.append(JSON.Member("context", context))
     // See `TestStore.addGroups`.
     func number(_ id: ID) -> Int { (1...99).first { sampleID($0) == id } ?? 0 }
     if audience != .member {
@@ -485,13 +498,22 @@ extension Referral {
         JSON.Member(
           "group",
           ["id": JSON(groupID), "name": .string("Group \(number(groupID))")]))
-      let user = number(requestedBy)
-      var requester: [JSON.Member] = [
-        JSON.Member("name", .string("User \(user)")),
-        JSON.Member("email", .string("user\(user)@example.com")),
-      ]
-      if audience == .staff { requester.append(JSON.Member("id", JSON(requestedBy))) }
-      members.append(JSON.Member("requester", .object(requester)))
+      func person(_ id: ID) -> JSON {
+        var person: [JSON.Member] = [
+          JSON.Member("name", .string("User \(number(id))")),
+          JSON.Member("email", .string("user\(number(id))@example.com")),
+        ]
+        if audience == .staff { person.append(JSON.Member("id", JSON(id))) }
+        return .object(person)
+      }
+      if audience == .staff { members.append(JSON.Member("requester", person(requestedBy))) }
+      members.append(JSON.Member("contact", isHidden ? .null : contactID.map(person) ?? .null))
+    }
+    if audience == .staff {
+      let assignee = id("assigned_to").map { id -> JSON in
+        ["id": JSON(id), "name": .string("User \(number(id))")]
+      }
+      members.append(JSON.Member("assignee", assignee ?? .null))
     }
     if audience != .partner {
       let contact = partner.map { partner in

@@ -7,7 +7,8 @@ import Store
   let audience = try call.groupAudience
   let body = call.body(Table.referrals.fields, by: audience, seenBy: .staff, isNew: true)
   return Plan(body) { change in
-    let id = try change.requestReferral(ofGroup: group, body, by: caller)
+    let id = try change.requestReferral(
+      ofGroup: group, body, by: caller, consent: call.consent)
     if !caller.isStaff {
       try change.checkRequests(ofGroup: group, perDay: call.quotas.groupRequestsPerDay)
     }

@@ -13,6 +13,15 @@ import Store
   filter.partnerStatuses = call.query.words("partner_status")
   filter.requestedBy = call.query.id("requested_by")
   filter.createdUntil = call.query.integer("older_than_days").map { call.now.adding(days: -$0) }
+  filter.statusUntil = call.query.integer("in_status_days").map { call.now.adding(days: -$0) }
+  filter.assignee =
+    switch call.query["assigned_to"] {
+    case "me": .user(try call.caller.userID)
+    case "none": .nobody
+    default: call.query.id("assigned_to").map { .user($0) }
+    }
+  filter.followUpUntil = call.query["follow_up_until"]
+  filter.words = call.query["q"]
   filter.order = call.query.order() ?? filter.order
   return try call.page { try records.referrals(filter, call.query.page, seenBy: .staff, to: &$0) }
 }
@@ -22,12 +31,13 @@ import Store
   .resource(try records.view(call.id(), of: .referrals, seenBy: .staff))
 }
 
-/// `PUT /api/admin/referrals/:id`: matches, introduces, takes back, closes, cancels or corrects a request.
+/// `PUT /api/admin/referrals/:id`: matches, introduces, takes back, closes, cancels, reopens or corrects a request.
 @Sendable func updateReferral(_ call: Call) throws -> Plan {
   let id = try call.id()
   let body = call.body(Table.referrals.fields + [.note], by: .staff)
   return Plan(body) { change in
-    try change.updateReferral(id, body, if: call.precondition)
+    try change.updateReferral(
+      id, body, requiresConsent: call.consent.isRequired, if: call.precondition)
     return .resource(try change.view(id, of: .referrals, seenBy: .staff))
   }
 }
