@@ -16,7 +16,7 @@ package struct Consent: Equatable, Sendable {
   ///
   /// - Throws: ``InvalidConsent``.
   package init(file: String) throws(InvalidConsent) {
-    let lines = file.split(separator: /\r?\n/, omittingEmptySubsequences: false)
+    let lines = file.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
     let label = "Version:"
     guard let first = lines.first, first.hasPrefix(label) else {
       throw InvalidConsent("its first line must be the version, such as \"Version: 2026-01\"")

@@ -63,6 +63,7 @@ import Testing
       "/api/admin/users": "GET, HEAD, OPTIONS",
       "/api/admin/users/:id": "GET, HEAD, PUT, OPTIONS",
       "/api/admin/users/:id/tokens": "GET, HEAD, POST, OPTIONS",
+      "/api/consent": "GET, HEAD, OPTIONS",
       "/api/coverage": "GET, HEAD, OPTIONS",
       "/api/coverage/:stateCode": "GET, HEAD, OPTIONS",
       "/api/coverage/:stateCode/:partnerType": "GET, HEAD, OPTIONS",

@@ -183,7 +183,7 @@ import Testing
     ("/api/admin/referrals?sort=company_name", "sort:unknown_value"),
     ("/api/admin/referrals?older_than_days=3651", "older_than_days:out_of_range"),
     ("/api/admin/referrals?older_than_days=-1", "older_than_days:out_of_range"),
-    ("/api/admin/referrals?q=x", "q:unknown_parameter"),
+    ("/api/admin/referrals?contact_id=x", "contact_id:unknown_parameter"),
     ("/api/admin/events?after=-1", "after:out_of_range"),
     ("/api/admin/events?after=9223372036854775808", "after:out_of_range"),
     ("/api/admin/events?sort=at", "sort:unknown_parameter"),

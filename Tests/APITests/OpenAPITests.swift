@@ -274,6 +274,8 @@ import Yams
     "PartnerNotEligible": .conflict(.partnerNotEligible([.notActive, .doesNotServeState])),
     "PartnerAlreadyIntroduced": .conflict(.partnerAlreadyIntroduced),
     "ReferralNotPending": .conflict(.referralNotPending),
+    "ReferralClosed": .conflict(.referralClosed), "ContactMissing": .conflict(.contactMissing),
+    "ConsentMissing": .conflict(.consentMissing),
     "ReferralAlreadyOpen": .conflict(
       .referralAlreadyOpen(
         group: ID("019ab4c1-22d0-7c3e-9a44-5e0f6a7b8c9d")!,

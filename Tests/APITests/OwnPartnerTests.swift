@@ -116,6 +116,7 @@ import Testing
     #expect(list.items.compactMap { $0["id"]?.text } == [second, first])
     let expected: JSON = [
       "id": .string(first), "partner_type": "attorney", "status": "intro_sent",
+      "status_since": .string(World.start),
       "context": [
         "group_size": .null, "home_price_range": .null, "timeline": .null, "state": "MN",
         "specific_need": .null,
@@ -123,7 +124,6 @@ import Testing
       "intro_sent_at": .string(World.start), "outcome": .null, "created_at": .string(World.start),
       "updated_at": .string(World.start),
       "group": ["id": .string(World.birch.text), "name": "Birch"],
-      "status_since": .string(World.start),
       "contact": ["name": "Ann", "email": "ann@example.com"],
     ]
     #expect(list.items.at(1) == expected)
@@ -159,8 +159,8 @@ import Testing
     #expect(reply["status"] == "connected")
     #expect(
       reply.json.keys == [
-        "id", "partner_type", "status", "context", "intro_sent_at", "outcome", "created_at",
-        "updated_at", "group", "status_since", "contact", "timeline",
+        "id", "partner_type", "status", "status_since", "context", "intro_sent_at", "outcome",
+        "created_at", "updated_at", "group", "contact", "timeline",
       ])
     let event = try #require(world.events(of: referral).last)
     #expect(event["kind"] == "referral.connected")

@@ -147,7 +147,10 @@ import Testing
     let id = world.referral(context: ["specific_need": .string(need)])
     let created = try #require(world.events(of: id).first)
     #expect(created["kind"] == "referral.requested")
-    #expect(created["changes"]?.keys == ["group_id", "requested_by", "partner_type", "status"])
+    #expect(
+      created["changes"]?.keys == [
+        "group_id", "requested_by", "contact_id", "partner_type", "status",
+      ])
     world.put("/api/admin/referrals/\(id)", ["context": [:]])
     let changed = try #require(world.events(of: id).last)
     #expect(changed["changes"]?["context"]?["from"]?["specific_need"]?.text == need)

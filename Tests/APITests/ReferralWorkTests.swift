@@ -259,11 +259,10 @@ import Testing
     let tag = try #require(seen.etag)
     world.clock.pass(milliseconds: 1)
     let first = world.put(
-      referral, seen.json.with(["assigned_to": text(Person.sam), "note": "Mine"]),
-      headers: [.ifMatch: tag])
+      referral, ["assigned_to": text(Person.sam), "note": "Mine"], headers: [.ifMatch: tag])
     #expect(first.verdict == "200")
     let contents = try world.contents()
-    let body = seen.json.with(["follow_up_on": "2026-12-01", "status": "intro_sent"])
+    let body: JSON = ["follow_up_on": "2026-12-01", "status": "intro_sent"]
     let second = world.put(referral, body, as: .otherStaff, headers: [.ifMatch: tag])
     #expect(second.verdict == "412 precondition_failed")
     #expect(try world.contents() == contents)
@@ -365,11 +364,9 @@ import Testing
     let agreed = world.post(
       requests, ["partner_type": "cpa", "consent_version": "2026-01"], as: .member)
     #expect(agreed.verdict == "201")
-    let partner = world.partner(type: "cpa")
-    #expect(
-      world.put(
-        path(agreed["id"]?.text ?? ""), ["partner_id": .string(partner), "status": "intro_sent"]
-      ).verdict == "200")
+    let ofMember = path(agreed["id"]?.text ?? "")
+    world.put(ofMember, ["partner_id": .string(world.partner(type: "cpa"))])
+    #expect(world.put(ofMember, ["status": "intro_sent"]).verdict == "200")
   }
 
   @Test(
