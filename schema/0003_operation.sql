@@ -3,7 +3,86 @@
 
 -- Partners -----------------------------------------------------------------------------------------
 
+-- A day is TEXT such as 2026-11-22. Which day it is, only the service says: with today() in its statements.
+ALTER TABLE partners ADD COLUMN description TEXT CHECK (length(description) <= 2000);
+ALTER TABLE partners ADD COLUMN languages TEXT NOT NULL DEFAULT '[]'
+  CHECK (json_valid(languages) AND json_type(languages) = 'array');
+ALTER TABLE partners ADD COLUMN affiliation_disclosure TEXT
+  CHECK (length(affiliation_disclosure) <= 500);
+ALTER TABLE partners ADD COLUMN paused_until TEXT CHECK (length(paused_until) = 10);
+ALTER TABLE partners ADD COLUMN max_open_referrals INTEGER
+  CHECK (max_open_referrals BETWEEN 1 AND 1000);
+
 -- Credentials --------------------------------------------------------------------------------------
+
+-- The row's own key is "serial" here, because "number" is the credential's.
+CREATE TABLE partner_credentials (
+  serial INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE CHECK (length(id) = 36),
+  partner_id TEXT NOT NULL REFERENCES partners (id) ON DELETE CASCADE,
+  kind TEXT NOT NULL
+    CHECK (kind IN ('bar_admission', 'nmls', 'real_estate_license', 'title_license',
+      'insurance_license', 'cpa_license', 'errors_and_omissions', 'other')),
+  number TEXT NOT NULL CHECK (length(number) BETWEEN 1 AND 50),
+  number_key TEXT NOT NULL,  -- number in lower case and without blanks
+  state_code TEXT CHECK (length(state_code) = 2),
+  issuer TEXT CHECK (length(issuer) <= 100),
+  expires_on TEXT CHECK (length(expires_on) = 10),  -- the last good day; null: it does not expire
+  -- The same for the indexes, with the last of all days instead of null.
+  good_until TEXT NOT NULL CHECK (good_until = ifnull(expires_on, '9999-12-31')),
+  verified_at TEXT,
+  verified_by TEXT REFERENCES users (id),
+  notes TEXT CHECK (length(notes) <= 2000),
+  created_at TEXT NOT NULL,
+  updated_at TEXT NOT NULL,
+  CHECK (verified_by IS NULL OR verified_at IS NOT NULL)
+) STRICT;
+
+CREATE UNIQUE INDEX partner_credentials_once
+  ON partner_credentials (partner_id, kind, ifnull(state_code, ''), number_key);
+CREATE INDEX partner_credentials_by_partner ON partner_credentials (partner_id, good_until);
+CREATE INDEX partner_credentials_by_expiry ON partner_credentials (good_until);
+CREATE INDEX partner_credentials_by_kind ON partner_credentials (kind, good_until);
+CREATE INDEX partner_credentials_unverified ON partner_credentials (good_until)
+  WHERE verified_at IS NULL;
+CREATE INDEX partner_credentials_by_verifier ON partner_credentials (verified_by)
+  WHERE verified_by IS NOT NULL;
+
+-- The last day on which everything that staff verified of the partner is good: of each kind and state at least
+-- one credential. Null if nothing is verified.
+ALTER TABLE partners ADD COLUMN credentials_good_until TEXT;
+
+CREATE VIEW partner_credentials_due (partner_id, good_until) AS
+SELECT p.id,
+  (SELECT min(good_until) FROM
+    (SELECT max(c.good_until) AS good_until FROM partner_credentials AS c
+     WHERE c.partner_id = p.id AND c.verified_at IS NOT NULL GROUP BY c.kind, c.state_code))
+FROM partners AS p;
+
+CREATE TRIGGER partner_credentials_inserted AFTER INSERT ON partner_credentials
+WHEN new.verified_at IS NOT NULL
+BEGIN
+  UPDATE partners SET credentials_good_until =
+    (SELECT good_until FROM partner_credentials_due WHERE partner_id = new.partner_id)
+  WHERE id = new.partner_id;
+END;
+
+CREATE TRIGGER partner_credentials_updated
+AFTER UPDATE OF kind, state_code, good_until, verified_at ON partner_credentials
+WHEN new.verified_at IS NOT NULL OR old.verified_at IS NOT NULL
+BEGIN
+  UPDATE partners SET credentials_good_until =
+    (SELECT good_until FROM partner_credentials_due WHERE partner_id = new.partner_id)
+  WHERE id = new.partner_id;
+END;
+
+CREATE TRIGGER partner_credentials_deleted AFTER DELETE ON partner_credentials
+WHEN old.verified_at IS NOT NULL
+BEGIN
+  UPDATE partners SET credentials_good_until =
+    (SELECT good_until FROM partner_credentials_due WHERE partner_id = old.partner_id)
+  WHERE id = old.partner_id;
+END;
 
 -- Changes to review --------------------------------------------------------------------------------
 

@@ -56,6 +56,8 @@ extension Problem {
   enum Code: String, CaseIterable {
     case consentMissing = "consent_missing"
     case contactMissing = "contact_missing"
+    case credentialExists = "credential_exists"
+    case credentialVerified = "credential_verified"
     case emailTaken = "email_taken"
     case forbidden
     case idempotencyKeyReused = "idempotency_key_reused"
@@ -201,6 +203,16 @@ extension Problem {
           .partnerHasReferrals, "The partner's type can't change",
           "A referral request names this partner, so its type can't change."
         )
+      case .credentialExists:
+        (
+          .credentialExists, "The partner already has this credential",
+          "The partner has a credential of this kind, state and number."
+        )
+      case .credentialVerified:
+        (
+          .credentialVerified, "The credential is verified",
+          "Only staff can change or remove a credential that is verified."
+        )
       case .partnerNotEligible(let reasons):
         (
           .partnerNotEligible, "The partner does not fit the request",
@@ -289,6 +301,7 @@ extension Problem {
     case .notActive: "The partner is not active."
     case .otherType: "The partner is of another type."
     case .doesNotServeState: "The partner does not serve the request's state."
+    case .credentialExpired: "A verified credential of the partner has expired."
     }
   }
 

@@ -23,6 +23,26 @@ extension Route {
     .get(
       "/api/admin/partners/:id/history", .staff, scope: .read, query: [.limit(), .cursor],
       listPartnerHistory),
+    .get(
+      "/api/admin/partners/:id/credentials", .staff, scope: .read, query: [.limit(), .cursor],
+      listCredentials),
+    .change(
+      .post, "/api/admin/partners/:id/credentials", .staff, scope: .admin, addCredential),
+    .get(
+      "/api/admin/partners/:id/credentials/:credentialId", .staff, scope: .read, getCredential),
+    .change(
+      .put, "/api/admin/partners/:id/credentials/:credentialId", .staff, scope: .admin,
+      updateCredential),
+    .change(
+      .delete, "/api/admin/partners/:id/credentials/:credentialId", .staff, scope: .admin,
+      body: .none, removeCredential),
+    .get(
+      "/api/admin/credentials", .staff, scope: .read,
+      query: [
+        .list("kind", .word(CredentialKind.self)), .list("state", .state),
+        .one("verified", .truth), .one("expiring_within_days", .integer(0...3650)), .limit(),
+        .cursor,
+      ], listAllCredentials),
 
     .change(.post, "/api/groups/:groupId/referrals", .member, scope: .admin, requestReferral),
     .get(
@@ -68,8 +88,8 @@ extension Route {
       "/api/admin/referrals/:id/history", .staff, scope: .read, query: [.limit(), .cursor],
       listReferralHistory),
     .get(
-      "/api/admin/referrals/:id/candidates", .staff, scope: .read, query: [.limit(), .cursor],
-      listCandidates),
+      "/api/admin/referrals/:id/candidates", .staff, scope: .read,
+      query: [.one("all", .truth), .limit(), .cursor], listCandidates),
 
     .get("/api/consent", .anyone, getConsent),
 
@@ -80,7 +100,7 @@ extension Route {
       "/api/admin/coverage", .staff, scope: .read,
       query: [
         .list("state", .state), .list("type", .word(PartnerType.self)),
-        .one("pinned", .word(["true", "false"], initial: [])),
+        .one("pinned", .truth),
       ], listPins),
     .get("/api/admin/coverage/:stateCode/:partnerType", .staff, scope: .read, getPin),
     .change(
@@ -89,7 +109,8 @@ extension Route {
     .get(
       "/api/partners", .anyone,
       query: [
-        .list("type", .word(PartnerType.self)), .list("state", .state), .search,
+        .list("type", .word(PartnerType.self)), .list("state", .state),
+        .list("language", .language), .search,
         .sort(DirectoryFilter.Sort.self, default: "company_name"), .limit(), .cursor,
       ], searchDirectory),
     .get("/api/partners/me", .partner, getOwnPartner),
@@ -102,6 +123,14 @@ extension Route {
       ], listOwnReferrals),
     .change(.put, "/api/partners/me/referrals/:id/response", .partner, respondToReferral),
     .get("/api/partners/me/summary", .partner, getOwnSummary),
+    .get(
+      "/api/partners/me/credentials", .partner, query: [.limit(), .cursor], listCredentials),
+    .change(.post, "/api/partners/me/credentials", .partner, addCredential),
+    .get("/api/partners/me/credentials/:credentialId", .partner, getCredential),
+    .change(.put, "/api/partners/me/credentials/:credentialId", .partner, updateCredential),
+    .change(
+      .delete, "/api/partners/me/credentials/:credentialId", .partner, body: .none,
+      removeCredential),
     .get("/api/partners/:id", .anyone, getPublicPartner),
 
     .get("/api/me", .signedIn, scope: nil, getMe),

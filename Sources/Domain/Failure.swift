@@ -42,6 +42,10 @@ package enum Conflict: Equatable, Sendable {
   case userAlreadyLinked
   /// The partner's type can't change, because a referral request names the partner.
   case partnerHasReferrals
+  /// The partner has a credential of this kind, state and number.
+  case credentialExists
+  /// Staff has verified the credential, so the partner can't change it.
+  case credentialVerified
   /// The partner does not fit the request, for these reasons.
   case partnerNotEligible([Ineligibility])
   /// The group was already introduced to another partner.

@@ -23,6 +23,25 @@ package enum Ranking {
     }
   }
 
+  /// Why an active partner of the type that serves the state is not proposed for a request.
+  package enum LeftOut: String, CaseIterable, Sendable {
+    /// It wants no introductions for now.
+    case paused
+    /// It has as many open referrals as it wants.
+    case atCapacity = "at_capacity"
+    /// A verified credential has expired, and no other one of its kind and state is good.
+    case credentialExpired = "credential_expired"
+    /// Staff holds its type back in the state.
+    case heldBack = "held_back"
+    /// The request was with it before.
+    case triedBefore = "tried_before"
+    /// Its own user is in the group.
+    case ownGroup = "own_group"
+
+    /// The reasons that are the same for all requests of a type and state.
+    package static let general: [LeftOut] = [.paused, .atCapacity, .credentialExpired, .heldBack]
+  }
+
   /// The reasons that a group may see, in short texts: they say nothing about other groups.
   package static func publicWhy(_ key: Key, servedState: StateCode) -> [String] {
     (key.certified ? ["Certified for co-ownership"] : []) + ["Serves \(servedState.name)"]

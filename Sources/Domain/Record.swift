@@ -10,6 +10,9 @@ package struct Record: Equatable, Sendable {
     self.members = members
   }
 
+  /// Whether the record has the field, whatever its value.
+  package func has(_ name: String) -> Bool { members.contains { $0.name == name } }
+
   /// A field's value; null if it was never set.
   package subscript(_ name: String) -> JSON {
     get { members.first { $0.name == name }?.value ?? .null }

@@ -220,7 +220,7 @@ package struct Referral: Resource {
     let isProposed = !isIntroduced && next.partnerID != nil && next.status.isOpen
     let isChecked = changesPartner || target != status || next.state != state
     if isProposed, isChecked, let partner {
-      let reasons = partner.ineligibility(for: next)
+      let reasons = partner.ineligibility(for: next, at: now)
       guard reasons.isEmpty else { throw Failure.conflict(.partnerNotEligible(reasons)) }
     }
     let introduces = target == .introSent && status != .introSent
@@ -283,16 +283,20 @@ package enum Ineligibility: String, Sendable {
   case notActive = "not_active"
   case otherType = "other_type"
   case doesNotServeState = "does_not_serve_state"
+  case credentialExpired = "credential_expired"
 }
 
 extension Partner {
   /// The reasons why this partner does not fit the request; empty if it fits.
-  package func ineligibility(for referral: Referral) -> [Ineligibility] {
+  package func ineligibility(for referral: Referral, at now: Timestamp) -> [Ineligibility] {
     var reasons: [Ineligibility] = []
     if status != .active { reasons.append(.notActive) }
     if type != referral.partnerType { reasons.append(.otherType) }
     if let state = referral.state, !serviceAreas.contains(state) {
       reasons.append(.doesNotServeState)
+    }
+    if let day = text("credentials_good_until"), day < now.day {
+      reasons.append(.credentialExpired)
     }
     return reasons
   }

@@ -30,6 +30,10 @@ package final class Connection {
   /// statement.
   var isSupervised = false
 
+  /// What the SQL function `today()` returns, such as `2026-11-22`; nil for NULL. Whoever begins to use the
+  /// connection sets it, because statements must not read SQLite's clock.
+  package var today: String?
+
   /// The pages in the write-ahead log after this connection's last commit.
   private(set) var walPages = 0
 
@@ -84,6 +88,7 @@ package final class Connection {
     }
     handle = opened
     sqlite3_set_authorizer(opened, noteControl, Unmanaged.passUnretained(self).toOpaque())
+    try define("today", 0) { [unowned self] _ in today }
     try configure()
   }
 

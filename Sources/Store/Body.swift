@@ -155,9 +155,11 @@ package struct Body: Sendable {
     text(name).flatMap { Word(rawValue: $0) }
   }
 
-  /// Sets the values that were sent in a resource.
+  /// Sets the values that were sent in a resource. A field that the resource does not have is left out.
   package func apply(to resource: inout some Resource) {
-    for value in values { resource.record[value.name] = value.value }
+    for value in values where resource.record.has(value.name) {
+      resource.record[value.name] = value.value
+    }
   }
 
   /// Sets the values that were sent in a partner, except that it proposes those of the fields that

@@ -2,10 +2,8 @@ import Domain
 import JSON
 import SQLite
 
-/// A search for the partners that fit a group's request, in the order of `Ranking.order`.
-///
-/// Partners that the request was taken from or that gave it back are left out, and so are partners whose own user
-/// is in the group, and those whose type staff holds back in the state.
+/// A search for the active partners of a type that serve a state, in the order of `Ranking.order`: those that fit a
+/// group's request, or those that are left out.
 private struct CandidateSearch {
   /// The SELECT list, after the columns of the ranking key.
   var columns = ""
@@ -50,11 +48,16 @@ private struct CandidateSearch {
     }
   }
 
-  /// Calls `body` with each partner after the key `after`, best first. The shape's first column is
-  /// ``shapeColumn``.
+  /// The partners that fit, or the others.
+  enum Part: Int, CaseIterable {
+    case fitting, leftOut
+  }
+
+  /// Calls `body` with each partner of a part after the key `after`, best first, and with the reasons why it is
+  /// left out. The shape's first column is ``shapeColumn``.
   func each(
-    limit: Int, after: Ranking.Key? = nil, on connection: Connection,
-    _ body: (Ranking.Key, Row) throws -> Void
+    _ part: Part = .fitting, limit: Int, after: Ranking.Key? = nil, on connection: Connection,
+    _ body: (Ranking.Key, [Ranking.LeftOut], Row) throws -> Void
   ) throws {
     var arguments: [(any Bindable)?] = [
       state?.rawValue ?? "", type.rawValue, group.text, pastArgument.text, limit,
@@ -68,88 +71,158 @@ private struct CandidateSearch {
         after.certified ? 0 : 1, after.openReferrals, after.lastIntroAt?.text ?? "", after.id.text,
       ]
     }
-    // A partner fits a request without a state if a state is left in which it is not held back.
-    let isOffered =
-      state == nil
-      ? """
-      EXISTS (SELECT 1 FROM partner_areas AS area WHERE area.partner_number = k.partner_number
-        AND \(Snapshot.isOffered(state: "area.state_code", type: "?2")))
-      """
-      : Snapshot.isOffered(state: "?1", type: "?2")
+    let reasons = Ranking.LeftOut.allCases.map { (reason: $0, sql: condition($0)) }
+    let isLeftOut = reasons.map(\.sql).joined(separator: " OR ")
+    let codes =
+      part == .leftOut
+      ? reasons.map { "iif(\($0.sql), '\($0.reason.rawValue) ', '')" }.joined(separator: " || ")
+      : "''"
     // CROSS JOIN keeps the ranks the outer loop, so that nothing is sorted
     // (https://www.sqlite.org/optoverview.html, section 8.2).
     try connection.each(
       """
-      SELECT k.uncertified, k.open_referrals, k.last_intro_at, k.partner_id\(columns)
+      SELECT k.uncertified, k.open_referrals, k.last_intro_at, k.partner_id, \(codes)\(columns)
       FROM partner_ranks AS k CROSS JOIN partners AS p ON p.number = k.partner_number \(joins)
       WHERE k.state_code = ?1 AND k.type = ?2 \(start)
-        AND NOT EXISTS (SELECT 1 FROM referral_past_partners AS past
-          WHERE past.partner_id = k.partner_id AND past.referral_number \(past))
-        AND NOT EXISTS (SELECT 1 FROM group_members AS m
-          WHERE m.group_id = ?3 AND m.user_id = p.user_id)
-        AND \(isOffered)
+        AND \(part == .leftOut ? "" : "NOT ")(\(isLeftOut))
       ORDER BY k.uncertified, k.open_referrals, k.last_intro_at, k.partner_id LIMIT ?5
       """, arguments: arguments
     ) { row in
       try body(
         Ranking.Key(
           certified: row.int(0) == 0, openReferrals: row.int(1),
-          lastIntroAt: Timestamp(row.text(2)), id: row.id(3)), row)
+          lastIntroAt: Timestamp(row.text(2)), id: row.id(3)),
+        row.text(4).split(separator: " ").compactMap { Ranking.LeftOut(rawValue: String($0)) }, row)
     }
   }
 
+  /// The condition under which a partner is left out for a reason.
+  private func condition(_ reason: Ranking.LeftOut) -> String {
+    switch reason {
+    case .triedBefore:
+      """
+      EXISTS (SELECT 1 FROM referral_past_partners AS past
+        WHERE past.partner_id = k.partner_id AND past.referral_number \(past))
+      """
+    case .ownGroup:
+      """
+      EXISTS (SELECT 1 FROM group_members AS m
+        WHERE m.group_id = ?3 AND m.user_id = p.user_id)
+      """
+    case .paused, .atCapacity, .credentialExpired, .heldBack:
+      CandidateSearch.condition(general: reason, hasState: state != nil)
+    }
+  }
+
+  /// The condition under which a partner is left out for one of the general reasons.
+  private static func condition(general reason: Ranking.LeftOut, hasState: Bool) -> String {
+    switch reason {
+    case .paused: Table.isPaused
+    case .atCapacity: Table.isAtCapacity(open: "k.open_referrals")
+    case .credentialExpired: Table.hasExpiredCredential
+    case .heldBack where hasState: "NOT \(Snapshot.isOffered(state: "?1", type: "?2"))"
+    case .heldBack:
+      // A partner fits a request without a state if a state is left in which it is not held back.
+      """
+      NOT EXISTS (SELECT 1 FROM partner_areas AS area WHERE area.partner_number = k.partner_number
+        AND \(Snapshot.isOffered(state: "area.state_code", type: "?2")))
+      """
+    case .triedBefore, .ownGroup: preconditionFailure("it depends on the request")
+    }
+  }
+
+  /// The first partners who are not left out for a general reason.
+  static func first(
+    _ limit: Int, of type: PartnerType, in state: StateCode?, on connection: Connection
+  ) throws -> [ID] {
+    let reasons = Ranking.LeftOut.general.map { condition(general: $0, hasState: state != nil) }
+    return try connection.rows(
+      """
+      SELECT k.partner_id
+      FROM partner_ranks AS k CROSS JOIN partners AS p ON p.number = k.partner_number
+      WHERE k.state_code = ?1 AND k.type = ?2 AND NOT (\(reasons.joined(separator: " OR ")))
+      ORDER BY k.uncertified, k.open_referrals, k.last_intro_at, k.partner_id LIMIT ?3
+      """, state?.rawValue ?? "", type.rawValue, limit
+    ) { try $0.id(0) }
+  }
+
   /// The index of the shape's first column in a row.
-  static let shapeColumn = 4
+  static let shapeColumn = 5
 }
 
 extension Snapshot {
   /// Writes a page of the partners that fit a request, best first.
   ///
-  /// - Parameter write: Writes further members of an item.
+  /// - Parameters:
+  ///   - includingLeftOut: Whether those that are left out follow, also best first.
+  ///   - write: Writes further members of an item. It gets the reasons why the partner is left out.
   /// - Returns: The last item's key if there are more items, else nil.
   /// - Throws: `Failure.invalidParameter` for a cursor of another shape.
   package func candidates(
-    for referral: Referral, _ page: PageRequest, to json: inout JSONWriter,
-    _ write: (Ranking.Key, inout JSONWriter) -> Void
+    for referral: Referral, includingLeftOut: Bool = false, _ page: PageRequest,
+    to json: inout JSONWriter, _ write: (Ranking.Key, [Ranking.LeftOut], inout JSONWriter) -> Void
   ) throws -> [String]? {
     let after = try page.after.map { texts in
-      guard let key = Ranking.Key(texts) else { throw List.invalidCursor }
-      return key
+      guard let part = texts.first.flatMap({ Int($0) }).flatMap(CandidateSearch.Part.init),
+        let key = Ranking.Key(Array(texts.dropFirst()))
+      else { throw List.invalidCursor }
+      return (part: part, key: key)
     }
     let shape = Snapshot.candidateShape
-    var last: Ranking.Key?
-    var count = 0
-    try CandidateSearch(
+    let search = CandidateSearch(
       referral: referral.id, group: referral.groupID, type: referral.partnerType,
-      state: referral.state, shape
-    ).each(limit: page.limit + 1, after: after, on: connection) { key, row in
-      count += 1
-      guard count <= page.limit else { return }
-      last = key
-      try json.object {
-        try shape.writeMembers(row, from: CandidateSearch.shapeColumn, to: &$0)
-        write(key, &$0)
+      state: referral.state, shape)
+    var last: [String]?
+    var count = 0
+    for part in includingLeftOut ? CandidateSearch.Part.allCases : [.fitting] {
+      if let after, part.rawValue < after.part.rawValue { continue }
+      // One more than the page has, to find out whether there are more.
+      try search.each(
+        part, limit: page.limit + 1 - count, after: after?.part == part ? after?.key : nil,
+        on: connection
+      ) { key, reasons, row in
+        count += 1
+        guard count <= page.limit else { return }
+        last = [String(part.rawValue)] + key.texts
+        try json.object {
+          try shape.writeMembers(row, from: CandidateSearch.shapeColumn, to: &$0)
+          write(key, reasons, &$0)
+        }
       }
+      if count > page.limit { return last }
     }
-    return count > page.limit ? last?.texts : nil
+    return nil
   }
 
   private static let candidateShape = Shape(Table.partnerContact("p.id"), of: "partners", "p")
 
   /// The best partner for a request; nil if none fits.
   package func bestCandidate(for referral: Referral) throws -> ID? {
-    try bestCandidate(
-      for: referral.id, group: referral.groupID, type: referral.partnerType, state: referral.state)
+    var best: ID?
+    try CandidateSearch(
+      referral: referral.id, group: referral.groupID, type: referral.partnerType,
+      state: referral.state
+    ).each(limit: 1, on: connection) { key, _, _ in best = key.id }
+    return best
   }
 
-  /// The best partner for a request with these fields; nil if none fits.
-  func bestCandidate(
-    for referral: ID, group: ID, type: PartnerType, state: StateCode?
-  ) throws -> ID? {
-    var best: ID?
-    try CandidateSearch(referral: referral, group: group, type: type, state: state)
-      .each(limit: 1, on: connection) { key, _ in best = key.id }
-    return best
+  /// The best of the active partners of a type that serve a state and are not left out for a reason that is the same
+  /// for all requests.
+  func firstCandidates(_ limit: Int, of type: PartnerType, in state: StateCode?) throws -> [ID] {
+    try CandidateSearch.first(limit, of: type, in: state, on: connection)
+  }
+
+  /// The partners that are left out for a request because it was with them before, or because they are in its group.
+  func partnersLeftOut(forRequest number: Int, ofGroup group: ID) throws -> Set<ID> {
+    Set(
+      try connection.rows(
+        """
+        SELECT partner_id FROM referral_past_partners WHERE referral_number = ?
+        UNION ALL
+        SELECT p.id FROM group_members AS m CROSS JOIN partners AS p ON p.user_id = m.user_id
+        WHERE m.group_id = ?
+        """, number, group.text
+      ) { try $0.id(0) })
   }
 
   /// Writes the partners that a group can ask for, as everybody sees them, best first.
@@ -163,7 +236,7 @@ extension Snapshot {
   ) throws {
     let shape = Table.partners.list(.anyone)
     try CandidateSearch(group: group, type: type, state: state, shape)
-      .each(limit: limit, on: connection) { key, row in
+      .each(limit: limit, on: connection) { key, _, row in
         try json.object {
           try shape.writeMembers(row, from: CandidateSearch.shapeColumn, to: &$0)
           write(key, &$0)

@@ -11,6 +11,8 @@ package struct DirectoryFilter: Sendable {
 
   package var types: [PartnerType] = []
   package var states: [StateCode] = []
+  /// The partner speaks one of them.
+  package var languages: [LanguageCode] = []
   /// Each word must begin a word of the company or contact.
   package var words: String?
   package var order = (by: Sort.companyName, descending: false)
@@ -90,6 +92,18 @@ extension Snapshot {
           Snapshot.serves(
             filter.states, where: Snapshot.isOffered(state: "area.state_code", type: "area.type")))
       }
+    }
+    if !filter.languages.isEmpty {
+      // Codes need no quoting, and none is part of another in quotes.
+      let spoken = filter.languages.distinctWords.map {
+        "instr(speaker.languages, '\"\($0)\"') > 0"
+      }
+      list.filter(
+        """
+        EXISTS (SELECT 1 FROM partners AS speaker \
+        WHERE speaker.number = \(walked.alias).\(walked.number) \
+        AND (\(spoken.joined(separator: " OR "))))
+        """)
     }
     if let matches { list.filter(matches) }
     return list

@@ -11,6 +11,8 @@ package indirect enum Kind: Sendable {
   case word([String], initial: [String])
   /// The code of a US state.
   case state
+  /// The code of a language in ISO 639-1.
+  case language
   /// A time. If `isPast` is true, it must not be in the future.
   case time(isPast: Bool)
   /// A day in UTC, such as `2026-11-22`.
@@ -35,6 +37,9 @@ package indirect enum Kind: Sendable {
   static func lines(limit: Int) -> Kind { .text(TextRule(limit: limit, multiline: true)) }
 
   static var time: Kind { .time(isPast: false) }
+
+  /// A query parameter that is `true` or `false`.
+  package static let truth = Kind.word(["true", "false"], initial: [])
 
   package static func word<Word: RawRepresentable<String> & CaseIterable>(
     _: Word.Type, initial: [Word] = Array(Word.allCases)
@@ -92,7 +97,7 @@ extension Kind {
   func read(_ json: JSON, _ reading: Reading) throws(Mistakes) -> JSON {
     if let stored = reading.stored, Body.isSame(stored, json) { return stored }
     switch self {
-    case .id, .text, .word, .state, .time, .date:
+    case .id, .text, .word, .state, .language, .time, .date:
       guard case .string(let text) = json else { throw Mistakes(.wrongType, "Must be a string.") }
       let trimmed = text.trimmingBlanks()
       if trimmed.isEmpty { return .null }
@@ -149,6 +154,12 @@ extension Kind {
         return .failure(.unknownState, "\"\(text.echo)\" is not a US state code.")
       }
       return .success(state.rawValue)
+    case .language:
+      guard let language = LanguageCode(text) else {
+        return .failure(
+          .unknownValue, "\"\(text.echo)\" is not a language code of ISO 639-1, such as es.")
+      }
+      return .success(language.rawValue)
     case .time:
       guard let time = Timestamp(text) else {
         return .failure(.invalidFormat, "Must be an RFC 3339 time, such as 2026-11-22T14:30:28Z.")
@@ -310,7 +321,7 @@ extension Kind {
       // A day is its beginning in UTC. Another text of this length is no time either way.
       return .string(text + "T00:00:00Z")
     case .integer:
-      return Int(text).map { .integer($0) } ?? .string(text)
+      return Int(text).map(JSON.integer) ?? .string(text)
     case .flag:
       switch text.lowercased() {
       case "true", "yes", "1": return .bool(true)

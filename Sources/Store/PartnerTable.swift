@@ -55,6 +55,29 @@ extension Table {
         set: [.partner, .staff]),
       Field("co_ownership_certified", .flag, [.tracked, .exported], seen: .all, set: .staff),
       Field(
+        "description", .lines(limit: 2_000), [.nullable, .tracked, .exported, .reviewed],
+        seen: .all, set: [.partner, .staff]),
+      Field(
+        "languages", .list(of: .language, limit: LanguageCode.codes.count), [.tracked, .exported],
+        seen: .all, set: [.partner, .staff]),
+      Field(
+        "affiliation_disclosure", .text(limit: 500), [.nullable, .tracked, .exported], seen: .all,
+        set: .staff),
+      Field("accepting_referrals", .flag, from: acceptingReferrals, seen: .all),
+      Field(
+        "credentials", .json, .single, from: goodCredentials, seen: [.anyone, .member]),
+      Field(
+        "paused_until", .date, [.nullable, .tracked, .exported], seen: [.partner, .staff],
+        set: [.partner, .staff]),
+      Field(
+        "max_open_referrals", .integer(1...1_000), [.onlyNull, .tracked, .exported],
+        seen: [.partner, .staff], set: [.partner, .staff]),
+      Field(
+        "credentials_status", .word(CredentialsStatus.self), from: credentialsStatus,
+        seen: [.partner, .staff]),
+      // The last day on which everything verified is good, which triggers keep; null if nothing is verified.
+      Field("credentials_good_until", .date),
+      Field(
         "agreement_signed_at", .time(isPast: true), [.nullable, .tracked, .exported],
         seen: [.partner, .staff], set: .staff),
       Field("invited_by", .id, [.tracked, .exported], seen: .staff),
@@ -66,6 +89,43 @@ extension Table {
       Field("created_at", .time, .exported, seen: [.partner, .staff]),
       Field("updated_at", .time, .exported, seen: [.partner, .staff]),
     ])
+
+  /// The condition that a partner wants no introductions today.
+  static let isPaused = "ifnull(p.paused_until >= today(), FALSE)"
+
+  /// The condition that a partner has as many open referrals as it wants.
+  ///
+  /// - Parameter open: The SQL expression for the number of its open referrals.
+  static func isAtCapacity(open: String) -> String {
+    "ifnull(\(open) >= p.max_open_referrals, FALSE)"
+  }
+
+  /// The condition that a verified credential of a partner has expired, without another good one of its kind
+  /// and state.
+  static let hasExpiredCredential = "ifnull(p.credentials_good_until < today(), FALSE)"
+
+  private static let acceptingReferrals = """
+    (p.status = 'active' AND NOT \(isPaused) AND (p.max_open_referrals IS NULL OR NOT \
+    \(isAtCapacity(open:
+      "(SELECT open_referrals FROM partner_standings WHERE partner_id = p.id)"))))
+    """
+
+  private static let credentialsStatus = """
+    (CASE WHEN \(hasExpiredCredential) THEN 'expired'
+      WHEN p.credentials_good_until <= \(CredentialFilter.lastDay(within: 30)) THEN 'expiring'
+      WHEN p.credentials_good_until IS NOT NULL THEN 'verified'
+      WHEN EXISTS (SELECT 1 FROM partner_credentials WHERE partner_id = p.id) THEN 'unverified'
+      ELSE 'none' END)
+    """
+
+  /// The verified credentials that have not expired.
+  private static let goodCredentials = """
+    (SELECT json_group_array(
+        json_object('kind', kind, 'number', number, 'state_code', state_code)) FROM
+      (SELECT kind, number, state_code FROM partner_credentials
+       WHERE partner_id = p.id AND verified_at IS NOT NULL AND good_until >= today()
+       ORDER BY kind, state_code, number_key))
+    """
 
   /// A partner as a referral shows it, with its contact data.
   ///

@@ -94,6 +94,15 @@ private struct PostgresTable {
         "CREATE INDEX ON public.partners USING gin (service_areas)",
       ], order: "number"),
     PostgresTable(
+      name: "partner_credentials", kinds: kinds(.credentials), leftOut: ["serial", "good_until"],
+      afterwards: [
+        """
+        CREATE UNIQUE INDEX ON public.partner_credentials \
+        (partner_id, kind, coalesce(state_code, ''), number_key)
+        """,
+        "CREATE INDEX ON public.partner_credentials (expires_on)",
+      ], order: "serial"),
+    PostgresTable(
       name: "service_area_coverage",
       kinds: [
         "id": .id, "state_code": .state, "partner_type": .word(PartnerType.self),
@@ -141,7 +150,7 @@ extension Kind {
       VARCHAR(\(column.contains("status") ? 20 : 50)) \
       CHECK (\(column) IN ('\(words.joined(separator: "', '"))'))
       """
-    case .state: "VARCHAR(2)"
+    case .state, .language: "VARCHAR(2)"
     case .time: "TIMESTAMPTZ"
     case .date: "DATE"
     case .flag: "BOOLEAN"

@@ -187,6 +187,16 @@ extension Snapshot {
         SELECT * FROM (SELECT * FROM partner_ranks_due EXCEPT SELECT * FROM partner_ranks))
       """
     ) { "The ranks of partner \($0.text(0)) do not follow from its areas and its standing." }
+    findings += try connection.rows(
+      """
+      SELECT p.id FROM partners AS p JOIN partner_credentials_due AS due ON due.partner_id = p.id
+      WHERE p.credentials_good_until IS NOT due.good_until
+      """
+    ) { "The last good day of partner \($0.text(0)) does not follow from its credentials." }
+    findings += try connection.rows("SELECT id, number, number_key FROM partner_credentials") {
+      Credential.comparisonKey(ofNumber: $0.text(1)) == $0.text(2)
+        ? nil : "The key of credential \($0.text(0)) does not match its number."
+    }.compactMap { $0 }
     let rows = try connection.row("SELECT count(*) FROM service_area_coverage") { $0.int(0) } ?? 0
     let expected = StateCode.allCases.count * PartnerType.allCases.count
     if rows != expected { findings.append("There are \(rows) rows of coverage, not \(expected).") }

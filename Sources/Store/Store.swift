@@ -214,6 +214,7 @@ package class Snapshot {
   init(connection: Connection, now: Timestamp) {
     self.connection = connection
     self.now = now
+    connection.today = now.day
   }
 
   /// Tries a change up to the point where it would write.

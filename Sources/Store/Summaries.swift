@@ -14,7 +14,7 @@ package struct StaffSummary: Sendable {
   package var counts: [Count]
   package var pendingOlderThan7Days: Int
   package var pendingOlderThan14Days: Int
-  /// The pending requests that no active partner fits.
+  /// The pending requests that have no candidate.
   package var withoutCandidates: Int
   /// How many introductions the partner has not answered for at least so many days.
   package var unanswered: [(days: Int, count: Int)]
@@ -24,6 +24,8 @@ package struct StaffSummary: Sendable {
   package var changesToReview: Int
   /// The requests that are not over, and whose day to follow up has passed.
   package var followUpsOverdue: Int
+  /// The verified credentials that expire within 30 days.
+  package var credentialsExpiring: Int
   /// The median days of each step of the life cycle, with one decimal.
   package var medianDays: [(from: ReferralStatus, to: ReferralStatus, days: Double?)]
 }
@@ -60,6 +62,7 @@ extension Snapshot {
       declines: try declines(),
       changesToReview: try connection.row(Snapshot.changesToReview) { $0.int(0) } ?? 0,
       followUpsOverdue: try followUpsOverdue(),
+      credentialsExpiring: try credentials(expiringWithinDays: 30),
       medianDays: try steps.map { ($0, $1, try medianDays(from: $0, to: $1)) })
   }
 
@@ -102,45 +105,60 @@ extension Snapshot {
     return Median.value(of: rows)
   }
 
-  /// Counts the pending requests without a candidate. Where a type and state have no active partner, or staff holds
-  /// them back, all requests are. Elsewhere only those can be that had a partner before, or whose group a partner is
-  /// a member of, so that only these are looked up.
+  /// Counts the pending requests without a candidate. Where all partners of a type and state are left out for a
+  /// general reason, all requests are. Elsewhere a request can be one only if it had the first of the others before,
+  /// or if that partner is in its group, so that only these requests are looked up.
   private func pendingWithoutCandidates(_ counts: [StaffSummary.Count]) throws -> Int {
-    // An active partner serves at least one state, so its type is also served for requests without a state.
-    var served: Set<String> = []
-    try connection.each(
-      "SELECT partner_type, state_code FROM service_area_coverage WHERE status = 'available'",
-      arguments: []
-    ) { row in
-      served.insert("\(row.text(0))/\(row.text(1))")
-      served.insert("\(row.text(0))/")
+    var unserved = 0
+    // Few requests leave out so many that more would be needed.
+    let usual = 4
+    var places: [ID: [(count: StaffSummary.Count, free: [ID])]] = [:]
+    for count in counts where count.status == .pending {
+      let free = try firstCandidates(usual, of: count.type, in: count.state)
+      if let first = free.first {
+        places[first, default: []].append((count, free))
+      } else {
+        unserved += count.count
+      }
     }
-    let isServed = { (type: PartnerType, state: StateCode?) in
-      served.contains("\(type.rawValue)/\(state?.rawValue ?? "")")
+    for (first, places) in places {
+      let suspects = try pending(leavingOut: first)
+      for (place, free) in places {
+        let leftOut = try suspects.filter { $0.type == place.type && $0.state == place.state }
+          .map { try partnersLeftOut(forRequest: $0.number, ofGroup: $0.group) }
+        guard let most = leftOut.map(\.count).max() else { continue }
+        // With one more than any request leaves out, none leaves out all. Fewer than asked for are all that there are.
+        let isEnough = free.count > most || free.count < usual
+        let free = isEnough ? free : try firstCandidates(most + 1, of: place.type, in: place.state)
+        unserved += leftOut.count { $0.isSuperset(of: free) }
+      }
     }
-    let unserved = counts.filter { $0.status == .pending && !isServed($0.type, $0.state) }
-      .reduce(0) { $0 + $1.count }
+    return unserved
+  }
 
-    let suspects = try connection.rows(
+  /// The pending requests that had the partner before, or whose group the partner's user is in.
+  private func pending(
+    leavingOut partner: ID
+  ) throws -> [(number: Int, group: ID, type: PartnerType, state: StateCode?)] {
+    // CROSS JOIN and the unary plus keep SQLite from walking all pending requests.
+    try connection.rows(
       """
-      SELECT r.id, r.group_id, r.partner_type, r.state FROM referral_requests AS r
-      WHERE r.status = 'pending'
-        AND (EXISTS (SELECT 1 FROM referral_past_partners AS past
-            WHERE past.referral_number = r.number)
-          OR EXISTS (SELECT 1 FROM group_members AS m JOIN partners AS p ON p.user_id = m.user_id
-            WHERE m.group_id = r.group_id AND p.status = 'active' AND p.type = r.partner_type))
-      """
+      SELECT r.number, r.group_id, r.partner_type, r.state
+      FROM referral_past_partners AS past
+        CROSS JOIN referral_requests AS r ON r.number = past.referral_number
+      WHERE past.partner_id = ?1 AND r.status = 'pending'
+      UNION
+      SELECT r.number, r.group_id, r.partner_type, r.state
+      FROM partners AS p CROSS JOIN group_members AS m ON m.user_id = p.user_id
+        CROSS JOIN referral_requests AS r ON r.group_id = m.group_id
+      WHERE p.id = ?1 AND +r.status = 'pending'
+      """, partner.text
     ) { row in
       (
-        id: try row.id(0), group: try row.id(1), type: try row.word(2, PartnerType.self),
-        state: try row.wordOrNil(3, StateCode.self)
+        number: row.int(0), group: try row.id(1), type: try row.word(2),
+        state: try row.wordOrNil(3)
       )
     }
-    let excluded = try suspects.count { id, group, type, state in
-      try isServed(type, state)
-        && bestCandidate(for: id, group: group, type: type, state: state) == nil
-    }
-    return unserved + excluded
   }
 
   /// The numbers of a partner's overview.

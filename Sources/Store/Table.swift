@@ -115,17 +115,22 @@ package struct Table: Sendable {
   }
 
   /// The part of a change that the history keeps: a JSON object with `{"from": …, "to": …}` for each
-  /// tracked field that differs. A new record's null fields are not part of it.
+  /// tracked field that differs. A new or removed record's null fields are not part of it.
   ///
-  /// - Parameter facts: What else the history keeps of the change, by name. Each had no value
-  ///   before.
-  func changes(from old: Record?, to new: Record, with facts: [JSON.Member] = []) -> String {
+  /// - Parameters:
+  ///   - old: The record before the change; nil if it is new.
+  ///   - new: The record after it; nil if it is removed.
+  ///   - names: The fields that are part of it also if they don't differ.
+  ///   - facts: What else the history keeps of the change, by name. Each had no value before.
+  func changes(
+    from old: Record?, to new: Record?, always names: [String] = [], with facts: [JSON.Member] = []
+  ) -> String {
     var json = JSONWriter()
     json.object {
       for field in tracked {
         let before = old?[field.name] ?? .null
-        let after = new[field.name]
-        guard before != after else { continue }
+        let after = new?[field.name] ?? .null
+        guard before != after || names.contains(field.name) else { continue }
         $0.name(escaping: field.name)
         $0.object {
           $0.name("from")

@@ -116,8 +116,9 @@ struct Import: ParsableCommand {
         Required columns: type (attorney, lender, agent, title, insurance, cpa), company_name, email. \
         Optional columns: status (invited, pending_review or active), contact_name, phone, website, \
         service_areas (state codes separated by ;), co_ownership_certified (true or false), \
-        agreement_signed_at, notes, user_id (the linked user). `tomi-referrals help import` \
-        says how files are read.
+        agreement_signed_at, description, languages (codes of ISO 639-1 separated by ;), \
+        affiliation_disclosure, paused_until (YYYY-MM-DD), max_open_referrals (1 to 1000), notes, user_id \
+        (the linked user). `tomi-referrals help import` says how files are read.
 
         The file that `export partners` writes is taken back as it is: its columns id, invited_by, \
         created_at and updated_at are kept, and a partner with an id may have any status. A user_id \

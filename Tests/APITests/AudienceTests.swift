@@ -19,6 +19,9 @@ import Testing
     /// A request of Oak, introduced to Pablo's.
     let introduced: String
     let token: String
+    /// A credential of Pablo's that staff has verified, and one that it has not.
+    let verified: String
+    let credential: String
 
     init() throws {
       world = try World(
@@ -48,11 +51,15 @@ import Testing
       let made = world.post(
         "/api/admin/users/\(Person.petra)/tokens", ["name": "SECRET token"])
       token = made["id"]?.text ?? ""
+      verified = world.credential(of: partner, with: ["notes": "SECRET of the credential"])
+      credential = world.credential(
+        of: partner, with: ["number": "2", "notes": "SECRET too", "verified": false])
     }
 
     func expand(_ pattern: String) -> String {
       pattern.replacing("PARTNER", with: partner).replacing("FOREIGN", with: foreign)
         .replacing("INTRODUCED", with: introduced).replacing("REFERRAL", with: referral)
+        .replacing("VERIFIED", with: verified).replacing("CREDENTIAL", with: credential)
         .replacing("TOKEN", with: token).replacing("BIRCH", with: World.birch.text)
         .replacing("ANN", with: Person.ann.text)
     }
@@ -129,6 +136,15 @@ import Testing
       "PUT", "/api/admin/partners/PARTNER/changes", .staff, 200, ["decision": "rejected"]),
     Scenario("GET", "/api/admin/partners/PARTNER/summary", .staff, 200),
     Scenario("GET", "/api/admin/partners/PARTNER/history", .staff, 200),
+    Scenario("GET", "/api/admin/partners/PARTNER/credentials", .staff, 200),
+    Scenario(
+      "POST", "/api/admin/partners/PARTNER/credentials", .staff, 201,
+      ["kind": "nmls", "number": "1"]),
+    Scenario("GET", "/api/admin/partners/PARTNER/credentials/VERIFIED", .staff, 200),
+    Scenario(
+      "PUT", "/api/admin/partners/PARTNER/credentials/VERIFIED", .staff, 200, ["issuer": "Court"]),
+    Scenario("DELETE", "/api/admin/partners/PARTNER/credentials/VERIFIED", .staff, 204),
+    Scenario("GET", "/api/admin/credentials", .staff, 200),
     Scenario("POST", "/api/groups/BIRCH/referrals", .birch, 201, ["partner_type": "cpa"]),
     Scenario("GET", "/api/groups/BIRCH/referrals", .birch, 200),
     Scenario("GET", "/api/groups/BIRCH/referrals/REFERRAL", .birch, 200),
@@ -160,6 +176,13 @@ import Testing
       "PUT", "/api/partners/me/referrals/INTRODUCED/response", .pablo, 200,
       ["response": "accepted"]),
     Scenario("GET", "/api/partners/me/summary", .partners, 200),
+    Scenario("GET", "/api/partners/me/credentials", .partners, 200),
+    Scenario(
+      "POST", "/api/partners/me/credentials", .partners, 201, ["kind": "nmls", "number": "1"]),
+    Scenario("GET", "/api/partners/me/credentials/CREDENTIAL", .pablo, 200),
+    Scenario(
+      "PUT", "/api/partners/me/credentials/CREDENTIAL", .pablo, 200, ["issuer": "Court"]),
+    Scenario("DELETE", "/api/partners/me/credentials/CREDENTIAL", .pablo, 204),
     Scenario("GET", "/api/me", .signedIn, 200),
     Scenario("GET", "/api/admin/users", .staff, 200),
     Scenario("GET", "/api/admin/users/ANN", .staff, 200),
@@ -182,6 +205,8 @@ import Testing
         .replacing("coverage/MN/attorney", with: "coverage/:stateCode/:partnerType")
         .replacing("coverage/MN/agent", with: "coverage/:stateCode/:partnerType")
         .replacing("coverage/MN", with: "coverage/:stateCode")
+        .replacing("credentials/VERIFIED", with: "credentials/:credentialId")
+        .replacing("credentials/CREDENTIAL", with: "credentials/:credentialId")
       let words = ["PARTNER", "REFERRAL", "INTRODUCED", "FOREIGN", "TOKEN", "BIRCH", "ANN"]
       return scenario.method + " "
         + words.reduce(path) { $0.replacing($1, with: ":id") }
@@ -224,9 +249,12 @@ import Testing
       // The description of the API names staff's fields as well.
       guard role.scope == nil, !scenario.path.hasSuffix(".yaml") else { continue }
       var secrets = [
-        "SECRET", Person.sam.text, "outcome_notes", "invited_by", "\"notes\"", "assign",
-        "follow_up",
+        "SECRET", "outcome_notes", "invited_by", "\"notes\"", "assign", "follow_up",
       ]
+      // A partner sees who has verified its credentials.
+      if !scenario.path.hasPrefix("/api/partners/me/credentials") {
+        secrets.append(Person.sam.text)
+      }
       // A partner sees its own contact and what the groups say that it was introduced to.
       if role != .partner { secrets += ["hidden@", "555-0100", "Need of Oak", "proposal"] }
       for word in secrets where word != role.user.text {

@@ -29,6 +29,7 @@ import Testing
     var secrets: [Secret] = []
     var partners: [String] = []
     var referrals: [String] = []
+    var credentials: [String] = []
     let token: String
 
     private static func need(_ name: String) -> JSON { .string("canary-need-\(name)") }
@@ -71,6 +72,28 @@ import Testing
       let gone = partner("Gone", type: "cpa", user: nil, signed: "2026-03-04T05:06:07.890Z")
       world.move(partner: gone, to: .inactive)
       partners = [attorney, lender, gone]
+      for (partner, number) in [(attorney, 871), (lender, 872)] {
+        world.put(
+          "/api/admin/partners/\(partner)",
+          [
+            "max_open_referrals": .integer(number),
+            "paused_until": .string("2019-07-\(number - 850)"),
+          ])
+        for (kind, isVerified) in [("nmls", true), ("other", false)] {
+          let credential = world.post(
+            "/api/admin/partners/\(partner)/credentials",
+            [
+              "kind": .string(kind), "number": .string("canary-\(kind)-\(number)"),
+              "issuer": .string("canary-issuer-\(kind)-\(number)"),
+              "notes": .string("canary-credential-\(kind)-\(number)"),
+              "expires_on": .string(
+                isVerified ? "2039-08-\(number - 850)" : "2039-09-\(number - 850)"),
+              "verified": .bool(isVerified),
+            ], as: .otherStaff)
+          #expect(credential.verdict == "201")
+          credentials.append(credential["id"]?.text ?? "")
+        }
+      }
 
       let proposal: JSON = [
         "company_name": "canary-proposal-name", "email": "canary-proposal@example.com",
@@ -139,11 +162,28 @@ import Testing
       hide("the proposed website", "https://canary-proposal.example", shownTo: [.partner])
       hide("a proposed state", "\"WI\",\"AK\"", shownTo: [.partner])
       hide("the field", "\"pending_changes\"", shownTo: [.partner, .otherPartner])
-      hide("invited_by", Person.tess.text)
       hide("assigned_to", Person.sam.text)
       for (day, viewers) in [("2027-08-09", birch), ("2027-09-10", [.outsider])] {
         hide("the consent, \(day)", "canary-consent-\(day)", shownTo: viewers)
         hide("follow_up_on, \(day)", "\"\(day)\"")
+      hide("who invited and verified", Person.tess.text, shownTo: [.partner, .otherPartner])
+      for (number, owner) in [(871, Role.partner), (872, Role.otherPartner)] {
+        hide("max_open_referrals \(number)", "\"max_open_referrals\":\(number)", shownTo: [owner])
+        hide("paused_until \(number)", "2019-07-\(number - 850)", shownTo: [owner])
+        for (kind, day) in [("nmls", "2039-08"), ("other", "2039-09")] {
+          hide("a credential's notes, \(kind) \(number)", "canary-credential-\(kind)-\(number)")
+          hide("its issuer, \(kind) \(number)", "canary-issuer-\(kind)-\(number)", shownTo: [owner])
+          hide("its expiry, \(kind) \(number)", "\(day)-\(number - 850)", shownTo: [owner])
+        }
+        hide("a number that nobody verified, \(number)", "canary-other-\(number)", shownTo: [owner])
+        hide(
+          "the number of a verified one, \(number)", "canary-nmls-\(number)",
+          shownTo: Set(CanaryTests.viewers))
+      }
+      for (credential, owner) in zip(
+        credentials, [Role.partner, .partner, .otherPartner, .otherPartner])
+      {
+        hide("a credential's ID, \(credential)", credential, shownTo: [owner])
       }
       hide("the inviter's e-mail", "tess@example.com")
       hide("the attorney's user", Person.pablo.text, shownTo: [.partner])
@@ -189,7 +229,7 @@ import Testing
             : pattern.contains("/referrals/") ? referrals : partners
       let values: [String: [String]] = [
         ":groupId": [World.birch.text, World.oak.text], ":id": ids, ":stateCode": ["MN", "WI"],
-        ":partnerType": ["attorney", "lender", "cpa"],
+        ":partnerType": ["attorney", "lender", "cpa"], ":credentialId": credentials,
       ]
       return pattern.split(separator: "/").reduce([""]) { paths, segment in
         (values[String(segment)] ?? [String(segment)]).flatMap { value in
@@ -222,6 +262,8 @@ import Testing
       if names.contains("state") { queries.append("?state=MN") }
       if names.contains("partner_type") { queries.append("?partner_type=lender") }
       if names.contains("status") { queries.append("?status=nonsense") }
+      if names.contains("all") { queries.append("?all=true") }
+      if names.contains("language") { queries.append("?language=en") }
       return queries
     }
 
@@ -245,6 +287,10 @@ import Testing
         "PUT /api/admin/users/:id": ["name": "Other"],
         "POST /api/admin/users/:id/tokens": ["name": "other"],
         "PUT /api/admin/groups/:id": ["name": "Other"],
+        "POST /api/admin/partners/:id/credentials": ["kind": "nmls", "number": "7"],
+        "PUT /api/admin/partners/:id/credentials/:credentialId": ["state_code": "MN"],
+        "POST /api/partners/me/credentials": ["kind": "nmls", "number": "8"],
+        "PUT /api/partners/me/credentials/:credentialId": ["state_code": "MN"],
       ]
       return [fitting["\(route.method.rawValue) \(route.pattern)"], [:], ["nonsense": 1]]
     }

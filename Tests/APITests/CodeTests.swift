@@ -39,6 +39,17 @@ import Yams
     .contactMissing: { world in
       let referral = world.referral(.matched, as: .staff)
       return world.put("/api/admin/referrals/\(referral)", ["status": "intro_sent"])
+    .credentialExists: { world in
+      let partner = world.partner()
+      _ = world.credential(of: partner)
+      return world.post(
+        "/api/admin/partners/\(partner)/credentials",
+        ["kind": "bar_admission", "number": "mn0391234", "state_code": "mn"])
+    },
+    .credentialVerified: { world in
+      let partner = world.partner(with: ["user_id": .string("\(Person.pablo)")])
+      return world.send(
+        "DELETE", "/api/partners/me/credentials/\(world.credential(of: partner))", as: .partner)
     },
     .emailTaken: { $0.put("/api/admin/users/\(Person.ann)", ["email": "bob@example.com"]) },
     .forbidden: get("/api/admin/partners", as: .member),

@@ -46,7 +46,23 @@ import Testing
     "outcome_notes", "note", "requested_by", "group_id", "group", "requester", "contact_id",
     "assigned_to", "follow_up_on", "consent_version", "partner", "name",
     "disabled", "members", "expires_at", "response", "reason", "reason_code", "decision", "fields",
-    "pending_changes",
+    "pending_changes", "description", "languages",
+    "affiliation_disclosure", "accepting_referrals", "paused_until", "max_open_referrals",
+    "credentials_status", "kind", "number", "state_code", "issuer", "expires_on", "verified",
+    "verified_at", "verified_by",
+  ]
+
+  /// The fields of a partner.
+  static let partnerNames =
+    Array(names.prefix(16)) + [
+      "description", "languages", "affiliation_disclosure", "accepting_referrals", "paused_until",
+      "max_open_referrals", "credentials_status", "pending_changes",
+    ]
+
+  /// The fields of a credential.
+  static let credentialNames = [
+    "id", "kind", "number", "state_code", "issuer", "expires_on", "verified", "verified_at",
+    "verified_by", "notes", "created_at", "updated_at",
   ]
 
   static let texts = [
@@ -57,6 +73,7 @@ import Testing
     "connected", "closed", "cancelled", "engaged", "not_engaged", "unknown", "available",
     "coming_soon", "accepted", "declined", "approved", "rejected", "no_capacity", World.start,
     "2020-02-30T00:00:00Z",
+    "2026-11-22", "9999-12-31", "0001-01-01", "en", "XX", "bar_admission",
     "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00Z", World.unknown, Person.ann.text,
     World.birch.text.uppercased(), String(repeating: "x", count: 101),
     String(repeating: "é", count: 256), String(repeating: "\u{1F468}\u{200D}", count: 5_001),
@@ -93,10 +110,10 @@ import Testing
   /// What a route takes, so that some of the bodies are right.
   static let routes: [(method: String, path: String, names: [String], right: JSON)] = [
     (
-      "POST", "/api/admin/partners", Array(names.prefix(16)),
+      "POST", "/api/admin/partners", partnerNames,
       ["type": "cpa", "company_name": "C", "email": "c@example.com"]
     ),
-    ("PUT", "/api/admin/partners/PARTNER", Array(names.prefix(16)), [:]),
+    ("PUT", "/api/admin/partners/PARTNER", partnerNames, [:]),
     ("PUT", "/api/admin/partners/PARTNER/status", ["status", "note"], ["status": "inactive"]),
     (
       "PUT", "/api/admin/partners/PARTNER/changes", ["decision", "fields", "note"],
@@ -123,7 +140,7 @@ import Testing
     ),
     ("POST", "/api/admin/users/ANN/tokens", ["name", "expires_at"], [:]),
     ("PUT", "/api/admin/groups/BIRCH", ["name", "state", "members"], [:]),
-    ("PUT", "/api/partners/me", Array(names.prefix(16)), [:]),
+    ("PUT", "/api/partners/me", partnerNames, [:]),
     ("DELETE", "/api/partners/me/changes", [], [:]),
     (
       "PUT", "/api/partners/me/referrals/INTRODUCED/response",
@@ -131,6 +148,17 @@ import Testing
       ["response": "accepted"]
     ),
     ("DELETE", "/api/admin/tokens/TOKEN", [], [:]),
+    (
+      "POST", "/api/admin/partners/PARTNER/credentials", credentialNames,
+      ["kind": "nmls", "number": "1"]
+    ),
+    ("PUT", "/api/admin/partners/PARTNER/credentials/VERIFIED", credentialNames, [:]),
+    ("DELETE", "/api/admin/partners/PARTNER/credentials/VERIFIED", [], [:]),
+    (
+      "POST", "/api/partners/me/credentials", credentialNames, ["kind": "nmls", "number": "2"]
+    ),
+    ("PUT", "/api/partners/me/credentials/CREDENTIAL", credentialNames, [:]),
+    ("DELETE", "/api/partners/me/credentials/CREDENTIAL", [], [:]),
   ]
 
   @Test("Each route that changes something is fuzzed") func complete() {
@@ -138,6 +166,8 @@ import Testing
     let fuzzed = FuzzTests.routes.map { route in
       var path = route.path.replacing("MN/attorney", with: ":stateCode/:partnerType")
         .replacing("groups/BIRCH/referrals", with: "groups/:groupId/referrals")
+        .replacing("VERIFIED", with: ":credentialId")
+        .replacing("CREDENTIAL", with: ":credentialId")
       for word in ["PARTNER", "REFERRAL", "INTRODUCED", "BIRCH", "ANN", "TOKEN", World.unknown] {
         path = path.replacing(word, with: ":id")
       }

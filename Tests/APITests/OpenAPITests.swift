@@ -100,7 +100,10 @@ import Yams
       let headers = operation.names("header")
       let takesKey = route.method == .post && route.storable
       #expect(headers.contains("Idempotency-Key") == takesKey, "\(operation.name)")
-      #expect(headers.contains("If-Match") == (route.method == .put), "\(operation.name)")
+      // A token is revoked whatever has become of it.
+      let takesMatch =
+        route.method == .put || route.method == .delete && route.pattern.contains("credentials")
+      #expect(headers.contains("If-Match") == takesMatch, "\(operation.name)")
       #expect((operation.node["requestBody"] != nil) == (route.body != .none), "\(operation.name)")
       if let body = operation.node["requestBody"] {
         #expect(
@@ -117,7 +120,7 @@ import Yams
     let operations = try operations()
     let furnished = try AudienceTests.Furnished()
     for scenario in AudienceTests.scenarios where scenario.method == "GET" {
-      let role: Role = scenario.rights == .partners ? .partner : .staff
+      let role: Role = [.partners, .pablo].contains(scenario.rights) ? .partner : .staff
       let reply = furnished.world.get(furnished.expand(scenario.path), as: role)
       let route = try #require(Route.all.first { $0.matches(furnished.expand(scenario.path)) })
       let operation = try #require(operations.first { $0.name == name(of: route) })
@@ -179,7 +182,9 @@ import Yams
     "Each view's properties are the fields that its audience sees, all of them required",
     arguments: [
       ("Partner", .partners, .staff, true), ("OwnPartner", .partners, .partner, true),
-      ("PublicPartner", .partners, .anyone, true),
+      ("PublicPartner", .partners, .anyone, false),
+      ("PublicPartnerDetail", .partners, .anyone, true),
+      ("Credential", .credentials, .staff, true), ("OwnCredential", .credentials, .partner, true),
       ("StaffReferral", .referrals, .staff, false),
       ("StaffReferralDetail", .referrals, .staff, true),
       ("MemberReferral", .referrals, .member, false),
@@ -228,6 +233,10 @@ import Yams
       ("ReferralRequest", .referrals, .member, .creation),
       ("ReferralUpdate", .referrals, .staff, .update), ("UserRecord", .users, .staff, .update),
       ("GroupRecord", .groups, .staff, .update), ("TokenCreation", .tokens, .staff, .creation),
+      ("CredentialCreation", .credentials, .staff, .creation),
+      ("CredentialUpdate", .credentials, .staff, .update),
+      ("OwnCredentialCreation", .credentials, .partner, .creation),
+      ("OwnCredentialUpdate", .credentials, .partner, .update),
     ] as [(String, Table, Audiences, BodyPurpose)])
   private func bodies(
     schema: String, table: Table, audience: Audiences, purpose: BodyPurpose
@@ -238,8 +247,14 @@ import Yams
     let taken = table.fields.filter {
       !(isNew ? $0.createdBy : $0.setBy.union($0.seenBy)).isDisjoint(with: audience)
     }
-    let note: Set<String> = schema == "ReferralUpdate" ? ["note"] : []
-    #expect(described.all == Set(taken.map(\.name)).union(note))
+    // The fields that belong to the body alone.
+    let further: Set<String> =
+      switch schema {
+      case "ReferralUpdate": ["note"]
+      case "CredentialCreation", "CredentialUpdate": ["verified"]
+      default: []
+      }
+    #expect(described.all == Set(taken.map(\.name)).union(further))
     let required = taken.filter { isNew && $0.traits.contains(.required) }
     #expect(described.required == Set(required.map(\.name)))
   }
@@ -271,6 +286,8 @@ import Yams
     "PartnerExists": .conflict(.partnerExists),
     "UserAlreadyLinked": .conflict(.userAlreadyLinked),
     "PartnerHasReferrals": .conflict(.partnerHasReferrals),
+    "CredentialExists": .conflict(.credentialExists),
+    "CredentialVerified": .conflict(.credentialVerified),
     "PartnerNotEligible": .conflict(.partnerNotEligible([.notActive, .doesNotServeState])),
     "PartnerAlreadyIntroduced": .conflict(.partnerAlreadyIntroduced),
     "ReferralNotPending": .conflict(.referralNotPending),
@@ -335,6 +352,34 @@ import Yams
     if node.sequence != nil { return .array(try elements(of: node).map(json)) }
     if let number = node.int { return .integer(number) }
     return .string(try #require(node.string))
+  }
+
+  @Test("The list of all credentials has staff's view and the partner")
+  func credentialsOfPartners() throws {
+    let schemas = try #require(document["components"]?["schemas"])
+    let described = try properties(of: try #require(schemas["PartnerCredential"]))
+    let own = try properties(of: try #require(schemas["Credential"])).all
+    #expect(described.all == own.union(["partner"]))
+    #expect(described.required == described.all)
+    let partner = try nestedSchema("partner", in: "PartnerCredential")
+    #expect(try properties(of: partner).required == ["id", "company_name"])
+  }
+
+  @Test("The languages are all 184, and the reasons of a candidate that is left out are all six")
+  func words() throws {
+    let schemas = try #require(document["components"]?["schemas"])
+    let languages = elements(of: schemas["LanguageCode"]?["enum"]).compactMap(\.string)
+    #expect(languages.count == 184)
+    #expect(Set(languages) == LanguageCode.codes)
+    let reasons = schemas["Candidate"]?["properties"]?["left_out"]?["items"]?["enum"]
+    #expect(
+      elements(of: reasons).compactMap(\.string) == Ranking.LeftOut.allCases.map(\.rawValue))
+    #expect(
+      elements(of: schemas["CredentialKind"]?["enum"]).compactMap(\.string)
+        == CredentialKind.allCases.map(\.rawValue))
+    #expect(
+      elements(of: schemas["CredentialsStatus"]?["enum"]).compactMap(\.string)
+        == CredentialsStatus.allCases.map(\.rawValue))
   }
 
   @Test("The service answers with this document") func served() throws {

@@ -17,7 +17,7 @@ import Testing
       .active, areas: ["MN", "CA"],
       with: [
         "user_id": .string(Person.pablo.text), "contact_name": "Pablo", "phone": "5550100",
-        "notes": "SECRET",
+        "notes": "SECRET", "affiliation_disclosure": "Owned by a founder of Tomi",
       ])
   }
 
@@ -33,8 +33,13 @@ import Testing
       "id": .string(partner), "type": "attorney", "status": "active", "company_name": "Company 1",
       "contact_name": "Pablo", "email": "company1@example.com", "phone": "5550100",
       "website": .null, "service_areas": ["MN", "CA"], "co_ownership_certified": false,
+      "description": .null, "languages": [],
+      "affiliation_disclosure": "Owned by a founder of Tomi",
+      "accepting_referrals": true, "paused_until": .null, "max_open_referrals": .null,
+      "credentials_status": "none",
       "agreement_signed_at": "2026-01-01T00:00:00.000Z", "pending_changes": .null,
-      "created_at": .string(World.start), "updated_at": .string(World.start),
+      "created_at": .string(World.start),
+      "updated_at": .string(World.start),
     ]
     let reply = world.get(me, as: .partner)
     #expect(reply.json == expected)
@@ -59,6 +64,8 @@ import Testing
     let edit: JSON = [
       "company_name": "New", "contact_name": .null, "email": "new@example.com",
       "phone": "5550199", "website": "https://new.example", "service_areas": ["wi", "MN"],
+      "description": "New", "languages": ["es"], "paused_until": "2026-11-21",
+      "max_open_referrals": 3,
     ]
     let changed = world.put(me, read.json.with(edit), as: .partner)
     #expect(
@@ -370,6 +377,7 @@ import Testing
       "pending_without_candidates": 0,
       "introductions_unanswered": ["over_3_days": 0, "over_7_days": 0, "over_14_days": 0],
       "declines": SummaryTests.declines([:]), "changes_to_review": 0, "follow_ups_overdue": 0,
+      "credentials_expiring": 0,
       "median_days": [
         "pending_to_matched": .null, "matched_to_intro_sent": .null,
         "intro_sent_to_connected": .null, "connected_to_closed": .null,
@@ -504,6 +512,8 @@ import Testing
     for (name, other) in [
       ("id", .string(World.unknown)), ("type", "cpa"), ("status", "inactive"),
       ("co_ownership_certified", true), ("agreement_signed_at", "2026-01-01T00:00:00.001Z"),
+      ("affiliation_disclosure", "None"), ("accepting_referrals", false),
+      ("credentials_status", "verified"),
       ("created_at", "2026-01-01T00:00:00.000Z"), ("updated_at", "2026-01-01T00:00:00.000Z"),
     ] as [(String, JSON)] {
       #expect(verdict(name, read[name] ?? .null) == "200")

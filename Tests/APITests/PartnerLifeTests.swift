@@ -41,6 +41,7 @@ import Testing
         reply.json
           == before.json.with([
             "status": .string(to.rawValue), "updated_at": .string(world.clock.now.text),
+            "accepting_referrals": .bool(to == .active),
           ]))
       let event = try #require(world.events(of: partner).last)
       #expect(

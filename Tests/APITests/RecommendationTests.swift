@@ -63,7 +63,8 @@ import Testing
     let expected: JSON = [
       "id": .string(id), "type": "attorney", "company_name": "North", "contact_name": "Nora",
       "website": "https://north.example", "service_areas": ["MN", "CA"],
-      "co_ownership_certified": true,
+      "co_ownership_certified": true, "description": .null, "languages": [],
+      "affiliation_disclosure": .null, "accepting_referrals": true,
       "why": ["Certified for co-ownership", "Serves Minnesota"],
     ]
     #expect(reply.items[0]["partners"] == [expected])

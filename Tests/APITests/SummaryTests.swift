@@ -43,6 +43,7 @@ import Testing
       "pending_without_candidates": 0,
       "introductions_unanswered": ["over_3_days": 0, "over_7_days": 0, "over_14_days": 0],
       "declines": SummaryTests.declines([:]), "changes_to_review": 0, "follow_ups_overdue": 0,
+      "credentials_expiring": 0,
       "median_days": [
         "pending_to_matched": .null, "matched_to_intro_sent": .null,
         "intro_sent_to_connected": .null, "connected_to_closed": .null,
@@ -140,6 +141,17 @@ import Testing
       world.get("/api/admin/referrals/\($0["id"]?.text ?? "")/candidates").items.isEmpty
     }
 
+    let today = world.clock.now
+    let removed = all("/api/admin/partners").filter { $0["status"] == "removed" }.map { $0["id"] }
+    let expiring = all("/api/admin/partners").flatMap { partner in
+      removed.contains(partner["id"])
+        ? [] : all("/api/admin/partners/\(partner["id"]?.text ?? "")/credentials")
+    }.filter { credential in
+      guard let day = credential["expires_on"]?.text else { return false }
+      return credential["verified_at"] != .null && day >= today.day
+        && day <= today.adding(days: 30).day
+    }
+
     var since: [String: Int64] = [:]
     var tenths: [String: [Int]] = [:]
     for event in world.events where event["subject"]?["kind"]?.text == "referral" {
@@ -195,6 +207,7 @@ import Testing
       "changes_to_review": .integer(
         world.get("/api/admin/partners?pending_changes=true").items.count),
       "follow_ups_overdue": 0,
+      "credentials_expiring": .integer(expiring.count),
       "median_days": .object(
         [
           "pending_to_matched", "matched_to_intro_sent", "intro_sent_to_connected",
@@ -230,7 +243,7 @@ import Testing
         ? World.unknown : dice.pick(referrals.suffix(dice.isLucky(oneIn: 5) ? referrals.count : 6))
       let partner = dice.pick(partners)
       let reply: Reply
-      switch Int.random(in: 0..<20, using: &dice) {
+      switch Int.random(in: 0..<24, using: &dice) {
       case 0..<5:
         let isBirch = Bool.random(using: &dice)
         reply = world.post(
@@ -288,6 +301,27 @@ import Testing
           "/api/partners/me", ["website": .string("https://\(step).example")], as: dice.pick(owners)
         )
       case 18:
+        let day = world.clock.now.adding(days: Int.random(in: -2...20, using: &dice)).day
+        reply = world.put(
+          "/api/admin/partners/\(partner)",
+          ["paused_until": Bool.random(using: &dice) ? .string(day) : .null])
+      case 19:
+        reply = world.put(
+          "/api/admin/partners/\(partner)",
+          ["max_open_referrals": dice.pick([1, 2, .null] as [JSON])])
+      case 20:
+        let day = world.clock.now.adding(days: Int.random(in: -2...60, using: &dice)).day
+        reply = world.post(
+          "/api/admin/partners/\(partner)/credentials",
+          [
+            "kind": .string(dice.pick(["nmls", "other"])), "number": .string("\(step)"),
+            "expires_on": .string(day), "verified": true,
+          ])
+      case 21:
+        let list = "/api/admin/partners/\(partner)/credentials"
+        let credential = world.get(list).items.first?["id"]?.text ?? World.unknown
+        reply = world.send("DELETE", "\(list)/\(credential)")
+      case 22:
         reply = world.put(
           "/api/admin/partners/\(partner)/status",
           ["status": .string(dice.pick(["active", "inactive", "active"]))])
@@ -361,6 +395,25 @@ import Testing
     members([Person.ann, Person.pablo])
     #expect(unserved() == 2)
     members([Person.ann])
+    #expect(unserved() == 1)
+    // It is paused, full, or its credential has expired.
+    func edit(_ body: JSON) {
+      #expect(world.put("/api/admin/partners/\(first)", body).verdict == "200")
+    }
+    edit(["paused_until": "2026-11-22"])
+    #expect(unserved() == 2)
+    edit(["paused_until": "2026-11-21"])
+    #expect(unserved() == 1)
+    let other = world.referral(
+      .matched, context: ["state": "MN"], partner: first, group: World.oak, as: .outsider)
+    edit(["max_open_referrals": 1])
+    #expect(unserved() == 2)
+    #expect(world.put("/api/admin/referrals/\(other)", ["status": "cancelled"]).verdict == "200")
+    #expect(unserved() == 1)
+    let credential = world.credential(of: first, with: ["expires_on": "2026-11-21"])
+    #expect(unserved() == 2)
+    #expect(
+      world.send("DELETE", "/api/admin/partners/\(first)/credentials/\(credential)").status == 204)
     #expect(unserved() == 1)
     // Another comes and goes.
     let second = world.partner()

@@ -31,6 +31,8 @@ import Testing
         "phone": "+1 (612) 555-0100", "website": "https://north.example/tic",
         "service_areas": ["mn", "CA", "MN"], "co_ownership_certified": true,
         "agreement_signed_at": "2026-03-01T10:00:00.1239+02:00", "notes": "Met at a fair.\nGood.",
+        "description": "Agreements\nfor three", "languages": ["EN", "es"],
+        "affiliation_disclosure": "None", "paused_until": "2026-11-21", "max_open_referrals": 7,
       ])
   }
 
@@ -47,7 +49,10 @@ import Testing
       "status": "active", "company_name": "North Law", "contact_name": "Nora North",
       "email": "Nora@North.example", "phone": "+1 (612) 555-0100",
       "website": "https://north.example/tic", "service_areas": ["MN", "CA"],
-      "co_ownership_certified": true, "agreement_signed_at": "2026-03-01T08:00:00.123Z",
+      "co_ownership_certified": true, "description": "Agreements\nfor three",
+      "languages": ["en", "es"], "affiliation_disclosure": "None", "accepting_referrals": true,
+      "paused_until": "2026-11-21", "max_open_referrals": 7, "credentials_status": "none",
+      "agreement_signed_at": "2026-03-01T08:00:00.123Z",
       "invited_by": .string(Person.sam.text), "notes": "Met at a fair.\nGood.",
       "pending_changes": .null, "created_at": .string(World.start),
       "updated_at": .string(World.start),
@@ -69,7 +74,10 @@ import Testing
       few.json == [
         "id": fewID, "user_id": .null, "type": "cpa", "status": "invited", "company_name": "Few",
         "contact_name": .null, "email": "few@example.com", "phone": .null, "website": .null,
-        "service_areas": [], "co_ownership_certified": false, "agreement_signed_at": .null,
+        "service_areas": [], "co_ownership_certified": false, "description": .null,
+        "languages": [], "affiliation_disclosure": .null, "accepting_referrals": false,
+        "paused_until": .null, "max_open_referrals": .null, "credentials_status": "none",
+        "agreement_signed_at": .null,
         "invited_by": .string(Person.tess.text), "notes": .null,
         "pending_changes": .null, "created_at": .string(World.start),
         "updated_at": .string(World.start),
@@ -398,6 +406,7 @@ import Testing
           "email": ["from": .null, "to": "company1@example.com"],
           "service_areas": ["from": .null, "to": ["MN"]],
           "co_ownership_certified": ["from": .null, "to": false],
+          "languages": ["from": .null, "to": []],
           "agreement_signed_at": ["from": .null, "to": "2026-01-01T00:00:00.000Z"],
           "invited_by": ["from": .null, "to": .string(Person.sam.text)],
           "notes": ["from": .null, "to": "Known"],
@@ -453,14 +462,14 @@ import Testing
         "why": [
           "Certified for co-ownership", "Serves California", "No open referrals",
           "Not introduced yet",
-        ],
+        ], "left_out": [],
       ],
       [
         "id": .string(free), "type": "attorney", "company_name": "Company 3",
         "contact_name": .null, "email": "company3@example.com", "phone": .null,
         "website": .null, "co_ownership_certified": false, "open_referrals": 0,
         "last_intro_at": .null,
-        "why": ["Serves California", "No open referrals", "Not introduced yet"],
+        "why": ["Serves California", "No open referrals", "Not introduced yet"], "left_out": [],
       ],
       [
         "id": .string(busy), "type": "attorney", "company_name": "Company 1",
@@ -468,6 +477,7 @@ import Testing
         "website": .null, "co_ownership_certified": false, "open_referrals": 1,
         "last_intro_at": .string(World.start),
         "why": ["Serves California", "1 open referral", "Last introduced on 2026-11-22"],
+        "left_out": [],
       ],
     ]
     let list = world.get(path)

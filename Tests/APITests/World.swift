@@ -109,6 +109,8 @@ final class StoppedClock: Sendable {
 
   var now: Timestamp { time.withLock { $0 } }
 
+  func pass(days: Int) { pass(milliseconds: days * 86_400_000) }
+
   func pass(milliseconds: Int) {
     time.withLock { $0 = Timestamp(milliseconds: $0.milliseconds + Int64(milliseconds)) }
   }
@@ -348,6 +350,22 @@ final class World: Sendable {
     return id
   }
 
+  /// Adds a credential to a partner, a bar admission in Minnesota if nothing else is said, verified by staff.
+  ///
+  /// - Returns: Its ID.
+  func credential(
+    of partner: String, with fields: JSON = [:], sourceLocation: SourceLocation = #_sourceLocation
+  ) -> String {
+    let body: JSON = [
+      "kind": "bar_admission", "number": "MN 0391234", "state_code": "MN", "verified": true,
+    ]
+    let added = post(
+      "/api/admin/partners/\(partner)/credentials", body.with(fields),
+      sourceLocation: sourceLocation)
+    #expect(added.verdict == "201", sourceLocation: sourceLocation)
+    return added["id"]?.text ?? ""
+  }
+
   /// What happened to a thing, oldest first.
   func events(of subject: String) -> [JSON] {
     events.filter { $0["subject"]?["id"]?.text == subject }
@@ -377,7 +395,7 @@ final class World: Sendable {
         "users", "groups", "group_members", "tokens", "partners", "partner_areas",
         "partners_search", "service_area_coverage", "referral_requests",
         "referral_past_partners", "past_introductions", "declines", "partner_standings",
-        "partner_ranks", "events", "idempotency_keys", "erasures",
+        "partner_ranks", "partner_credentials", "events", "idempotency_keys", "erasures",
       ]
       return try tables.flatMap { table in
         let columns = try snapshot.connection.rows(

@@ -287,22 +287,32 @@ struct ReferralTests {
   @Test("why a partner does not fit, all reasons at once")
   func ineligibility() {
     let referral = Referral.sample(.pending)
-    #expect(Partner.sample(1).ineligibility(for: referral) == [])
+    #expect(Partner.sample(1).ineligibility(for: referral, at: now) == [])
     for status in PartnerStatus.allCases where status != .active {
-      #expect(Partner.sample(1, status: status).ineligibility(for: referral) == [.notActive])
+      #expect(
+        Partner.sample(1, status: status).ineligibility(for: referral, at: now) == [.notActive])
     }
     for type in PartnerType.allCases where type != .attorney {
       var partner = Partner.sample(1)
       partner.set("type", type)
-      #expect(partner.ineligibility(for: referral) == [.otherType])
+      #expect(partner.ineligibility(for: referral, at: now) == [.otherType])
     }
     var partner = Partner.sample(1, status: .inactive)
     partner["type"] = "cpa"
     partner["service_areas"] = ["CA", "WI"]
     #expect(
-      partner.ineligibility(for: referral) == [.notActive, .otherType, .doesNotServeState])
+      partner.ineligibility(for: referral, at: now) == [.notActive, .otherType, .doesNotServeState])
     var anywhere = referral
     anywhere["context"] = ["state": .null]
-    #expect(partner.ineligibility(for: anywhere) == [.notActive, .otherType])
+    #expect(partner.ineligibility(for: anywhere, at: now) == [.notActive, .otherType])
+    for (day, reasons) in [
+      ("2026-02-28", [.credentialExpired]), ("2026-03-01", []), ("9999-12-31", []),
+    ] as [(String, [Ineligibility])] {
+      var partner = Partner.sample(1)
+      partner["credentials_good_until"] = .string(day)
+      // Whether it accepts referrals is no reason: staff decides that.
+      partner["paused_until"] = "2026-12-31"
+      #expect(partner.ineligibility(for: referral, at: now) == reasons, "\(day)")
+    }
   }
 }

@@ -365,11 +365,13 @@ extension EndToEnd {
       try Place.new { place in
         let result = try place.importPartners(
           "type,status,company_name,contact_name,email,phone,website,service_areas,"
-            + "co_ownership_certified,agreement_signed_at,notes\r\n"
+            + "co_ownership_certified,agreement_signed_at,notes,description,languages,"
+            + "affiliation_disclosure,paused_until,max_open_referrals\r\n"
             + "attorney,active,\"Berg, \"\"Ada\"\"\",\"Ada\",a@example.com,+1 612 555 0100,"
-            + "https://a.example/?q=1,MN;WI,true,2026-01-01T00:00:00Z,\"- first\r\n- \"\"second\"\"\"\r\n"
-            + "lender,pending_review,Ærø & Søn,=José,b@example.com,,,,,,\"\n tail\"\r\n"
-            + "cpa,invited,C,,c@example.com,,,TX,no,2025-12-31T23:59:59.999-12:00,@home\r\n")
+            + "https://a.example/?q=1,MN;WI,true,2026-01-01T00:00:00Z,\"- first\r\n- \"\"second\"\"\","
+            + "\"What\r\nwe do\",EN;es,None,2026-12-01,12\r\n"
+            + "lender,pending_review,Ærø & Søn,=José,b@example.com,,,,,,\"\n tail\",,,,,\r\n"
+            + "cpa,invited,C,,c@example.com,,,TX,no,2025-12-31T23:59:59.999-12:00,@home,,,,,\r\n")
         #expect(result.status == 0, "\(result.output)\(result.errors)")
         let export = try place.export()
         #expect(export.hasSuffix("\r\n"))
@@ -377,12 +379,14 @@ extension EndToEnd {
         #expect(
           rows[0] == [
             "id", "user_id", "type", "status", "company_name", "contact_name", "email", "phone",
-            "website", "service_areas", "co_ownership_certified", "agreement_signed_at",
+            "website", "service_areas", "co_ownership_certified", "description", "languages",
+            "affiliation_disclosure", "paused_until", "max_open_referrals", "agreement_signed_at",
             "invited_by", "notes", "created_at", "updated_at",
           ])
         #expect(rows.count == 4)
         #expect(rows.allSatisfy { $0.count == rows[0].count })
-        #expect(rows[1][13] == "'- first\r\n- \"second\"")
+        #expect(Array(rows[1][11...15]) == ["What\r\nwe do", "en;es", "None", "2026-12-01", "12"])
+        #expect(rows[1][18] == "'- first\r\n- \"second\"")
         // As it is: with the IDs and times.
         try Place.new { other in
           try other.expectImport(export, says: "Imported 3 partners.")

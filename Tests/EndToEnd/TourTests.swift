@@ -32,7 +32,9 @@ extension EndToEnd {
             "company_name": "North Star Law", "contact_name": "Ada Berg",
             "email": "Ada@northstar.example", "phone": "+1 (612) 555-0100",
             "website": "https://northstar.example", "service_areas": ["MN", "WI"],
-            "co_ownership_certified": false, "agreement_signed_at": nil,
+            "co_ownership_certified": false, "description": nil, "languages": [],
+            "affiliation_disclosure": nil, "accepting_referrals": false, "paused_until": nil,
+            "max_open_referrals": nil, "credentials_status": "none", "agreement_signed_at": nil,
             "invited_by": .string(staffID), "notes": "Met at the bar association.",
             "created_at": partner["created_at"], "updated_at": partner["created_at"],
           ])
@@ -149,7 +151,7 @@ extension EndToEnd {
             "contact_name": "Ada Berg", "email": "Ada@northstar.example",
             "phone": "+1 (612) 555-0100", "website": "https://northstar.example",
             "co_ownership_certified": false, "open_referrals": 0, "last_intro_at": nil,
-            "why": candidate["why"],
+            "why": candidate["why"], "left_out": [],
           ])
         #expect(!candidate["why"].elements.isEmpty)
         let matched = try staff.put(

@@ -191,6 +191,26 @@ struct CheckTests {
       UPDATE partners SET status = 'inactive'
       """, ranks),
     Damage(
+      "a credential that the partner does not know",
+      """
+      DROP TRIGGER partner_credentials_inserted;
+      INSERT INTO partner_credentials (id, partner_id, kind, number, number_key, expires_on,
+        good_until, verified_at, created_at, updated_at)
+      VALUES ('\(sampleID(41))', '\(sampleID(21))', 'nmls', 'A 1', 'a1', '2026-01-01', '2026-01-01',
+        '\(now)', '\(now)', '\(now)')
+      """, "The last good day of partner \(sampleID(21)) does not follow from its credentials."),
+    Damage(
+      "a last good day of nothing", "UPDATE partners SET credentials_good_until = '2026-01-01'",
+      "The last good day of partner \(sampleID(21)) does not follow from its credentials."),
+    Damage(
+      "a credential's number that is another one",
+      """
+      INSERT INTO partner_credentials (id, partner_id, kind, number, number_key, good_until,
+        created_at, updated_at)
+      VALUES ('\(sampleID(41))', '\(sampleID(21))', 'nmls', 'A 1', 'a 1', '9999-12-31', '\(now)',
+        '\(now)')
+      """, "The key of credential \(sampleID(41)) does not match its number."),
+    Damage(
       "words that the search index lacks",
       """
       INSERT INTO partners_search (partners_search, rowid, public_words, staff_words)

@@ -33,6 +33,8 @@ struct ExportTests {
       "user_id": JSON(sampleID(1)), "contact_name": "Ann", "phone": "5551234",
       "website": "https://example.com", "co_ownership_certified": true,
       "invited_by": JSON(sampleID(2)), "notes": "a\nb", "created_at": JSON(minute(1)),
+      "description": "c\nd", "languages": ["en", "es"], "affiliation_disclosure": "None",
+      "paused_until": "2026-03-31", "max_open_referrals": 12,
     ] as [String: JSON] {
       full[name] = value
     }
@@ -42,23 +44,26 @@ struct ExportTests {
       try change.insert(full)
       try change.insert(bare)
     }
+    let derived = ["accepting_referrals", "credentials_status"]
     #expect(
       Table.partners.exportedColumns
-        == Table.partners.fields.filter {
-          $0.seenBy.contains(.staff) && $0.name != "pending_changes"
-        }.map(\.name))
+        == Table.partners.fields.filter { $0.seenBy.contains(.staff) }.map(\.name)
+        .filter { !derived.contains($0) })
     #expect(
       try Self.rows(.partners, in: test) == [
         [
           "id": sampleID(22).text, "type": "cpa", "status": "removed",
           "company_name": "Company 22", "email": "partner22@example.com", "service_areas": "",
-          "co_ownership_certified": "false", "created_at": now.text, "updated_at": now.text,
+          "co_ownership_certified": "false", "languages": "", "created_at": now.text,
+          "updated_at": now.text,
         ],
         [
           "id": sampleID(21).text, "user_id": sampleID(1).text, "type": "attorney",
           "status": "active", "company_name": "A, \"B\"", "contact_name": "Ann",
           "email": "partner21@example.com", "phone": "5551234", "website": "https://example.com",
-          "service_areas": "WI;MN", "co_ownership_certified": "true",
+          "service_areas": "WI;MN", "co_ownership_certified": "true", "description": "c\nd",
+          "languages": "en;es", "affiliation_disclosure": "None", "paused_until": "2026-03-31",
+          "max_open_referrals": "12",
           "agreement_signed_at": now.text, "invited_by": sampleID(2).text, "notes": "a\nb",
           "created_at": minute(1).text, "updated_at": now.text,
         ],
@@ -139,6 +144,13 @@ struct ExportTests {
         ]
       ),
       (
+        .credentials,
+        [
+          "partner_id UUID NOT NULL REFERENCES public.partners (id) ON DELETE CASCADE",
+          "expires_on DATE", "verified_by UUID REFERENCES public.users (id)",
+        ]
+      ),
+      (
         .referrals,
         [
           "context JSONB CHECK (jsonb_typeof(context) = 'object') NOT NULL",
@@ -167,6 +179,8 @@ struct ExportTests {
       ("agreement_signed_at", "2026-01-02", "2026-01-02T00:00:00Z"),
       ("agreement_signed_at", "2026-01-02T03:04:05+01:00", "2026-01-02T03:04:05+01:00"),
       ("created_at", "2026-01-02", "2026-01-02T00:00:00Z"), ("notes", "2026-01-02", "2026-01-02"),
+      ("paused_until", "2026-01-02", "2026-01-02"), ("max_open_referrals", "12", 12),
+      ("max_open_referrals", "twelve", "twelve"), ("languages", "EN;es", ["EN", "es"]),
     ] as [(String, String, JSON)] {
       let kind = Table.partners.fields.first { $0.name == field }?.kind
       #expect(kind?.value(ofCell: cell) == value, "\(field): \(cell)")

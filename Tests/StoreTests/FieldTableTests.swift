@@ -25,7 +25,13 @@ struct FieldTableTests {
   private static let tables: [(table: Table, exceptions: Exceptions)] = [
     (
       .partners,
-      Exceptions(rowKeys: ["number"], nullAtFirst: ["invited_by", "pending_changes"])
+      Exceptions(
+        rowKeys: ["number"],
+        nullAtFirst: ["invited_by", "pending_changes", "credentials_good_until"])
+    ),
+    (
+      .credentials,
+      Exceptions(rowKeys: ["serial"], nullAtFirst: ["verified_at", "verified_by"])
     ),
     (
       .referrals,
@@ -207,19 +213,33 @@ struct FieldTableTests {
     func seen(_ table: Table, _ audience: Audiences) -> String {
       table.fields.filter { $0.seenBy.contains(audience) }.map(\.name).joined(separator: " ")
     }
-    let contact =
-      "id type company_name contact_name website service_areas co_ownership_certified"
+    let contact = """
+      id type company_name contact_name website service_areas co_ownership_certified description \
+      languages affiliation_disclosure accepting_referrals credentials
+      """
     #expect(seen(.partners, .anyone) == contact)
     #expect(seen(.partners, .member) == contact)
     #expect(
       seen(.partners, .partner) == """
         id type status company_name contact_name email phone website service_areas \
-        co_ownership_certified agreement_signed_at pending_changes created_at updated_at
+        co_ownership_certified description languages affiliation_disclosure accepting_referrals \
+        paused_until max_open_referrals credentials_status agreement_signed_at pending_changes \
+        created_at updated_at
         """)
     #expect(
       seen(.partners, .staff) == """
         id user_id type status company_name contact_name email phone website service_areas \
-        co_ownership_certified agreement_signed_at invited_by notes pending_changes created_at \
+        co_ownership_certified description languages affiliation_disclosure accepting_referrals \
+        paused_until max_open_referrals credentials_status agreement_signed_at invited_by notes \
+        pending_changes created_at updated_at
+        """)
+    #expect(
+      seen(.credentials, .partner) == """
+        id kind number state_code issuer expires_on verified_at verified_by created_at updated_at
+        """)
+    #expect(
+      seen(.credentials, .staff) == """
+        id kind number state_code issuer expires_on verified_at verified_by notes created_at \
         updated_at
         """)
     #expect(
@@ -244,7 +264,7 @@ struct FieldTableTests {
       seen(.tokens, .staff)
         == "id user_id scope name expires_at created_at revoked_at created_by")
     #expect(seen(.events, .staff) == "number at actor subject kind changes note")
-    for table in [Table.users, .groups, .tokens, .events, .referrals] {
+    for table in [Table.users, .groups, .tokens, .events, .referrals, .credentials] {
       #expect(seen(table, .anyone) == "")
     }
     for table in [Table.users, .groups, .tokens, .events] {

@@ -402,12 +402,15 @@ struct QueryPlanTests {
           filter.states = states
           filter.order.by = sort
           filter.order.descending = descending
-          let list = try #require(try plans.snapshot.directoryList(filter))
-          let page = PageRequest(after: isDeep ? ["company 5", "900"] : nil)
-          let problems = try plans.problems(
-            with: list, alias: list.walked.alias, page, cursor: isDeep ? list.sort : nil)
-          if !problems.isEmpty {
-            found.append("\(problems) for \(filter)\(isDeep ? ", deep" : "")")
+          for languages in [[], [LanguageCode("es")!, LanguageCode("so")!]] {
+            filter.languages = languages
+            let list = try #require(try plans.snapshot.directoryList(filter))
+            let page = PageRequest(after: isDeep ? ["company 5", "900"] : nil)
+            let problems = try plans.problems(
+              with: list, alias: list.walked.alias, page, cursor: isDeep ? list.sort : nil)
+            if !problems.isEmpty {
+              found.append("\(problems) for \(filter)\(isDeep ? ", deep" : "")")
+            }
           }
         }
       }

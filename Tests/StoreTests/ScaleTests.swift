@@ -311,7 +311,7 @@ struct ScaleTests {
       let id = try #require(try snapshot.partnerID(ofUser: sampleID(5)))
       return try snapshot.view(id, of: .partners, seenBy: .partner)
     }
-    #expect(profile < 100)
+    #expect(profile < 150)
   }
 
   @Test("the directory's search: a rare word costs the same among more; a common one sorts nobody")
@@ -378,7 +378,7 @@ struct ScaleTests {
     for state in [.MN, nil] as [StateCode?] {
       let request = Referral.sample(9_999, state: state)
       func page(_ snapshot: Snapshot, _ page: PageRequest) throws -> Page {
-        try Page { try snapshot.candidates(for: request, page, to: &$0) { _, _ in } }
+        try Page { try snapshot.candidates(for: request, page, to: &$0) { _, _, _ in } }
       }
       let key = try many.key(
         """
@@ -387,7 +387,8 @@ struct ScaleTests {
         """,
         by: ["certified", "open_referrals", "last_intro_at", "partner_id"], descending: false,
         depth: 3_500)
-      let first = try many.expectFlat("\(state as Any)", after: key, page)
+      // The key follows the part of the list: 0, those that are not left out.
+      let first = try many.expectFlat("\(state as Any)", after: ["0"] + key, page)
       Self.expectSame(first, try few.steps { try page($0, PageRequest()) }.count, "candidates")
     }
     func recommend(_ snapshot: Snapshot) throws -> Page {

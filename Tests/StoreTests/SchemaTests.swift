@@ -25,6 +25,12 @@ private let rows: [String: [String: String]] = [
     "co_ownership_certified": "0", "agreement_signed_at": "NULL", "invited_by": "NULL",
     "notes": "NULL", "pending_changes": "NULL", "created_at": time, "updated_at": time,
   ],
+  "partner_credentials": [
+    "id": uuid(55), "partner_id": uuid(3), "kind": "'nmls'", "number": "'N 1'",
+    "number_key": "'n1'", "state_code": "NULL", "issuer": "NULL", "expires_on": "NULL",
+    "good_until": "'9999-12-31'", "verified_at": "NULL", "verified_by": "NULL", "notes": "NULL",
+    "created_at": time, "updated_at": time,
+  ],
   "referral_requests": [
     "id": uuid(54), "group_id": uuid(2), "requested_by": uuid(1), "partner_type": "'attorney'",
     "status": "'pending'", "context": "'{}'", "partner_id": "NULL", "intro_sent_at": "NULL",
@@ -129,6 +135,20 @@ struct SchemaTests {
           "phone": text(20), "website": text(255), "notes": text(10_000),
           "co_ownership_certified": "1", "invited_by": uuid(1), "user_id": uuid(9),
         ]),
+      Trial(
+        "partners",
+        [
+          "description": text(2_000), "languages": #"'["en"]'"#,
+          "affiliation_disclosure": text(500), "paused_until": "'2026-03-01'",
+          "max_open_referrals": "1000",
+        ]),
+      Trial(
+        "partner_credentials",
+        [
+          "number": text(50), "state_code": "'MN'", "issuer": text(100), "notes": text(2_000),
+          "expires_on": "'2026-03-01'", "good_until": "'2026-03-01'", "verified_at": time,
+          "verified_by": uuid(1),
+        ]),
       // The same address with another type, or with one that was removed.
       Trial("partners", ["type": "'lender'", "email_key": "'law@example.com'"]),
       Trial("partners", ["status": "'removed'", "email_key": "'law@example.com'"]),
@@ -182,6 +202,35 @@ struct SchemaTests {
     Trial("partners", ["service_areas": "'MN'"], "CHECK constraint failed: json_valid"),
     Trial("partners", ["service_areas": "'{}'"], "CHECK constraint failed: json_valid"),
     Trial("partners", ["service_areas": "'\"MN\"'"], "CHECK constraint failed: json_valid"),
+    Trial("partners", ["description": text(2_001)], "CHECK constraint failed: length(description)"),
+    Trial("partners", ["languages": "'{}'"], "CHECK constraint failed: json_valid(languages)"),
+    Trial("partners", ["languages": "NULL"], "NOT NULL constraint failed: partners.languages"),
+    Trial(
+      "partners", ["affiliation_disclosure": text(501)],
+      "CHECK constraint failed: length(affiliation_disclosure)"),
+    Trial("partners", ["paused_until": time], "CHECK constraint failed: length(paused_until)"),
+    Trial("partners", ["max_open_referrals": "0"], "CHECK constraint failed: max_open_referrals"),
+    Trial(
+      "partners", ["max_open_referrals": "1001"], "CHECK constraint failed: max_open_referrals"),
+    Trial("partner_credentials", ["id": "'x'"], "CHECK constraint failed: length(id) = 36"),
+    Trial("partner_credentials", ["kind": "'diploma'"], "CHECK constraint failed: kind"),
+    Trial("partner_credentials", ["number": "''"], "CHECK constraint failed: length(number)"),
+    Trial("partner_credentials", ["number": text(51)], "CHECK constraint failed: length(number)"),
+    Trial(
+      "partner_credentials", ["state_code": "'MNN'"],
+      "CHECK constraint failed: length(state_code)"),
+    Trial("partner_credentials", ["issuer": text(101)], "CHECK constraint failed: length(issuer)"),
+    Trial(
+      "partner_credentials", ["expires_on": time], "CHECK constraint failed: length(expires_on)"),
+    Trial(
+      "partner_credentials", ["expires_on": "'2026-03-01'"],
+      "CHECK constraint failed: good_until"),
+    Trial(
+      "partner_credentials", ["verified_by": uuid(1)],
+      "CHECK constraint failed: verified_by IS NULL"),
+    Trial("partner_credentials", ["notes": text(2_001)], "CHECK constraint failed: length(notes)"),
+    Trial(
+      "partner_credentials", ["partner_id": uuid(99)], "FOREIGN KEY constraint failed"),
     Trial(
       "partners", ["co_ownership_certified": "2"],
       "CHECK constraint failed: co_ownership_certified"),
@@ -310,6 +359,9 @@ struct SchemaTests {
       "partners": [
         "user_id", "contact_name", "phone", "website", "agreement_signed_at", "invited_by", "notes",
         "pending_changes",
+      ],
+      "partner_credentials": [
+        "state_code", "issuer", "expires_on", "verified_at", "verified_by", "notes",
       ],
       "referral_requests": ["partner_id", "intro_sent_at", "outcome", "outcome_notes"],
       "events": ["actor_id", "note"], "idempotency_keys": ["location", "etag"],

@@ -79,7 +79,7 @@ final class TestStore: Sendable {
       repeat {
         var json = JSONWriter()
         try json.array {
-          page.after = try snapshot.candidates(for: referral, page, to: &$0) { key, _ in
+          page.after = try snapshot.candidates(for: referral, page, to: &$0) { key, _, _ in
             keys.append(key)
           }
         }
@@ -210,6 +210,12 @@ extension JSON {
 
   init(_ time: Timestamp) { self = .string(time.text) }
 
+  /// The object with further members.
+  func with(_ others: [JSON.Member]) -> JSON {
+    guard case .object(let members) = self else { return self }
+    return .object(members + others)
+  }
+
   /// The text, if it is one.
   var text: String? { if case .string(let text) = self { text } else { nil } }
 
@@ -266,7 +272,8 @@ extension Partner {
         JSON.Member("company_name", .string(name ?? "Company \(number)")),
         JSON.Member("email", .string("partner\(number)@example.com")),
         JSON.Member("service_areas", JSON(areas)),
-        JSON.Member("co_ownership_certified", false), JSON.Member("agreement_signed_at", JSON(now)),
+        JSON.Member("co_ownership_certified", false), JSON.Member("languages", []),
+        JSON.Member("agreement_signed_at", JSON(now)),
       ])
   }
 }
@@ -452,12 +459,20 @@ extension Snapshot {
 func shown(_ bytes: [UInt8]) throws -> JSON { try JSON(parsing: bytes) }
 
 extension Partner {
+  /// What staff sees of it, as long as it is not paused, has no maximum and no credentials.
+  var staffView: JSON {
+    view(record.members.map(\.name).filter { $0 != "credentials_good_until" }).with([
+      JSON.Member("accepting_referrals", .bool(status == .active)),
+      JSON.Member("credentials_status", "none"),
+    ])
+  }
+
   /// What everybody may know of it.
   var publicProfile: JSON {
     view([
       "id", "type", "company_name", "contact_name", "website", "service_areas",
-      "co_ownership_certified",
-    ])
+      "co_ownership_certified", "description", "languages", "affiliation_disclosure",
+    ]).with([JSON.Member("accepting_referrals", .bool(status == .active))])
   }
 }
 

@@ -64,6 +64,9 @@ made = {"users": [], "groups": [], "tokens": []}
 partners = []
 referrals = []
 
+# The IDs of credentials in answers, with their partners; None for the partner's own.
+credentials = []
+
 # The best candidate for a referral request, by the request's ID.
 candidates = {}
 
@@ -135,6 +138,10 @@ def before_call(context, case, kwargs):
         # Most fields do not wait.
         if isinstance(case.body, dict) and next(turns) % 2:
             case.body.pop("fields", None)
+    if "credentialId" in path:
+        owner, path["credentialId"] = pick(credentials, (path.get("id"), path["credentialId"]))
+        if "id" in path:
+            path["id"] = owner
     elif case.operation.path.startswith(("/api/admin/partners/{id}", "/api/partners/{id}")):
         path["id"] = pick(partners, path["id"])
     elif case.operation.path.startswith(("/api/admin/referrals/{id}", "/api/partners/me/referrals/{id}")):
@@ -168,6 +175,9 @@ def before_call(context, case, kwargs):
 
 @schemathesis.hook
 def after_call(context, case, response):
+    if response.status_code == 204 and "credentialId" in (case.path_parameters or {}):
+        credential = case.path_parameters["credentialId"]
+        credentials[:] = [known for known in credentials if known[1] != credential]
     if response.status_code not in (200, 201) or not response.headers["content-type"][0].startswith("application/json"):
         return
     answer = response.json()
@@ -177,8 +187,12 @@ def after_call(context, case, response):
         group = thing.get("group_id") or thing.get("group", {}).get("id")
         if group and thing.get("partner_id") != OWN_PARTNER and (group, thing["id"]) not in referrals:
             referrals.append((group, thing["id"]))
+        if "expires_on" in thing:
+            owner = thing.get("partner", {}).get("id") or (case.path_parameters or {}).get("id")
+            if owner != OWN_PARTNER and (owner, thing["id"]) not in credentials:
+                credentials.append((owner, thing["id"]))
     if operation_id(case) == "listCandidates":
-        fitting = [partner["id"] for partner in answer["data"] if partner["id"] != OWN_PARTNER]
+        fitting = [one["id"] for one in answer["data"] if one["id"] != OWN_PARTNER and not one["left_out"]]
         candidates[case.path_parameters["id"]] = next(iter(fitting), None)
     kind = {"putUser": "users", "putGroup": "groups", "createToken": "tokens"}.get(operation_id(case))
     if kind and answer["id"] not in made[kind]:

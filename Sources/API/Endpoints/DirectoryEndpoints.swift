@@ -7,6 +7,7 @@ import Store
   var filter = DirectoryFilter()
   filter.types = call.query.words("type")
   filter.states = call.query.words("state")
+  filter.languages = call.query.words("language")
   filter.words = call.query["q"]
   filter.order = call.query.order() ?? filter.order
   var answer = try call.page { try records.directory(filter, call.query.page, to: &$0) }

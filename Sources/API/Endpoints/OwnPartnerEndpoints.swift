@@ -62,7 +62,7 @@ extension Call {
   /// The ID of the caller's own partner record.
   ///
   /// - Throws: `Failure.forbidden` if the caller has none.
-  fileprivate func ownPartner(in records: Snapshot) throws -> ID {
+  func ownPartner(in records: Snapshot) throws -> ID {
     guard let id = try records.partnerID(ofUser: caller.userID) else { throw Failure.forbidden }
     return id
   }
@@ -70,7 +70,7 @@ extension Call {
   /// Checks the partner's quota after a change.
   ///
   /// - Throws: `Failure.quotaExceeded`.
-  fileprivate func checkQuota(in change: Change) throws {
+  func checkQuota(in change: Change) throws {
     let caller = try caller
     guard !caller.isStaff else { return }
     try change.checkPartnerChanges(by: caller.userID, perDay: quotas.partnerChangesPerDay)

@@ -59,15 +59,19 @@ import Store
   return try call.page { try records.events(of: .referral, id, call.query.page, to: &$0) }
 }
 
-/// `GET /api/admin/referrals/:id/candidates`: the partners that fit a request, best first.
+/// `GET /api/admin/referrals/:id/candidates`: the partners that fit a request, best first, and if asked for, those
+/// that are left out.
 @Sendable func listCandidates(_ call: Call, _ records: Snapshot) throws -> Answer {
   guard let referral = try records.referral(call.id()) else { throw Failure.notFound }
   return try call.page(order: Ranking.order) { json in
-    try records.candidates(for: referral, call.query.page, to: &json) { key, json in
+    try records.candidates(
+      for: referral, includingLeftOut: call.query["all"] == "true", call.query.page, to: &json
+    ) { key, leftOut, json in
       json.field("co_ownership_certified", key.certified)
       json.field("open_referrals", key.openReferrals)
       json.field("last_intro_at", key.lastIntroAt)
       json.field("why", Ranking.why(key, servedState: referral.state))
+      json.field("left_out", leftOut.map(\.rawValue))
     }
   }
 }

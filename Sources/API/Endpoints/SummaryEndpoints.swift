@@ -37,6 +37,7 @@ import Store
       json.write(summary.declines)
       json.field("changes_to_review", summary.changesToReview)
       json.field("follow_ups_overdue", summary.followUpsOverdue)
+      json.field("credentials_expiring", summary.credentialsExpiring)
       json.name("median_days")
       json.object { json in
         for step in summary.medianDays {
