@@ -68,7 +68,9 @@ private struct Holding: Sendable {
   ]
 
   static let ofPartner = [
-    Holding(table: .partners, condition: "p.id = ?1", subject: (.partner, "p.id"))
+    Holding(table: .partners, condition: "p.id = ?1", subject: (.partner, "p.id")),
+    Holding(
+      table: .credentials, condition: "c.partner_id = ?1", subject: (.partner, "c.partner_id")),
   ]
 
   /// A condition on the events `e` of the rows.
@@ -146,7 +148,7 @@ extension Field {
       return .null
     case .list(of: .text, _):
       return []
-    case .list, .id, .word, .state, .time, .date, .flag, .integer, .range:
+    case .list, .id, .word, .state, .language, .time, .date, .flag, .integer, .range:
       return value
     }
   }

@@ -68,7 +68,7 @@ extension Table {
       Field(
         "consent_version", .text(limit: Consent.versionLimit), [.nullable, .tracked, .exported],
         seen: [.member, .staff], set: .staff, created: [.member, .staff]),
-      Field("consented_at", .time, [.tracked, .exported], seen: [.member, .staff]),
+      Field("consented_at", .time, [.tracked, .exported, .personal], seen: [.member, .staff]),
       Field("created_at", .time, .exported, seen: [.member, .partner, .staff]),
       Field("updated_at", .time, .exported, seen: [.member, .partner, .staff]),
       // The time at which the partner and the group started to work together.

@@ -166,6 +166,7 @@ import Testing
       for (day, viewers) in [("2027-08-09", birch), ("2027-09-10", [.outsider])] {
         hide("the consent, \(day)", "canary-consent-\(day)", shownTo: viewers)
         hide("follow_up_on, \(day)", "\"\(day)\"")
+      }
       hide("who invited and verified", Person.tess.text, shownTo: [.partner, .otherPartner])
       for (number, owner) in [(871, Role.partner), (872, Role.otherPartner)] {
         hide("max_open_referrals \(number)", "\"max_open_referrals\":\(number)", shownTo: [owner])

@@ -39,6 +39,7 @@ import Yams
     .contactMissing: { world in
       let referral = world.referral(.matched, as: .staff)
       return world.put("/api/admin/referrals/\(referral)", ["status": "intro_sent"])
+    },
     .credentialExists: { world in
       let partner = world.partner()
       _ = world.credential(of: partner)
