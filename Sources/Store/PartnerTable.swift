@@ -104,10 +104,12 @@ extension Table {
   /// and state.
   static let hasExpiredCredential = "ifnull(p.credentials_good_until < today(), FALSE)"
 
+  // Unlike OR, CASE leaves out what is not needed: most partners have no maximum.
   private static let acceptingReferrals = """
-    (p.status = 'active' AND NOT \(isPaused) AND (p.max_open_referrals IS NULL OR NOT \
-    \(isAtCapacity(open:
-      "(SELECT open_referrals FROM partner_standings WHERE partner_id = p.id)"))))
+    (CASE WHEN p.status <> 'active' OR \(isPaused) THEN FALSE
+      WHEN p.max_open_referrals IS NULL THEN TRUE
+      ELSE NOT \(isAtCapacity(
+        open: "(SELECT open_referrals FROM partner_standings WHERE partner_id = p.id)")) END)
     """
 
   private static let credentialsStatus = """

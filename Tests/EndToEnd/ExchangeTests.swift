@@ -411,7 +411,7 @@ extension EndToEnd {
           // A second time each of them is there already.
           try other.expectRefusal(
             Array(Table.text(table).utf8),
-            [2, 4, 5].map {
+            [2, 5, 6].map {
               "line \($0), column email: "
                 + "Another partner of this type has this e-mail address."
             })

@@ -139,6 +139,9 @@ struct MigrationTests {
         let page = try snapshot.directory(directory, PageRequest())
         #expect(
           page.items.map { $0["company_name"]?.text } == ["Hawaiʻi Éclair", "Øster", "Zenith"])
+        for item in page.items {
+          #expect(item["languages"] == [] && item["accepting_referrals"] == true)
+        }
       }
       for (words, number) in [("hawaii", 2), ("oneill", 1), ("0142", 2), ("律", 3), ("a3", 3)] {
         var filter = PartnerFilter()

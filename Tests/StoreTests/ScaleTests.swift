@@ -16,13 +16,16 @@ struct ScaleTests {
     private let connection: Connection
     let snapshot: Snapshot
 
-    init(requests: Int, partners: Int) throws {
+    /// - Parameter isPaused: Whether all partners want no introductions.
+    init(requests: Int, partners: Int, isPaused: Bool = false) throws {
       folder = try TemporaryFolder()
       do {
         let writer = try rawDatabase(in: folder)
         try writer.script(
           """
-          BEGIN; \(Self.rows(requests, partners)); COMMIT; PRAGMA analysis_limit = 400; ANALYZE
+          BEGIN; \(Self.rows(requests, partners));
+          \(isPaused ? "UPDATE partners SET paused_until = '9999-12-31'" : "");
+          COMMIT; PRAGMA analysis_limit = 400; ANALYZE
           """)
       }
       connection = try Connection(path: folder.database, role: .reader)
@@ -402,6 +405,34 @@ struct ScaleTests {
     let (steps, page) = try many.steps(recommend)
     #expect(page.items.count == 10)
     Self.expectSame(steps, try few.steps(recommend).count, "recommendations")
+  }
+
+  @Test("candidates that are left out: a page costs the same far down, and sorts nobody")
+  func leftOut() throws {
+    let crowd = try Crowd(requests: 200, partners: 12_000, isPaused: true)
+    for state in [.MN, nil] as [StateCode?] {
+      let request = Referral.sample(9_999, state: state)
+      func steps(_ depth: Int) throws -> Int {
+        let key = try crowd.key(
+          """
+          (SELECT 1 - uncertified AS certified, open_referrals, last_intro_at, partner_id
+           FROM partner_ranks WHERE state_code = '\(state?.rawValue ?? "")' AND type = 'attorney')
+          """,
+          by: ["certified", "open_referrals", "last_intro_at", "partner_id"], descending: false,
+          depth: depth)
+        let (count, page) = try crowd.steps { snapshot in
+          try Page {
+            try snapshot.candidates(
+              for: request, includingLeftOut: true, PageRequest(after: ["1"] + key), to: &$0
+            ) { _, reasons, _ in #expect(reasons.contains(.paused)) }
+          }
+        }
+        #expect(page.items.count == 25)
+        return count
+      }
+      Self.expectSame(try steps(3_500), try steps(100), "left out, \(state as Any)")
+      #expect(try crowd.steps { try $0.staffSummary() }.result.withoutCandidates == 33)
+    }
   }
 
   @Test(
