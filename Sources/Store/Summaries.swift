@@ -127,7 +127,8 @@ extension Snapshot {
         let leftOut = try suspects.filter { $0.type == place.type && $0.state == place.state }
           .map { try partnersLeftOut(forRequest: $0.number, ofGroup: $0.group) }
         guard let most = leftOut.map(\.count).max() else { continue }
-        // With one more than any request leaves out, none leaves out all. Fewer than asked for are all that there are.
+        // With one more than any request leaves out, none leaves out all. Fewer than asked for are all that
+        // there are.
         let isEnough = free.count > most || free.count < usual
         let free = isEnough ? free : try firstCandidates(most + 1, of: place.type, in: place.state)
         unserved += leftOut.count { $0.isSuperset(of: free) }
