@@ -279,6 +279,9 @@ CREATE INDEX groups_by_name ON groups (name_key);
 CREATE INDEX groups_by_creation ON groups (created_at);
 CREATE INDEX groups_by_state_name ON groups (state, name_key);
 CREATE INDEX groups_by_state_creation ON groups (state, created_at);
+-- What a search needs to sort its matches, by their numbers.
+CREATE INDEX users_for_search ON users (number, name_key, created_at, disabled);
+CREATE INDEX groups_for_search ON groups (number, name_key, created_at, state);
 
 -- The list of events with filters. An event's kind begins with its subject's kind, so that these also find the
 -- events of a kind of subject, one kind after the other.

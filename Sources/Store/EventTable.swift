@@ -75,7 +75,9 @@ extension Snapshot {
       walked.index = "events_by_subject"
     } else if filter.actor != nil || filter.kind != nil || filter.subjectKind != nil {
       walked.index = filter.actor == nil ? "events_by_kind" : "events_by_actor_kind"
-      kinds = try filter.kind.map { [$0] } ?? eventKinds(of: filter.subjectKind)
+      kinds = try (filter.kind.map { [$0] } ?? eventKinds()).filter { kind in
+        filter.subjectKind.map { kind.hasPrefix($0.rawValue + ".") } ?? true
+      }
       if kinds.isEmpty { return nil }
     }
     var list = List(
@@ -85,11 +87,11 @@ extension Snapshot {
       list.walk("subject_id", in: [subject])
       list.filter(column: "kind", in: filter.kind.map { [$0] } ?? [])
       list.filter(column: "actor_id", in: filter.actor.map { [$0.text] } ?? [])
+      list.filter(column: "subject_kind", in: filter.subjectKind.map { [$0.rawValue] } ?? [])
     } else {
       list.walk("actor_id", in: filter.actor.map { [$0.text] } ?? [])
       list.walk("kind", in: kinds)
     }
-    list.filter(column: "subject_kind", in: filter.subjectKind.map { [$0.rawValue] } ?? [])
     if let number = filter.after {
       if filter.order.descending {
         list.filter("e.number > ?", number)
@@ -100,9 +102,8 @@ extension Snapshot {
     return list
   }
 
-  /// The kinds of all events, or of those that happened to a kind of subject. Each is looked up in an index
-  /// after the one before.
-  private func eventKinds(of subject: SubjectKind?) throws -> [String] {
+  /// The kinds of all events. Each is looked up in an index after the one before.
+  private func eventKinds() throws -> [String] {
     try connection.rows(
       """
       WITH RECURSIVE found (kind) AS (
@@ -113,7 +114,6 @@ extension Snapshot {
       SELECT kind FROM found WHERE kind IS NOT NULL
       """
     ) { $0.text(0) }
-    .filter { kind in subject.map { kind.hasPrefix($0.rawValue + ".") } ?? true }
   }
 
   /// Writes a page of one resource's events, newest first.

@@ -32,6 +32,9 @@ package struct List {
   private var arguments: [(any Bindable)?] = []
   /// A condition on the sort column at which the list begins, and its argument.
   private var start: (sql: String, argument: any Bindable)?
+  /// Whether the keys of the page are found first, and then its items. It is for lists that SQLite has to sort:
+  /// otherwise it reads the columns of every item before it knows the page.
+  var findsKeysFirst = false
   /// The parts that are walked separately, each along an index of its columns and the sort key, and then
   /// merged. One part without a column is the whole table.
   private var arms: [[(column: String, value: String?)]] = [[]]
@@ -99,7 +102,7 @@ package struct List {
     var sql: [String] = []
     sql.reserveCapacity(64)
     var arguments: [(any Bindable)?] = []
-    if arms.count == 1 {
+    if arms.count == 1, !findsKeysFirst {
       sql.append("SELECT ")
       addKey(of: walked, to: &sql)
       sql += [", ", shape.columns]

@@ -82,11 +82,6 @@ extension Snapshot {
     ) {
       "The folded name or the searched words of partner \($0.text(0)) do not match its fields."
     }
-    for (table, noun) in [("users", "user"), ("groups", "group")] {
-      findings += try connection.rows(
-        "SELECT id FROM \(table) WHERE name_key <> sort_key(name)"
-      ) { "The folded name of \(noun) \($0.text(0)) does not match its name." }
-    }
     findings += try connection.rows(
       """
       SELECT x.subject_kind, x.subject_id FROM erasures AS x
@@ -96,11 +91,18 @@ extension Snapshot {
     ) { "The erasure of \($0.text(0)) \($0.text(1)) has no event." }
     findings += try connection.rows(
       """
-      SELECT 'user', id FROM users WHERE words <> search_words(name, email) OR number IS NULL
+      SELECT 'user', id FROM users
+      WHERE words <> search_words(name, email) OR name_key <> sort_key(name) OR number IS NULL
       UNION ALL
-      SELECT 'group', id FROM groups WHERE words <> search_words(name) OR number IS NULL
+      SELECT 'group', id FROM groups
+      WHERE words <> search_words(name) OR name_key <> sort_key(name) OR number IS NULL
       """
-    ) { "The number or the searched words of \($0.text(0)) \($0.text(1)) do not match its fields." }
+    ) { row in
+      """
+      The number, the folded name or the searched words of \(row.text(0)) \(row.text(1)) do not match \
+      its fields.
+      """
+    }
     findings += try connection.rows(
       """
       SELECT c.state_code, c.partner_type, c.partner_count, count(a.partner_number)

@@ -619,7 +619,7 @@ private let longHost = Array(repeating: text(40), count: 5).joined(separator: ".
       ("POST", tokens, ["admin": true, "name": 1], "/admin:unknown_field /name:wrong_type"),
       (
         "POST", tokens, ["scope": "admin", "created_by": .null],
-        "/created_by:unknown_field /scope:unknown_field"
+        "/created_by:read_only /scope:read_only"
       ),
     ]
     for (method, path, body, errors) in cases {

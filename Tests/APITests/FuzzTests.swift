@@ -267,6 +267,7 @@ import Testing
       let path = route.pattern.replacing(":groupId", with: World.birch.text)
         .replacing("partners/:id", with: "partners/\(furnished.partner)")
         .replacing("referrals/:id", with: "referrals/\(furnished.referral)")
+        .replacing("users/:id", with: "users/\(Person.ann)")
       let role: Role = path.hasPrefix("/api/partners/me") ? .partner : .staff
       let reply = world.get(path + "?" + pairs.joined(separator: "&"), as: role)
       #expect(reply.status == 200 || reply.status == 400, "\(path) \(pairs)")

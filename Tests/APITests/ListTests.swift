@@ -186,7 +186,15 @@ import Testing
     ("/api/admin/referrals?contact_id=x", "contact_id:unknown_parameter"),
     ("/api/admin/events?after=-1", "after:out_of_range"),
     ("/api/admin/events?after=9223372036854775808", "after:out_of_range"),
-    ("/api/admin/events?sort=at", "sort:unknown_parameter"),
+    ("/api/admin/events?sort=at", "sort:unknown_value"),
+    ("/api/admin/events?subject_kind=partners", "subject_kind:unknown_value"),
+    ("/api/admin/events?actor_id=system", "actor_id:invalid_format"),
+    (
+      "/api/admin/events?subject_id=\(String(repeating: "x", count: 37))", "subject_id:too_long"
+    ),
+    ("/api/admin/users?disabled=1&sort=email", "disabled:unknown_value sort:unknown_value"),
+    ("/api/admin/groups?member=x&state=ZZ", "member:invalid_format state:unknown_state"),
+    ("/api/admin/users/\(Person.ann)/tokens?sort=name", "sort:unknown_parameter"),
     ("/api/groups/\(World.birch)/referrals?sort=created_at", "sort:unknown_parameter"),
     ("/api/coverage?limit=1", "limit:unknown_parameter"),
     ("/api/coverage/MN?x", "x:unknown_parameter"), ("/api/health?x=1", "x:unknown_parameter"),

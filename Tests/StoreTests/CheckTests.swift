@@ -242,10 +242,21 @@ struct CheckTests {
     Damage(
       "words that are not the user's",
       "UPDATE users SET words = 'x' WHERE email = 'user9@example.com'",
-      "The number or the searched words of user \(sampleID(9)) do not match its fields."),
+      "The number, the folded name or the searched words of user \(sampleID(9)) do not match its fields."
+    ),
     Damage(
       "words that are not the group's", "UPDATE groups SET words = 'x' WHERE name = 'Group 12'",
-      "The number or the searched words of group \(sampleID(12)) do not match its fields."),
+      "The number, the folded name or the searched words of group \(sampleID(12)) do not match its fields."
+    ),
+    Damage(
+      "a folded name that is not the user's",
+      "UPDATE users SET name_key = 'x' WHERE email = 'user9@example.com'",
+      "The number, the folded name or the searched words of user \(sampleID(9)) do not match its fields."
+    ),
+    Damage(
+      "an erasure that names another event",
+      "INSERT INTO erasures VALUES (1, 'user', '\(sampleID(9))')",
+      "The erasure of user \(sampleID(9)) has no event."),
     Damage(
       "a group without a number",
       """
@@ -253,7 +264,7 @@ struct CheckTests {
       INSERT INTO groups (id, name, words, created_at, updated_at)
       VALUES ('\(sampleID(40))', 'New', 'new', '\(now)', '\(now)')
       """,
-      "The number or the searched words of group \(sampleID(40)) do not match its fields.",
+      "The number, the folded name or the searched words of group \(sampleID(40)) do not match its fields.",
       "The search index does not match the groups."),
     Damage(
       "a row that names one that is not there",
@@ -269,7 +280,8 @@ struct CheckTests {
       UPDATE users SET name = '' WHERE email = 'user9@example.com'
       """,
       "CHECK constraint failed in users",
-      "The number or the searched words of user \(sampleID(9)) do not match its fields."),
+      "The number, the folded name or the searched words of user \(sampleID(9)) do not match its fields."
+    ),
     Damage(
       "a request whose history says otherwise",
       """

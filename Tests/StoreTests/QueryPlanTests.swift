@@ -104,6 +104,9 @@ private final class Plans {
         break
       case "SCAN" where words[1] == alias && words.count > 2 && !(isMerged && parent == 0):
         if cursor != nil && !maySort { problems.append(detail) }
+      case "SCAN" where detail.contains("VIRTUAL TABLE"):
+        // A search.
+        break
       case "SCAN":
         problems.append(detail)
       case "SEARCH" where words[1] == alias && !(isMerged && parent == 0):
@@ -439,8 +442,10 @@ struct QueryPlanTests {
           filter.order.descending = descending
           let page = PageRequest(after: isDeep ? ["3000"] : nil)
           guard let list = try plans.snapshot.eventList(filter) else { continue }
+          // All events are in the order of their numbers.
           let problems = try plans.problems(
-            with: list, alias: "e", page, cursor: isDeep ? "rowid" : nil)
+            with: list, alias: "e", page, cursor: isDeep ? "rowid" : nil
+          ).filter { $0 != "SCAN e" }
           if !problems.isEmpty {
             found.append("\(problems) for \(filter)\(isDeep ? ", deep" : "")")
           }
@@ -467,7 +472,8 @@ struct QueryPlanTests {
           filter.words = words
           filter.isDisabled = isDisabled
           filter.order = (sort, descending)
-          let list = try #require(try plans.snapshot.userList(filter))
+          let list = try #require(
+            try plans.snapshot.userList(filter, sortedMatches: 2_000))
           let problems = try plans.problems(
             with: list, alias: "u", page, cursor: isDeep ? list.sort : nil, maySort: words == "17")
           if !problems.isEmpty {
@@ -509,13 +515,17 @@ struct QueryPlanTests {
     var groups = GroupFilter()
     groups.words = "user"
     let (userSteps, page) = try plans.steps { snapshot in
-      try Page { try snapshot.users(users, PageRequest(), to: &$0) }
+      try Page {
+        try snapshot.userList(users, sortedMatches: 2_000)?
+          .write(PageRequest(), on: snapshot.connection, to: &$0)
+      }
     }
     let (groupSteps, _) = try plans.steps { snapshot in
       try Page { try snapshot.groups(groups, PageRequest(), to: &$0) }
     }
     #expect(page.items.count == 25)
-    // The matches are counted up to a limit, but not sorted.
+    // The matches are counted up to a limit, but not sorted. Sorted, they are the same.
+    #expect(try plans.snapshot.users(users, PageRequest()) == page)
     #expect(userSteps < 60_000 && groupSteps < 90_000, "\(userSteps), \(groupSteps)")
   }
 

@@ -440,6 +440,14 @@ extension Snapshot {
     try Page { try referrals(filter, page, seenBy: audience, to: &$0) }
   }
 
+  func users(_ filter: UserFilter, _ page: PageRequest) throws -> Page {
+    try Page { try users(filter, page, to: &$0) }
+  }
+
+  func groups(_ filter: GroupFilter, _ page: PageRequest) throws -> Page {
+    try Page { try groups(filter, page, to: &$0) }
+  }
+
   func events(_ filter: EventFilter, _ page: PageRequest) throws -> Page {
     try Page { try events(filter, page, to: &$0) }
   }
