@@ -161,7 +161,7 @@ extension Route {
     .get(
       "/api/admin/events", .staff, scope: .events,
       query: [
-        .one("after", .integer(0...Int.max)), .one("kind", .text(limit: 100)),
+        .one("after", .integer(0...Int.max)), .one("kind", .eventKind),
         .one("subject_kind", .word(SubjectKind.self)), .one("subject_id", .subjectID),
         .one("actor_id", .id), .sort(EventFilter.Sort.self, default: "number"), .limit(), .cursor,
       ], listEvents),

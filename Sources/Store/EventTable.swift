@@ -49,9 +49,13 @@ extension Kind {
     TextRule(
       limit: 36,
       clean: { text in
-        let text = text.trimmingBlanks()
+        let text = text.removingInvisible().trimmingBlanks()
         return ID(text)?.text ?? text
       }))
+
+  /// The kind of an event, as a caller names it.
+  package static let eventKind = Kind.text(
+    TextRule(limit: 100, clean: { $0.removingInvisible() }))
 }
 
 extension Snapshot {

@@ -81,8 +81,8 @@ class _Filling:
         at = _time(0)
         user = self.id(0)
         name = f"{self.random.choice(NAMES)} {self.random.choice(FAMILIES)}"
-        self.insert("users", "id email email_key name words created_at updated_at",
-                    [(user, email, email, name, _searched(name, email), at, at)])
+        self.insert("users", "id email email_key name name_key words created_at updated_at",
+                    [(user, email, email, name, _folded(name), _searched(name, email), at, at)])
         return user
 
     def partners(self, count, staff):
@@ -128,8 +128,8 @@ class _Filling:
             members = sorted(self.user(f"member{number}.{index}@mail.example") for index in range(3))
             token = "tomi_" + base64.urlsafe_b64encode(self.random.randbytes(32)).decode().rstrip("=")
             name = f"{self.random.choice(TOWNS)} House {number}"
-            self.insert("groups", "id name words state created_at updated_at",
-                        [(group, name, _searched(name), state, at, at)])
+            self.insert("groups", "id name name_key words state created_at updated_at",
+                        [(group, name, _folded(name), _searched(name), state, at, at)])
             self.insert("group_members", "group_id user_id", [(group, member) for member in members])
             self.insert("tokens", "id user_id name sha256 created_at",
                         [(self.id(0), members[0], "benchmark", hashlib.sha256(token.encode()).digest(), at)])

@@ -103,6 +103,8 @@ def refusal(case):
     if ROLE == "nobody":
         return 401
     path = case.operation.path
+    if path == "/api/me":
+        return None
     if path.startswith("/api/admin/"):
         return None if ROLE == "staff" else 403
     if path.startswith("/api/partners/me"):
@@ -148,6 +150,8 @@ def before_call(context, case, kwargs):
         path["id"] = pick(referrals, (None, path["id"]))[1]
     elif case.operation.path.startswith("/api/groups/{groupId}/referrals/{id}"):
         path["groupId"], path["id"] = pick(referrals, (path["groupId"], path["id"]))
+    elif operation_id(case) == "listTokens":
+        path["id"] = pick(made["users"], path["id"])
     elif "groupId" in path and ROLE == "partner":
         path["groupId"] = pick(referrals, (OWN_GROUP, None))[0]
     elif "groupId" in path and (ROLE == "member" or not made["groups"]):
