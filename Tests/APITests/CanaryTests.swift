@@ -162,7 +162,8 @@ import Testing
       hide("the proposed website", "https://canary-proposal.example", shownTo: [.partner])
       hide("a proposed state", "\"WI\",\"AK\"", shownTo: [.partner])
       hide("the field", "\"pending_changes\"", shownTo: [.partner, .otherPartner])
-      hide("assigned_to", Person.sam.text)
+      // Everybody sees their own ID, in the answer about themselves.
+      hide("assigned_to", Person.sam.text, shownTo: [.staffWithoutRights])
       for (day, viewers) in [("2027-08-09", birch), ("2027-09-10", [.outsider])] {
         hide("the consent, \(day)", "canary-consent-\(day)", shownTo: viewers)
         hide("follow_up_on, \(day)", "\"\(day)\"")

@@ -243,7 +243,7 @@ import Testing
         ? World.unknown : dice.pick(referrals.suffix(dice.isLucky(oneIn: 5) ? referrals.count : 6))
       let partner = dice.pick(partners)
       let reply: Reply
-      switch Int.random(in: 0..<24, using: &dice) {
+      switch Int.random(in: 0..<25, using: &dice) {
       case 0..<5:
         let isBirch = Bool.random(using: &dice)
         reply = world.post(
@@ -281,7 +281,7 @@ import Testing
           ["outcome": .string(dice.pick(Outcome.allCases).rawValue)])
       case 15:
         reply = world.post("/api/groups/\(World.birch)/referrals/\(id)/cancel", as: .member)
-      case 16, 17:
+      case 16, 17, 23:
         // One that waits for an answer, if there is any; by its partner, or anybody.
         let waiting = world.get("/api/admin/referrals?status=intro_sent&limit=100").items
         let asked = waiting.isEmpty ? nil : dice.pick(waiting)

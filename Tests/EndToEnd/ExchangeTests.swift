@@ -828,20 +828,23 @@ extension EndToEnd {
           rows == [
             [
               "id", "group_id", "group_name", "requested_by", "requester_name", "requester_email",
-              "partner_type", "status", "group_size", "home_price_min", "home_price_max",
-              "timeline", "state", "specific_need", "partner_id", "partner_company_name",
-              "intro_sent_at", "outcome", "outcome_notes", "created_at", "updated_at",
+              "contact_id", "partner_type", "status", "status_since", "group_size",
+              "home_price_min", "home_price_max", "timeline", "state", "specific_need",
+              "partner_id", "partner_company_name", "intro_sent_at", "outcome", "outcome_notes",
+              "assigned_to", "follow_up_on", "consent_version", "consented_at", "created_at",
+              "updated_at",
             ],
             [
-              empty["id"].text, group, "'=Birch", ann, "Ann, of Birch", "ann@example.com", "cpa",
-              "pending", "", "", "", "", "", "", "", "", "", "", "", empty["created_at"].text,
-              empty["updated_at"].text,
+              empty["id"].text, group, "'=Birch", ann, "Ann, of Birch", "ann@example.com", ann,
+              "cpa", "pending", empty["created_at"].text, "", "", "", "", "", "", "", "", "", "",
+              "", "", "", "", "", empty["created_at"].text, empty["updated_at"].text,
             ],
             [
-              full["id"].text, group, "'=Birch", ann, "Ann, of Birch", "ann@example.com",
-              "attorney", "closed", "3", "0", "450000", "'-soon", "MN", "one\ntwo, three", partner,
-              "North \"Law\"", full["intro_sent_at"].text, "deal_closed", "'@last",
-              full["created_at"].text, full["updated_at"].text,
+              full["id"].text, group, "'=Birch", ann, "Ann, of Birch", "ann@example.com", ann,
+              "attorney", "closed", full["status_since"].text, "3", "0", "450000", "'-soon", "MN",
+              "one\ntwo, three", partner, "North \"Law\"", full["intro_sent_at"].text,
+              "deal_closed", "'@last", "", "", "", "", full["created_at"].text,
+              full["updated_at"].text,
             ],
           ])
       }

@@ -128,8 +128,8 @@ struct CredentialTests {
       SELECT i, printf('00000000-0000-7000-8000-%012d', i) AS id,
         date('2026-01-01', '+' || (i * 7919 % 900) || ' days') AS day,
         '2026-01-01T00:00:00.000Z' AS time FROM n;
-      INSERT INTO users SELECT id, 'u@example.com', 'u@example.com', 'U', 0, time, time FROM n
-        WHERE i = 1;
+      INSERT INTO users (id, email, email_key, name, created_at, updated_at)
+      SELECT id, 'u@example.com', 'u@example.com', 'U', time, time FROM n WHERE i = 1;
       INSERT INTO partners (id, type, status, company_name, email, email_key, created_at, updated_at)
       SELECT id, 'attorney', iif(i % 9, 'pending_review', 'removed'), 'C', 'e' || i || '@example.com',
         'e' || i, time, time FROM n WHERE i <= 1000;

@@ -13,11 +13,13 @@ private let canary = "zqcanary"
 struct ErasureTests {
   /// The tables that can have data of a person or a partner, and those that have none. A new table has to be
   /// named here, and in `Holding` if it is of the first.
-  private static let personal = ["users", "tokens", "partners", "referral_requests"]
+  private static let personal = [
+    "users", "tokens", "partners", "partner_credentials", "referral_requests",
+  ]
   private static let others: Set<String> = [
     "groups", "group_members", "partner_areas", "service_area_coverage", "referral_past_partners",
     "referral_counts", "referral_steps", "partner_standings", "partner_ranks", "events",
-    "idempotency_keys", "secrets", "erasures", "sqlite_sequence",
+    "idempotency_keys", "secrets", "erasures", "declines", "past_introductions", "sqlite_sequence",
   ]
 
   private struct Planted: Resource {
@@ -42,7 +44,7 @@ struct ErasureTests {
   /// Puts the canary into every text of a row, twice, so that the history has it as old and as new values, and into
   /// the notes.
   private static func plant(
-    in table: Table, _ kind: SubjectKind, _ id: ID, of change: Change
+    in table: Table, _ kind: SubjectKind, _ id: ID, subject: ID? = nil, of change: Change
   ) throws -> Int {
     var count = 0
     for round in 1...2 {
@@ -56,7 +58,7 @@ struct ErasureTests {
       }
       try table.update(old.record, to: new.record, on: change.connection)
       try change.record(
-        "\(kind.rawValue).updated", kind, id,
+        "\(kind.rawValue).updated", kind, subject ?? id,
         changes: table.changes(from: old.record, to: new.record), note: "\(canary) note")
     }
     return count
@@ -88,7 +90,14 @@ struct ErasureTests {
       planted += try plant(in: .tokens, .token, sampleID(41), of: change)
       planted += try plant(in: .partners, .partner, sampleID(21), of: change)
       planted += try plant(in: .referrals, .referral, request, of: change)
-      #expect(planted >= 2 * (2 + 1 + 6 + 2))
+      let credential = try change.addCredential(
+        toPartner: sampleID(21),
+        Body(
+          ["kind": "nmls", "number": "1"], Table.credentials.fields, by: .staff, at: change.now,
+          isNew: true))
+      planted += try plant(
+        in: .credentials, .partner, credential, subject: sampleID(21), of: change)
+      #expect(planted >= 2 * (2 + 1 + 8 + 3 + 3))
       // Another's request, on which both of them wrote.
       try change.insert(Referral.sample(33, group: 13))
       try change.record(
@@ -173,7 +182,8 @@ struct ErasureTests {
     // Otherwise the test would find nothing in any case.
     for column in [
       "users.email", "users.email_key", "users.name", "users.words", "tokens.name",
-      "partners.company_name", "partners.notes", "partners.staff_words",
+      "partners.company_name", "partners.notes", "partners.staff_words", "partners.description",
+      "partner_credentials.number", "partner_credentials.number_key", "partner_credentials.notes",
       "referral_requests.context", "referral_requests.outcome_notes", "events.changes",
       "events.note", "idempotency_keys.body",
     ] {
@@ -182,7 +192,7 @@ struct ErasureTests {
     #expect(try Self.isInFiles(test.folder))
     let partner = try #require(try Self.erase(Self.partner, in: test))
     let user = try #require(try Self.erase(Self.user, in: test))
-    #expect(partner.cancelled == 1 && partner.rows == 1 && partner.events >= 3)
+    #expect(partner.cancelled == 1 && partner.rows == 2 && partner.events >= 3)
     #expect(user.tokens == 1 && user.groups == 1 && user.rows == 3 && user.events >= 7)
     #expect(user.cancelled == 0)
     #expect(try Self.finds(test.store).filter { !$0.contains("_search_") } == [])

@@ -44,7 +44,7 @@ struct ExportTests {
       try change.insert(full)
       try change.insert(bare)
     }
-    let derived = ["accepting_referrals", "credentials_status"]
+    let derived = ["accepting_referrals", "credentials_status", "pending_changes"]
     #expect(
       Table.partners.exportedColumns
         == Table.partners.fields.filter { $0.seenBy.contains(.staff) }.map(\.name)
