@@ -63,7 +63,7 @@ extension Snapshot {
   private func parties(of phrases: [String]) throws -> [Party: [[String]]]? {
     // All requests of those that have a single phrase match, so that the next is near if there are many. With several
     // phrases, a party with one of them may have no match.
-    let limit = phrases.count == 1 ? 5_000 : 20_000
+    let limit = phrases.count == 1 ? 5_000 : 10_000
     // Some of the phrases are enough. The longest are the rarest.
     let phrases = phrases.sorted { $0.utf8.count > $1.utf8.count }.prefix(3)
     // Each way to share the phrases among the parties.

@@ -294,6 +294,7 @@ import Testing
             [
               ["response": "accepted"], ["response": "accepted", "reason_code": .null],
               ["response": "declined"], ["response": "declined", "reason_code": "no_capacity"],
+              ["response": "declined", "reason_code": "terms"],
             ] as [JSON]),
           as: owner.map { owners[$0] } ?? dice.pick(owners))
       case 18 where Bool.random(using: &dice):

@@ -119,8 +119,10 @@ extension EndToEnd {
         #expect(
           referral == [
             "id": .string(id), "group_id": .string(groupID), "requested_by": .string(userID),
-            "partner_type": "attorney", "status": "pending", "context": context, "partner_id": nil,
-            "intro_sent_at": nil, "outcome": nil, "created_at": referral["created_at"],
+            "contact_id": .string(userID), "partner_type": "attorney", "status": "pending",
+            "status_since": referral["created_at"], "context": context, "partner_id": nil,
+            "intro_sent_at": nil, "outcome": nil, "consent_version": nil, "consented_at": nil,
+            "created_at": referral["created_at"],
             "updated_at": referral["created_at"], "partner": nil,
             "timeline": [["status": "pending", "at": referral["created_at"]]],
           ])
@@ -210,8 +212,8 @@ extension EndToEnd {
           seen["timeline"].elements.map(\.["status"].text)
             == ["pending", "matched", "intro_sent", "connected", "closed"])
         #expect(
-          try staff.put(adminPath, ["status": "pending"])
-            .expectProblem(409, "transition_not_allowed")["allowed"] == [])
+          try staff.put(adminPath, ["status": "intro_sent"])
+            .expectProblem(409, "transition_not_allowed")["allowed"] == ["connected", "pending"])
 
         // The history of each tells all of it, newest first.
         let history = try staff.all("\(adminPath)/history")
