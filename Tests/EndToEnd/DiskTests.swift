@@ -19,7 +19,7 @@ extension EndToEnd {
     @Test(
       "when files cannot grow, changes are refused, reads go on, and nothing acknowledged is lost")
     func fileSizeLimit() throws {
-      try Service.run(.init(wrapper: ["prlimit", "--fsize=700000:"]), logsErrors: true) { service in
+      try Service.run(.init(wrapper: ["prlimit", "--fsize=1000000:"]), logsErrors: true) { service in
         let staff = service.staff
         var acknowledged: Set<String> = []
         var refused = 0
@@ -42,7 +42,7 @@ extension EndToEnd {
             try service.anyone.get("/api/health").expect(200)
           }
         }
-        #expect(refused == 20, "\(acknowledged.count) changes fit into 700,000 bytes")
+        #expect(refused == 20, "\(acknowledged.count) changes fit into 1,000,000 bytes")
         #expect(acknowledged.count > 5)
         func present(_ service: Service) throws -> Set<String> {
           Set(try service.staff.all("/api/admin/partners?limit=100").map(\.["email"].text))

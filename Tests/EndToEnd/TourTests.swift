@@ -35,6 +35,7 @@ extension EndToEnd {
             "co_ownership_certified": false, "description": nil, "languages": [],
             "affiliation_disclosure": nil, "accepting_referrals": false, "paused_until": nil,
             "max_open_referrals": nil, "credentials_status": "none", "agreement_signed_at": nil,
+            "pending_changes": nil,
             "invited_by": .string(staffID), "notes": "Met at the bar association.",
             "created_at": partner["created_at"], "updated_at": partner["created_at"],
           ])
