@@ -10,7 +10,12 @@ package let partnerStatusFields: [Field] = [
 /// The fields of a body that decides about the changes that a partner proposes.
 package let partnerReviewFields: [Field] = [
   .parameter("decision", .word(ReviewDecision.self), .required),
-  .parameter("fields", .list(of: .text(limit: 100), limit: 50)), .note,
+  .parameter(
+    "fields",
+    .list(
+      of: .word(
+        Table.partners.fields.filter { $0.traits.contains(.reviewed) }.map(\.name), initial: []),
+      limit: 50)), .note,
 ]
 
 extension Change {

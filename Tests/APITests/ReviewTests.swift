@@ -184,10 +184,17 @@ import Testing
       (["decision": "approved", "fields": []], "422 validation /fields:required"),
       (["decision": "approved", "fields": "email"], "422 validation /fields:wrong_type"),
       (
-        ["decision": "approved", "fields": ["email", "website", "email", "phone", "surplus"]],
-        "422 validation /fields/1:unknown_value /fields/3:unknown_value /fields/4:unknown_value"
+        ["decision": "approved", "fields": ["email", "website", "email", "description"]],
+        "422 validation /fields/1:unknown_value /fields/3:unknown_value"
       ),
-      (["decision": "approved", "fields": ["phone", ""]], "422 validation /fields/1:required"),
+      (
+        ["decision": "approved", "fields": ["email", "phone", "surplus"]],
+        "422 validation /fields/1:unknown_value /fields/2:unknown_value"
+      ),
+      (
+        ["decision": "approved", "fields": ["phone", ""]],
+        "422 validation /fields/0:unknown_value /fields/1:required"
+      ),
       (["decision": "approved", "fields": [1]], "422 validation /fields/0:wrong_type"),
       (
         ["decision": "approved", "note": 1, "surplus": 1],

@@ -30,6 +30,8 @@ RULES = {
     "updatePartner": {("/user_id", "unknown_user"), ("/agreement_signed_at", "in_future")},
     "requestReferral": {
         ("/requested_by", "not_a_member"),
+        ("/contact_id", "not_a_member"),
+        ("/consent_version", "unknown_value"),
         ("/context/home_price_range", "out_of_range"),
     },
     "updateReferral": {
@@ -41,6 +43,10 @@ RULES = {
         ("/intro_sent_at", "not_allowed_here"),
         ("/intro_sent_at", "in_future"),
         ("/context/home_price_range", "out_of_range"),
+        ("/contact_id", "not_a_member"),
+        ("/contact_id", "not_null"),
+        ("/assigned_to", "unknown_user"),
+        ("/assigned_to", "not_staff"),
     },
     "recordOutcome": {("/outcome", "required")},
     "reviewPartnerChanges": {("/fields/#", "unknown_value")},
@@ -52,6 +58,13 @@ RULES = {
 
 # The same for query parameters.
 QUERY_RULES = {"recommendPartners": {("state", "required")}}
+
+# What an admin token of each narrower scope may do.
+SCOPES = {
+    "read": re.compile("GET /api/(admin|groups)/"),
+    "sync": re.compile("[A-Z]+ /api/admin/(users|groups|tokens)(/|$)"),
+    "events": re.compile("GET /api/admin/events$"),
+}
 
 # What changes users, groups and tokens.
 CHANGERS = {"putUser", "putGroup", "revokeToken"}
@@ -105,6 +118,8 @@ def refusal(case):
     path = case.operation.path
     if path == "/api/me":
         return None
+    if ROLE in SCOPES:
+        return None if SCOPES[ROLE].match(f"{case.operation.method.upper()} {path}") else 403
     if path.startswith("/api/admin/"):
         return None if ROLE == "staff" else 403
     if path.startswith("/api/partners/me"):
@@ -186,6 +201,9 @@ def after_call(context, case, response):
         return
     answer = response.json()
     for thing in answer.get("data", [answer]):
+        # Other roles make users and groups of their own.
+        if ROLE == "read" and "disabled" in thing and thing["id"] not in made["users"]:
+            made["users"].append(thing["id"])
         if "company_name" in thing and thing["id"] not in [OWN_PARTNER, *partners]:
             partners.append(thing["id"])
         group = thing.get("group_id") or thing.get("group", {}).get("id")
@@ -299,7 +317,7 @@ def AnsweredByRight(ctx, response, case):
     if case.operation.path.startswith("/api/groups/{groupId}/referrals") and response.status_code in (200, 201):
         things = response.json()
         for thing in things.get("data", [things]):
-            if ("outcome_notes" in thing) != (ROLE == "staff"):
+            if ("outcome_notes" in thing) != (ROLE in ("staff", "read")):
                 raise AssertionError(f"{ROLE} gets another's view")
 
 
