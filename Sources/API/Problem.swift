@@ -70,6 +70,7 @@ extension Problem {
     case notFound = "not_found"
     case outcomeNotPossible = "outcome_not_possible"
     case partnerAlreadyIntroduced = "partner_already_introduced"
+    case partnerErased = "partner_erased"
     case partnerExists = "partner_exists"
     case partnerHasReferrals = "partner_has_referrals"
     case partnerNotEligible = "partner_not_eligible"
@@ -274,6 +275,11 @@ extension Problem {
         (
           .userErased, "The user was erased",
           "The personal data of this user was erased. Use another ID for a new account."
+        )
+      case .partnerErased:
+        (
+          .partnerErased, "The partner was erased",
+          "The data of this partner was erased. Create a new partner instead."
         )
       case .userIsStaff:
         (

@@ -11,7 +11,7 @@ extension Route {
       "/api/admin/partners", .staff, scope: .read,
       query: [
         .list("type", .word(PartnerType.self)), .list("status", .word(PartnerStatus.self)),
-        .list("state", .state), .one("pending_changes", .word(["true", "false"], initial: [])),
+        .list("state", .state), .one("pending_changes", .truth),
         .search, .sort(PartnerFilter.Sort.self, default: "-created_at"), .limit(), .cursor,
       ], listPartners),
     .change(.post, "/api/admin/partners", .staff, scope: .admin, createPartner),
@@ -138,7 +138,7 @@ extension Route {
     .get(
       "/api/admin/users", .staff, scope: .sync,
       query: [
-        .search, .one("disabled", .word(["true", "false"], initial: [])),
+        .search, .one("disabled", .truth),
         .sort(AccountSort.self, default: "name"), .limit(), .cursor,
       ], listUsers),
     .get("/api/admin/users/:id", .staff, scope: .sync, getUser),

@@ -70,6 +70,8 @@ package enum Conflict: Equatable, Sendable {
   case emailTaken
   /// The user's personal data was erased, and must not come back.
   case userErased
+  /// The partner's data was erased, and must not come back.
+  case partnerErased
   /// The user has a valid admin token, so only the command line changes the user or creates a token.
   case userIsStaff
 }

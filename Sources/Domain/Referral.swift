@@ -172,7 +172,9 @@ package struct Referral: Resource {
     case .closed:
       moved.outcome = outcome ?? .unknown
     case .connected:
-      moved.set("connected_at", time("connected_at") ?? now)
+      // What is reopened as connected was so when it was closed, at the latest.
+      moved.set(
+        "connected_at", time("connected_at") ?? (status == .closed ? time("status_since") : now))
     case .matched, .cancelled:
       break
     }
@@ -255,6 +257,7 @@ package struct Referral: Resource {
     var next = self
     next.outcome = outcome
     if status == .closed { return next }
+    if outcome == .dealClosed, next.time("connected_at") == nil { next.set("connected_at", now) }
     return next.moved(to: outcome == .engaged ? .connected : .closed, at: now)
   }
 

@@ -16,7 +16,7 @@ extension Change {
     let old = try user(id)
     guard let new = try replacement(of: old, id, body, .users, precondition) else { return false }
     try checkIsNotStaff(id)
-    if try isErased(user: id) { throw Failure.conflict(.userErased) }
+    if try isErased(ErasureSubject(.user, id)) { throw Failure.conflict(.userErased) }
     let holder = try user(email: new.email)
     guard holder == nil || holder?.id == id else { throw Failure.conflict(.emailTaken) }
     try put(new, replacing: old, in: .users, .user)
@@ -100,7 +100,7 @@ extension Change {
     guard case .array(let elements)? = body.sent("members"), elements.count <= 1_000 else { return }
     for (index, element) in elements.enumerated() {
       guard case .string(let text) = element, let id = ID(text.trimmingBlanks()),
-        try user(id) == nil
+        try user(id) == nil || isErased(ErasureSubject(.user, id))
       else { continue }
       body.fail([
         FieldError(.pointer("/members/\(index)"), .unknownUser, "No user has this ID.")
@@ -122,6 +122,7 @@ extension Change {
     -> Token
   {
     guard try user(owner) != nil else { throw Failure.notFound }
+    if try isErased(ErasureSubject(.user, owner)) { throw Failure.conflict(.userErased) }
     var body = body
     if let expiry = body.time("expires_at") {
       if expiry <= now { body.fail("expires_at", .inPast, "Must be in the future.") }

@@ -24,8 +24,18 @@ package struct ErasureSubject: Hashable, Sendable {
         """
       case .partner:
         """
-        e.actor_id = (SELECT user_id FROM partners WHERE id = ?1)
-        AND (e.kind = 'referral.connected' OR e.kind = 'referral.returned')
+        e.actor_id IN (
+          SELECT user_id FROM partners WHERE id = ?1
+          UNION SELECT linked.changes ->> '$.user_id.to' FROM events AS linked
+            WHERE linked.subject_id = ?1 AND linked.subject_kind = 'partner')
+        AND CASE e.kind
+          WHEN 'referral.returned' THEN e.changes ->> '$.partner_id.from' = ?1
+          WHEN 'referral.connected' THEN ?1 = (
+            SELECT named.changes ->> '$.partner_id.to' FROM events AS named
+            WHERE named.subject_id = e.subject_id AND named.subject_kind = 'referral'
+              AND named.number <= e.number AND named.changes ->> '$.partner_id.to' IS NOT NULL
+            ORDER BY named.number DESC LIMIT 1)
+          END
         """
       }
     }
@@ -167,6 +177,9 @@ extension Table {
 }
 
 extension Array where Element == Holding {
+  /// What events have beside fields, and that says nothing personal.
+  private static let facts: Set = ["decline_reason_code", "status_since"]
+
   /// The changes of an event without personal data. A field that no table has is taken for personal.
   func erased(_ changes: JSON, of kind: SubjectKind, _ id: ID) -> JSON {
     guard case .object(let members) = changes else { return changes }
@@ -174,6 +187,7 @@ extension Array where Element == Holding {
       .filter { $0.traits.contains(.tracked) }
     return .object(
       members.map { member in
+        if Self.facts.contains(member.name) { return member }
         let fields = tracked.filter { $0.name == member.name }
         func erased(_ end: String) -> JSON {
           guard !fields.isEmpty else { return .null }
@@ -211,10 +225,7 @@ extension Change {
     report.rows = try eraseRows(of: subject)
     let edits = try edits(for: subject)
     report.events = edits.count
-    let isRecorded = try connection.row(
-      "SELECT 1 FROM erasures WHERE subject_kind = ? AND subject_id = ?", kind.rawValue, id.text
-    ) { _ in true }
-    if report == ErasureReport(), isRecorded == true { return nil }
+    if report == ErasureReport(), try isErased(subject) { return nil }
     if let email { try dropAnswers(showing: id, email) }
 
     // From here on until the event is written, the schema allows to edit events.
@@ -283,7 +294,15 @@ extension Change {
       let rows: [AnyResource] = try load(
         table, "WHERE \(holding.condition)", [subject.id.text])
       for old in rows {
-        let new = table.erased(old, at: now)
+        var new = table.erased(old, at: now)
+        // Somebody may have given another user this address.
+        if case .string(let email) = new.record["email"], table.name == Table.users.name,
+          let holder = try user(email: email), holder.id != subject.id
+        {
+          new.record["email"] = .string("erased-\(newID())@erased.invalid")
+          // A repetition finds the address that it made before.
+          if old.text("email")?.hasSuffix("@erased.invalid") == true { new = old }
+        }
         guard new != old else { continue }
         try table.update(old.record, to: new.record, on: connection)
         count += 1
@@ -341,10 +360,11 @@ extension Snapshot {
     try connection.row("SELECT seq FROM sqlite_sequence WHERE name = 'events'") { $0.int(0) } ?? 0
   }
 
-  /// Whether the user's personal data was erased.
-  func isErased(user: ID) throws -> Bool {
+  /// Whether the personal data of the user or the partner was erased.
+  func isErased(_ subject: ErasureSubject) throws -> Bool {
     try connection.row(
-      "SELECT 1 FROM erasures WHERE subject_kind = 'user' AND subject_id = ?", user.text
+      "SELECT 1 FROM erasures WHERE subject_kind = ? AND subject_id = ?", subject.kind.rawValue,
+      subject.id.text
     ) { _ in true } ?? false
   }
 
@@ -414,7 +434,8 @@ extension Snapshot {
       "WHERE g.id IN (SELECT group_id FROM group_members WHERE user_id = ?1) ORDER BY g.id")
     for holding in Holding.ofUser where holding.table.name == Table.referrals.name {
       try list(
-        "referrals", Table.referrals.single(.staff), "WHERE \(holding.condition) ORDER BY r.number")
+        "referrals", Table.referrals.single(.staff),
+        "WHERE \(holding.condition) OR r.contact_id = ?1 ORDER BY r.number")
     }
     try list("partners", Table.partners.single(.staff), "WHERE p.user_id = ?1 ORDER BY p.number")
     let events = (Holding.ofUser.map(\.ofEvents) + ["e.actor_id = ?1"])

@@ -21,14 +21,14 @@ extension Body {
     .parameter("updated_at", .time(isPast: true)),
   ]
 
-  /// Adds a mistake if the resource was changed before it was created.
+  /// Adds a mistake for each time that is before the resource's creation.
   mutating func checkTimes(at now: Timestamp) {
-    guard let updated = time("updated_at") else { return }
     // A time that is wrong can't be compared.
-    guard let created = has("created_at") ? time("created_at") : now, updated < created else {
-      return
+    guard let created = has("created_at") ? time("created_at") : now else { return }
+    for name in ["updated_at", "status_since"] {
+      guard let time = time(name), time < created else { continue }
+      fail(name, .inPast, "Must not be before created_at.")
     }
-    fail("updated_at", .inPast, "Must not be before created_at.")
   }
 }
 

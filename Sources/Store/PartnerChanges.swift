@@ -150,6 +150,7 @@ extension Change {
     _ old: Partner, by changed: Partner, _ kind: String, note: String?
   ) throws {
     guard changed != old else { return }
+    if try isErased(ErasureSubject(.partner, old.id)) { throw Failure.conflict(.partnerErased) }
     try changed.checkReadiness()
     var new = changed
     new.adaptProposals(since: old)
@@ -171,7 +172,9 @@ extension Change {
 
   /// Adds a mistake to the body if the linked user is not known.
   private func checkUser(_ body: inout Body) throws {
-    guard let id = body.id("user_id"), try user(id) == nil else { return }
+    guard let id = body.id("user_id"),
+      try user(id) == nil || isErased(ErasureSubject(.user, id))
+    else { return }
     body.fail("user_id", .unknownUser, "No user has this ID.")
   }
 

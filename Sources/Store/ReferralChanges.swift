@@ -62,7 +62,7 @@ extension Change {
     return id
   }
 
-  /// Stores a new request and records it as an event.
+  /// Stores a new request and records it as an event. The event has `status_since` only if that is an earlier time.
   ///
   /// - Throws: `Failure.conflict(.referralAlreadyOpen)`.
   func add(_ referral: Referral) throws {
@@ -74,7 +74,10 @@ extension Change {
     recorded["context"] = .null
     try record(
       "referral.requested", .referral, referral.id,
-      changes: Table.referrals.changes(from: nil, to: recorded))
+      changes: Table.referrals.changes(
+        from: nil, to: recorded,
+        with: referral.time("status_since") == now
+          ? [] : [JSON.Member("status_since", referral.record["status_since"])]))
   }
 
   /// Cancels a group's request. Nothing happens if it is already cancelled.

@@ -14,7 +14,8 @@ private let fields: [Field] = Table.referrals.fields.compactMap { field in
     field.traits.contains(.exported) || field.name == "context"
   else { return nil }
   let isRequired = ["group_id", "requested_by", "partner_type"].contains(field.name)
-  return .parameter(field.name, field.kind, isRequired ? .required : .nullable)
+  let kind = if case .time = field.kind { Kind.time(isPast: true) } else { field.kind }
+  return .parameter(field.name, kind, isRequired ? .required : .nullable)
 }
 
 extension Change {
@@ -81,6 +82,8 @@ extension Change {
         body.fail("partner_id", .unknownPartner, "No partner has this ID.")
       } else if let type: PartnerType = body.word("partner_type"), partner?.type != type {
         body.fail("partner_id", .notAllowedHere, "This partner has another type.")
+      } else if body.word("status") == ReferralStatus.matched, partner?.status != .active {
+        body.fail("partner_id", .notAllowedHere, "The partner of a matched request must be active.")
       }
     }
     try body.check(against: nil)

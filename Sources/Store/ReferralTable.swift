@@ -120,9 +120,9 @@ extension Table {
         "timeline", .json, .single,
         from: timeline(
           """
-          AND number >= (SELECT max(number) FROM events
+          AND number >= ifnull((SELECT max(number) FROM events
             WHERE subject_id = r.id AND subject_kind = 'referral'
-              AND changes ->> '$.status.to' = 'intro_sent')
+              AND changes ->> '$.status.to' = 'intro_sent'), 0)
           """), seen: .partner),
     ])
 

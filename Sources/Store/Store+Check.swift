@@ -224,7 +224,9 @@ extension Snapshot {
           FROM referral_steps
         UNION ALL SELECT changes ->> '$.status.from', changes ->> '$.status.to',
             max(0, CAST(round(10 * (julianday(at) - julianday(since))) AS INTEGER)), 0, 1
-          FROM (SELECT at, changes, lag(at) OVER (PARTITION BY subject_id ORDER BY number) AS since
+          FROM (SELECT at, changes,
+              lag(ifnull(changes ->> '$.status_since.to', at))
+                OVER (PARTITION BY subject_id ORDER BY number) AS since
             FROM events
             WHERE subject_kind = 'referral' AND changes ->> '$.status.to' IS NOT NULL)
           WHERE changes ->> '$.status.from' IS NOT NULL)

@@ -40,7 +40,8 @@ extension Change {
   private static let answerLimit = 1000
 
   /// Deletes the stored answers that show a partner to a group's members. A repeated request is then carried out again,
-  /// which is safe: no other route shows a group its partner than the cancellation, which changes nothing again.
+  /// which is safe: no other route shows a group its partner than the cancellation, which changes nothing again
+  /// unless staff has reopened the request.
   func dropAnswers(showing partner: ID) throws {
     // Staff's answers have another path.
     try connection.run(
@@ -49,7 +50,11 @@ extension Change {
       WHERE path NOT LIKE 'staff %' AND instr(body, CAST(?1 AS BLOB)) > 0
         AND user_id IN (SELECT m.user_id FROM referral_requests AS r
           JOIN group_members AS m ON m.group_id = r.group_id
-          WHERE r.partner_id = ?1 AND r.intro_sent_at IS NOT NULL)
+          WHERE r.partner_id = ?1 AND r.intro_sent_at IS NOT NULL
+          UNION SELECT m.user_id FROM past_introductions AS past
+          JOIN referral_requests AS r ON r.number = past.referral_number
+          JOIN group_members AS m ON m.group_id = r.group_id
+          WHERE past.partner_id = ?1)
       """, partner.text)
   }
 

@@ -85,10 +85,11 @@ struct Import: ParsableCommand {
       discussion: """
         Required columns: group_id, requested_by (a user's ID), partner_type. Optional columns: id, \
         status (pending if left out), the group's need (group_size, home_price_min, home_price_max, \
-        timeline, state, specific_need), contact_id (the requester if left out, and a member), partner_id, \
+        timeline, state, specific_need), contact_id (if left out: the requester, if \
+        a member of the group), partner_id, \
         intro_sent_at, outcome, outcome_notes, assigned_to, follow_up_on, consent_version, \
-        consented_at, status_since, created_at, updated_at. Names and e-mail addresses of groups, users and partners may be there, as an \
-        export has them; they are not read. `tomi-referrals help import` says how files are read.
+        consented_at, status_since, created_at, updated_at. Names and e-mail addresses of groups, users \
+        and partners may be there, as an export has them; they are not read. `tomi-referrals help import` says how files are read.
 
         A request may have any status: from matched on it needs a partner_id, and from intro_sent on an \
         intro_sent_at. A group can have one open request for a type and state. Its history begins with \

@@ -32,7 +32,7 @@ struct Migrate: ParsableCommand {
         "\(dryRun ? "Would apply" : "Applied") migration \(migration.number), \(migration.name).")
     }
     if dryRun, !migrations.isEmpty {
-      print("This takes \(seconds > 1 ? "about \(seconds) seconds" : "a second at most").")
+      print("This takes \(seconds > 1 ? "about \(seconds) seconds" : "about a second").")
     }
   }
 }

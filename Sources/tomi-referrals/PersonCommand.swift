@@ -108,7 +108,7 @@ private let erasureDiscussion = """
   Afterwards the database is rewritten, so that its files have no trace of the data. That takes some \
   seconds for each gigabyte, and as much free space as the database has, both beside it and in the \
   directory of temporary files. Meanwhile the service answers reads, but changes wait or get 503. If \
-  the command fails in this part, run it again.
+  the command fails in this part, run it again with the ID.
 
   Backups from before still have the data until they are deleted. `restore` erases it again.
   """
@@ -149,7 +149,9 @@ struct ErasureOptions: ParsableArguments {
     do {
       try store.purge()
     } catch Failure.unavailable(let cause) {
-      throw CommandError("the data is erased, but traces can be left in the files: \(cause)")
+      throw CommandError(
+        "the data is erased, but traces can be left in the files; run this again with the ID "
+          + "\(subject.id): \(cause)")
     }
   }
 }

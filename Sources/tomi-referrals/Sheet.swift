@@ -89,6 +89,10 @@ struct Sheet: Sendable {
         guard case .pointer(let pointer) = error.place else { return error.problem.detail }
         return line(pointer.split(separator: "/").first ?? "", error.problem.detail)
       }
+    case .conflict(.userErased):
+      return [line("id", "The personal data of this user was erased.")]
+    case .conflict(.partnerErased):
+      return [line("id", "The data of this partner was erased.")]
     case .conflict(.emailTaken):
       return [line("email", "Another user has this e-mail address.")]
     case .conflict(.referralAlreadyOpen):

@@ -132,6 +132,13 @@ import Yams
     .unsupportedMediaType: {
       $0.post("/api/admin/partners", [:], headers: [.contentType: "text/plain"])
     },
+    .partnerErased: { world in
+      let partner = world.partner()
+      _ = try world.store.fill(now: world.clock.now) {
+        try $0.erase(ErasureSubject(.partner, ID(partner)!), .refuse)
+      }
+      return world.put("/api/admin/partners/\(partner)/status", ["status": "pending_review"])
+    },
     .userErased: { world in
       _ = try world.store.fill(now: world.clock.now) {
         try $0.erase(ErasureSubject(.user, Person.petra), .refuse)

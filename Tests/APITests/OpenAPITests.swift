@@ -300,7 +300,8 @@ import Yams
     "OutcomeNotPossible": .conflict(.outcomeNotPossible(status: .pending)),
     "NoActivePartner": .conflict(.noActivePartner),
     "NoPendingChanges": .conflict(.noPendingChanges), "EmailTaken": .conflict(.emailTaken),
-    "UserErased": .conflict(.userErased), "UserIsStaff": .conflict(.userIsStaff),
+    "UserErased": .conflict(.userErased), "PartnerErased": .conflict(.partnerErased),
+    "UserIsStaff": .conflict(.userIsStaff),
     "PreconditionFailed": .preconditionFailed, "TooLarge": .tooLarge,
     "QuotaExceeded": .quotaExceeded(
       ExceededQuota(

@@ -775,8 +775,21 @@ import Testing
     }
     referrals = referrals.filter { $0["intro_sent_at"] != .null }
     var connections: [String: String] = [:]
-    for event in world.events where event["changes"]?["status"]?["to"] == "connected" {
-      connections[event["subject"]?["id"]?.text ?? ""] = event["at"]?.text
+    var since: [String: String] = [:]
+    for event in world.events where event["subject"]?["kind"] == "referral" {
+      let (id, at) = (event["subject"]?["id"]?.text ?? "", event["at"]?.text)
+      guard let status = event["changes"]?["status"] else { continue }
+      switch (status["from"], status["to"]) {
+      // One that is reopened was connected when it was closed, at the latest.
+      case ("closed", "connected"): connections[id] = connections[id] ?? since[id]
+      case (_, "connected"): connections[id] = at
+      case ("intro_sent", "closed")
+      where event["changes"]?["outcome"]?["to"] == "deal_closed":
+        connections[id] = at
+      case (_, "pending"): connections[id] = nil
+      default: break
+      }
+      since[id] = at
     }
     func count(_ field: String, _ words: [String]) -> JSON {
       .object(

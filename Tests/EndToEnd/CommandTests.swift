@@ -133,7 +133,7 @@ extension EndToEnd {
         #expect(
           plan.lines == [
             "Would apply migration 1, initial.", "Would apply migration 2, found_in_use.",
-            "Would apply migration 3, operation.", "This takes a second at most.",
+            "Would apply migration 3, operation.", "This takes about a second.",
           ])
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == [])
         let first = try Service.command(["migrate"], environment: ["TOMI_DATABASE": database])

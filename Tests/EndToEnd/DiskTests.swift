@@ -19,7 +19,8 @@ extension EndToEnd {
     @Test(
       "when files cannot grow, changes are refused, reads go on, and nothing acknowledged is lost")
     func fileSizeLimit() throws {
-      try Service.run(.init(wrapper: ["prlimit", "--fsize=1000000:"]), logsErrors: true) { service in
+      let options = Service.Options(wrapper: ["prlimit", "--fsize=1000000:"])
+      try Service.run(options, logsErrors: true) { service in
         let staff = service.staff
         var acknowledged: Set<String> = []
         var refused = 0

@@ -106,7 +106,9 @@ struct ErasureTests {
       try change.record(
         "referral.noted", .referral, sampleID(33), changes: "{}", note: "\(canary) wrote")
       try change.acting(as: sampleID(2), at: change.now).record(
-        "referral.returned", .referral, sampleID(33), changes: "{}", note: "\(canary) reason")
+        "referral.returned", .referral, sampleID(33),
+        changes: #"{"partner_id":{"from":"\#(sampleID(21))","to":null}}"#,
+        note: "\(canary) reason")
       // An answer that shows each of them, and one that shows neither.
       for (user, text) in [(1, "1"), (3, sampleID(1).text), (4, sampleID(21).text), (5, "other")] {
         try change.keep(
@@ -231,6 +233,66 @@ struct ErasureTests {
       try test.texts("SELECT CAST(body AS TEXT) FROM idempotency_keys") == [#"{"x":"other "}"#])
   }
 
+  @Test("an address that another user has taken does not keep a person from being erased")
+  func takenAddress() throws {
+    let test = try Self.store()
+    let taken = "erased-\(sampleID(1))@erased.invalid"
+    try test.change { _ = try $0.putUser(3, ["email": .string(taken)]) }
+    #expect(try Self.erase(Self.user, in: test) != nil)
+    let email = try #require(try test.read { try $0.user(sampleID(1)) }).email
+    #expect(email != taken && email.hasPrefix("erased-") && email.hasSuffix("@erased.invalid"))
+    #expect(try Self.erase(Self.user, in: test, at: minute(2)) == nil)
+  }
+
+  @Test("an erased partner does not come back, and the reasons of declines still count")
+  func partnerStays() throws {
+    let test = try TestStore()
+    try test.addGroups()
+    var partner = Partner.sample(21)
+    partner.set("user_id", sampleID(2))
+    let request = try test.change(by: sampleID(1)) { [partner] change in
+      try change.insert(partner)
+      let request = try change.requestReferral(group: 11, ["partner_type": "attorney"])
+      for command in [.match(sampleID(21)), .introduce] as [ReferralCommand] {
+        try change.perform(
+          command, on: try #require(try change.referral(request)),
+          partner: try change.partner(sampleID(21)))
+      }
+      return request
+    }
+    _ = try test.change(by: sampleID(2)) { change in
+      try change.answerReferral(
+        request, ofPartner: sampleID(21),
+        Body(
+          ["response": "declined", "reason_code": "no_capacity", "reason": "\(canary) reason"],
+          responseFields, by: .partner, at: change.now))
+    }
+    #expect(try Self.erase(Self.user, in: test) != nil)
+    #expect(try Self.erase(Self.partner, in: test) != nil)
+    #expect(try test.findings() == [])
+    #expect(try Self.finds(test.store).filter { !$0.contains("_search_") } == [])
+    #expect(try test.texts("SELECT reason_code FROM declines") == ["no_capacity"])
+    for status in ["pending_review", "removed"] {
+      let body: JSON = ["status": .string(status)]
+      let failure = refusal {
+        try test.change {
+          try $0.changePartnerStatus(
+            sampleID(21), Body(body, partnerStatusFields, by: .staff, at: $0.now))
+        }
+      }
+      #expect(failure == (status == "removed" ? nil : .conflict(.partnerErased)))
+    }
+    #expect(
+      refusal {
+        try test.change {
+          try $0.updatePartner(
+            sampleID(21),
+            Body(["company_name": "Back"], Table.partners.fields, by: .staff, at: $0.now),
+            by: .staff)
+        }
+      } == .conflict(.partnerErased))
+  }
+
   @Test("the context of a request keeps its numbers and its state")
   func context() throws {
     let test = try TestStore()
@@ -325,20 +387,26 @@ struct ErasureTests {
         refusal { try test.change { try $0.putUser(1, body) } } == .conflict(.userErased))
     }
     #expect(try test.change { try $0.putUser(1, ["disabled": true]) } == false)
+    // Nor as a member, a partner's user or the owner of a token.
+    let member = refusal {
+      try test.change { try $0.putGroup(12, ["members": .array([.string(sampleID(1).text)])]) }
+    }
+    #expect(
+      member
+        == .validation([
+          FieldError(.pointer("/members/0"), .unknownUser, "No user has this ID.")
+        ]))
+    #expect(
+      refusal {
+        try test.change {
+          try $0.createToken(
+            for: sampleID(1), scope: nil, sha256: Array(repeating: 9, count: 32),
+            Body([:], Table.tokens.fields, by: .staff, at: $0.now, isNew: true))
+        }
+      } == .conflict(.userErased))
     #expect(refusal { try Self.erase(ErasureSubject(.user, sampleID(99)), in: test) } == .notFound)
     #expect(
       refusal { try Self.erase(ErasureSubject(.partner, sampleID(1)), in: test) } == .notFound)
-  }
-
-  @Test("a partner that comes back with new data can be erased again")
-  func again() throws {
-    let test = try Self.store()
-    #expect(try Self.erase(Self.partner, in: test) != nil)
-    #expect(try Self.erase(Self.partner, in: test) == nil)
-    try test.change { try $0.updatePartner(21, ["company_name": "New", "notes": "\(canary)"]) }
-    #expect(try Self.erase(Self.partner, in: test)?.rows == 1)
-    #expect(try test.number("SELECT count(*) FROM erasures") == 1)
-    #expect(try test.findings() == [])
   }
 
   @Test("a change that is only tried writes nothing")
