@@ -983,6 +983,62 @@ extension EndToEnd {
             """)
         #expect(Table.rows(try place.export("referrals")).count == 3)
         #expect(try place.command("check").status == 0)
+
+        // Times are in the past and in order, and only an active partner is matched.
+        try place.expectImport(
+          "type,company_name,email\ncpa,Lake,lake@example.com", says: "Imported 1 partner.")
+        let lake = Table.rows(try place.export())[1][0]
+        try expect(
+          "referrals",
+          """
+          group_id,requested_by,partner_type,status,partner_id,status_since,created_at,intro_sent_at
+          \(birch),\(ann),title,pending,,2020-01-01,2020-01-02,
+          \(birch),\(ann),title,pending,,2020-01-01,,
+          \(birch),\(ann),title,pending,,2999-01-01,2999-01-01,
+          \(birch),\(ann),cpa,closed,\(lake),,,2999-01-01
+          \(birch),\(ann),cpa,matched,\(lake),,,
+          """,
+          says: """
+            line 2, column status_since: Must not be before created_at.
+            line 3, column status_since: Must not be before created_at.
+            line 4, column status_since: Must not be in the future.
+            line 4, column created_at: Must not be in the future.
+            line 5, column intro_sent_at: Must not be in the future.
+            line 6, column partner_id: The partner of a matched request must be active.
+            """)
+      }
+    }
+
+    @Test("An imported request goes on from its status, and the overview counts from then")
+    func goesOn() throws {
+      try Service.run { service in
+        let (ann, group) = (
+          "00000000-0000-4000-8000-0000000000a1", "00000000-0000-4000-8000-0000000000b1"
+        )
+        let staff = service.staff
+        try staff.put(
+          "/api/admin/users/\(ann)", ["email": "ann@example.com", "name": "Ann"]
+        ).expect(201)
+        try staff.put(
+          "/api/admin/groups/\(group)", ["name": "Birch", "members": [.string(ann)]]
+        ).expect(201)
+        let file = "\(service.folder)/requests.csv"
+        try Data(
+          """
+          group_id,requested_by,partner_type,created_at,status_since
+          \(group),\(ann),cpa,2026-01-01,2026-01-02
+          """.utf8
+        ).write(to: URL(filePath: file))
+        let result = try service.command("import", "referrals", file)
+        #expect(result.output == "Imported 1 request.\n", "\(result)")
+        let list = try staff.get("/api/admin/referrals?in_status_days=1").expect(200).json["data"]
+        let request = try #require(list.elements.first)
+        #expect(request["status_since"] == "2026-01-02T00:00:00.000Z")
+        #expect(request["contact_id"] == .string(ann))
+        try staff.put(
+          "/api/admin/referrals/\(request["id"].text)", ["status": "cancelled"]
+        ).expect(200)
+        try service.expectSound()
       }
     }
 
