@@ -115,4 +115,13 @@ extension List {
     case .many(let query): filter("+\(number) IN \(found)", query)
     }
   }
+
+  /// Selects the rows in which every word of a search text begins a word of a text; none if the search text has
+  /// no words. The list reads the text in each row that it walks, so this is for searches that match many rows.
+  ///
+  /// - Parameter text: An SQL expression for folded words, such as `u.words`.
+  mutating func filter(words: String, in text: String) {
+    let (sql, arguments) = Search.condition(Search.phrases(words), in: text)
+    filter(sql, arguments: arguments)
+  }
 }

@@ -7,11 +7,10 @@ struct Export: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Write records to standard output.",
     discussion: """
-      Users, groups, partners and referral requests are written as CSV in UTF-8 with a byte-order mark, by which spreadsheets \
-      know the encoding. A cell that begins, after any apostrophes, with = + - or @ (or their \
-      full-width forms), a tab or a carriage return, which a spreadsheet could run as a formula, gets an \
-      apostrophe before it. An import removes it again, and takes \
-      each file back as it is.
+      Users, groups, partners and referral requests are written as CSV in UTF-8 with a byte-order mark, \
+      by which spreadsheets know the encoding. A cell that begins, after any apostrophes, with = + - or @ \
+      (or their full-width forms), a tab or a carriage return, which a spreadsheet could run as a formula, \
+      gets an apostrophe before it. An import removes it again, and takes each file back as it is.
       """,
     subcommands: [
       Users.self, Groups.self, Partners.self, Referrals.self, Postgres.self,

@@ -6,6 +6,33 @@ import Testing
 @testable import Schema
 @testable import Store
 
+extension Snapshot {
+  /// The users in whose name or e-mail address every word of a search text begins a word.
+  ///
+  /// - Returns: At most `limit` of them, in any order; none if the text has no words.
+  fileprivate func matchingUsers(_ words: String, limit: Int) throws -> [ID] {
+    try matching(words, in: "users", limit: limit)
+  }
+
+  /// The groups in whose name every word of a search text begins a word.
+  ///
+  /// - Returns: At most `limit` of them, in any order; none if the text has no words.
+  fileprivate func matchingGroups(_ words: String, limit: Int) throws -> [ID] {
+    try matching(words, in: "groups", limit: limit)
+  }
+
+  private func matching(_ words: String, in table: String, limit: Int) throws -> [ID] {
+    let phrases = Search.phrases(words)
+    guard !phrases.isEmpty else { return [] }
+    return try connection.rows(
+      """
+      SELECT id FROM \(table) WHERE number IN
+        (SELECT rowid FROM \(table)_search WHERE \(table)_search MATCH ? LIMIT ?)
+      """, Search.query(phrases), limit
+    ) { try $0.id(0) }
+  }
+}
+
 @Suite("Search for users and groups")
 struct AccountSearchTests {
   private static func store() throws -> TestStore {
