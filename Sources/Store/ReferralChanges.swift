@@ -327,6 +327,12 @@ extension ReferralStatus {
 }
 
 extension ReferralUpdate {
+  /// The fields on which the life cycle has rules. Staff sets the others as they are.
+  private static let ruled = [
+    "status", "partner_id", "partner_type", "context", "intro_sent_at", "contact_id",
+    "consent_version",
+  ]
+
   /// The update that a body asks for. A field that is wrong counts as missing.
   fileprivate init(_ body: Body) {
     self.init(
@@ -336,8 +342,11 @@ extension ReferralUpdate {
       introSentAt: body["intro_sent_at"].map { _ in body.time("intro_sent_at") },
       contactID: body["contact_id"].map { _ in body.id("contact_id") },
       consentVersion: body["consent_version"].map { _ in body.text("consent_version") },
-      fields: ["assigned_to", "follow_up_on"].compactMap { name in
-        body[name].map { JSON.Member(name, $0) }
+      fields: Table.referrals.fields.compactMap { field in
+        guard field.setBy.contains(.staff), !ReferralUpdate.ruled.contains(field.name) else {
+          return nil
+        }
+        return body[field.name].map { JSON.Member(field.name, $0) }
       })
   }
 }

@@ -1,11 +1,15 @@
 import Domain
 import JSON
 
-/// The columns that hold the members of `context`, each with the member's pointer.
+/// The columns that hold the members of `context`, each with the member's pointer. A mistake in both prices is
+/// reported at the first of them.
 private let contextColumns = [
-  "group_size": "/context/group_size", "home_price_min": "/context/home_price_range/min",
-  "home_price_max": "/context/home_price_range/max", "timeline": "/context/timeline",
-  "state": "/context/state", "specific_need": "/context/specific_need",
+  (name: "group_size", pointer: "/context/group_size"),
+  (name: "home_price_min", pointer: "/context/home_price_range/min"),
+  (name: "home_price_max", pointer: "/context/home_price_range/max"),
+  (name: "timeline", pointer: "/context/timeline"),
+  (name: "state", pointer: "/context/state"),
+  (name: "specific_need", pointer: "/context/specific_need"),
 ]
 
 /// The fields of a row, all of which an import may set.
@@ -33,9 +37,9 @@ extension Change {
       throw Failure.validation(
         errors.map { error in
           guard case .pointer(let pointer) = error.place,
-            let column = contextColumns.first(where: { $0.value.hasPrefix(pointer) })
+            let column = contextColumns.first(where: { $0.pointer.hasPrefix(pointer) })
           else { return error }
-          return FieldError(.pointer("/\(column.key)"), error.problem)
+          return FieldError(.pointer("/\(column.name)"), error.problem)
         })
     }
   }
@@ -44,7 +48,7 @@ extension Change {
   private func withContext(_ cells: JSON) -> JSON {
     var prices: [JSON.Member] = []
     var context: [JSON.Member] = []
-    for (column, pointer) in contextColumns.sorted(by: { $0.key < $1.key }) {
+    for (column, pointer) in contextColumns {
       guard let value = cells[column] else { continue }
       let path = pointer.split(separator: "/").map(String.init)
       if path.count == 3 {

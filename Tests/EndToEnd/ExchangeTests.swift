@@ -984,6 +984,11 @@ extension EndToEnd {
         #expect(Table.rows(try place.export("referrals")).count == 3)
         #expect(try place.command("check").status == 0)
 
+        try expect(
+          "referrals",
+          "group_id,requested_by,partner_type,home_price_max,home_price_min\n"
+            + "\(birch),\(ann),title,3,5",
+          says: "line 2, column home_price_min: The minimum must not be above the maximum.")
         // Times are in the past and in order, and only an active partner is matched.
         try place.expectImport(
           "type,company_name,email\ncpa,Lake,lake@example.com", says: "Imported 1 partner.")
