@@ -33,7 +33,7 @@ let package = Package(
       name: "Schema", path: "schema",
       resources: [
         .embedInCode("0001_initial.sql"), .embedInCode("0002_found_in_use.sql"),
-        .embedInCode("0003_operation.sql"),
+        .embedInCode("0003_operation.sql"), .embedInCode("0004_messages.sql"),
         .embedInCode("openapi.yaml"),
       ]),
     .target(name: "Store", dependencies: ["Domain", "JSON", "Schema", "SQLite"]),

@@ -16,6 +16,7 @@ package enum Schema {
     Migration(number: 1, name: "initial", sql: text(PackageResources._001_initial_sql)),
     Migration(number: 2, name: "found_in_use", sql: text(PackageResources._002_found_in_use_sql)),
     Migration(number: 3, name: "operation", sql: text(PackageResources._003_operation_sql)),
+    Migration(number: 4, name: "messages", sql: text(PackageResources._004_messages_sql)),
   ]
 
   /// The OpenAPI 3.1 document that the service is tested against, as UTF-8.

@@ -104,5 +104,8 @@ struct Answer: Sendable {
     return answer
   }
 
+  /// The answer where nothing may show what was done.
+  static let accepted = Answer(status: .accepted)
+
   static let noContent = Answer(status: .noContent)
 }

@@ -54,6 +54,8 @@ extension Problem {
   /// The kinds of problems. nginx answers with some of them too, and with three of its own: see
   /// nginx/service.conf.
   enum Code: String, CaseIterable {
+    case alreadyAvailable = "already_available"
+    case codeExpired = "code_expired"
     case consentMissing = "consent_missing"
     case contactMissing = "contact_missing"
     case credentialExists = "credential_exists"
@@ -64,10 +66,12 @@ extension Problem {
     case internalError = "internal"
     case invalidParameter = "invalid_parameter"
     case malformedJSON = "malformed_json"
+    case messageNotQueued = "message_not_queued"
     case methodNotAllowed = "method_not_allowed"
     case noActivePartner = "no_active_partner"
     case noPendingChanges = "no_pending_changes"
     case notFound = "not_found"
+    case notResendable = "not_resendable"
     case outcomeNotPossible = "outcome_not_possible"
     case partnerAlreadyIntroduced = "partner_already_introduced"
     case partnerErased = "partner_erased"
@@ -130,6 +134,10 @@ extension Problem {
       headers[.allow] = allowed.joined(separator: ", ")
     case .conflict(let conflict):
       self.init(conflict)
+    case .codeExpired:
+      self.init(
+        status: .gone, code: .codeExpired, title: "The code is not valid any more",
+        detail: "The code is unknown, too old or was used. Ask for a new letter.")
     case .preconditionFailed:
       self.init(
         status: .preconditionFailed, code: .preconditionFailed,
@@ -265,6 +273,21 @@ extension Problem {
         (
           .noPendingChanges, "No changes wait for a review",
           "This partner has no pending changes."
+        )
+      case .alreadyAvailable:
+        (
+          .alreadyAvailable, "It is available",
+          "This type of partner is available in this state, so there is no waiting list."
+        )
+      case .notResendable:
+        (
+          .notResendable, "The message can't be sent again",
+          "Its text is gone or had a code, or the service sends no messages."
+        )
+      case .messageNotQueued(let status):
+        (
+          .messageNotQueued, "The message is not queued",
+          "Only a message that is queued or failed can be cancelled. This one is \(status.rawValue)."
         )
       case .emailTaken:
         (

@@ -178,6 +178,7 @@ package final class Router: Sendable {
     var headers: HTTPFields = [:]
     switch (route.storable, route.audience) {
     case (false, _): headers.add(.cacheControl, "no-store")
+    case (true, .anyone) where route.method != .get: headers.add(.cacheControl, "no-store")
     case (true, .anyone):
       headers.add(.cacheControl, "public, max-age=60, stale-while-revalidate=300")
     case (true, _): headers.add(.cacheControl, "private, no-cache")
@@ -192,7 +193,7 @@ package final class Router: Sendable {
     {
       return Response(status: .notModified, headers: headers)
     }
-    guard !answer.status.hasNoBody else { return Response(status: answer.status, headers: headers) }
+    guard !answer.body.isEmpty else { return Response(status: answer.status, headers: headers) }
     headers.add(.contentType, answer.contentType)
     return Response(status: answer.status, headers: headers, body: answer.body)
   }

@@ -91,11 +91,33 @@ extension Route {
       "/api/admin/referrals/:id/candidates", .staff, scope: .read,
       query: [.one("all", .truth), .limit(), .cursor], listCandidates),
 
+    .get(
+      "/api/admin/referrals/:id/introduction", .staff, scope: .read, previewIntroduction),
+    .get(
+      "/api/admin/messages", .staff, scope: .read,
+      query: [
+        .list("status", .word(MessageStatus.self)), .list("kind", .word(MessageKind.self)),
+        .one("referral_id", .id), .one("partner_id", .id), .one("to", .text(.email)), .limit(),
+        .cursor,
+      ], listMessages),
+    .get("/api/admin/messages/:id", .staff, scope: .read, getMessage),
+    .change(
+      .post, "/api/admin/messages/:id/resend", .staff, scope: .admin, body: .none, resendMessage),
+    .change(
+      .post, "/api/admin/messages/:id/cancel", .staff, scope: .admin, body: .none, cancelMessage),
+
+    .change(.post, "/api/sign-in", .anyone, askToSignIn),
+    .change(.post, "/api/sign-in/code", .anyone, storable: false, signInWithCode),
+
     .get("/api/consent", .anyone, getConsent),
 
     .get("/api/coverage", .anyone, listCoverage),
     .get("/api/coverage/:stateCode", .anyone, getStateCoverage),
     .get("/api/coverage/:stateCode/:partnerType", .anyone, getTypeCoverage),
+    .change(
+      .post, "/api/coverage/:stateCode/:partnerType/waitlist", .anyone, joinWaitingList),
+    .change(.post, "/api/waitlist/confirm", .anyone, confirmWaiting),
+    .change(.post, "/api/waitlist/leave", .anyone, leaveWaitingList),
     .get(
       "/api/admin/coverage", .staff, scope: .read,
       query: [

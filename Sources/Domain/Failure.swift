@@ -14,6 +14,8 @@ package enum Failure: Error, Equatable {
   case methodNotAllowed([String])
   /// 409: the present state of the resource does not allow it.
   case conflict(Conflict)
+  /// 410: nobody has got this code, it is too old, or it was used.
+  case codeExpired
   /// 412: the resource is not in the version that `If-Match` or `If-None-Match` asks for.
   case preconditionFailed
   /// 413: the body is over the limit.
@@ -66,6 +68,12 @@ package enum Conflict: Equatable, Sendable {
   case noPendingChanges
   /// Coverage without an active partner can't be `available`.
   case noActivePartner
+  /// The type of partner is available in the state, so that nobody has to wait.
+  case alreadyAvailable
+  /// A message can't be sent again: it carries a code, its text is gone, or the service sends no messages.
+  case notResendable
+  /// Only a message that is queued or has failed can be cancelled.
+  case messageNotQueued(MessageStatus)
   /// Another user has the e-mail address.
   case emailTaken
   /// The user's personal data was erased, and must not come back.

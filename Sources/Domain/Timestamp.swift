@@ -110,6 +110,11 @@ package struct Timestamp: Hashable, Comparable, Sendable, CustomStringConvertibl
     Timestamp(milliseconds: milliseconds + Int64(days) * 86_400_000)
   }
 
+  /// The moment that is later by so many minutes, or earlier if negative.
+  package func adding(minutes: Int) -> Timestamp {
+    Timestamp(milliseconds: milliseconds + Int64(minutes) * 60_000)
+  }
+
   /// Whether the moment is in the future. The clocks of two machines differ, so five minutes don't count.
   package func isFuture(at now: Timestamp) -> Bool { milliseconds > now.milliseconds + 300_000 }
 

@@ -289,6 +289,16 @@ package final class Connection {
 
   // MARK: - Settings
 
+  /// Sets whether statements may edit the text of the schema (`PRAGMA writable_schema`). A migration does that to
+  /// change a CHECK. At first they may not.
+  package func allowSchemaEdits(_ allowed: Bool) throws {
+    var now: Int32 = -1
+    let defensive: Int32 = allowed ? 0 : 1
+    guard csqlite_db_config(handle, SQLITE_DBCONFIG_DEFENSIVE, defensive, &now) == SQLITE_OK,
+      now == defensive
+    else { throw SQLiteError(last: handle, sql: nil) }
+  }
+
   /// Without its statistics SQLite allocates memory without a mutex that all threads share
   /// (<https://www.sqlite.org/c3ref/c_config_covering_index_scan.html>, MEMSTATUS). Must come
   /// before the library's first use; if other code in the process was earlier, it stays as it is.

@@ -20,6 +20,7 @@ extension Change {
     let holder = try user(email: new.email)
     guard holder == nil || holder?.id == id else { throw Failure.conflict(.emailTaken) }
     try put(new, replacing: old, in: .users, .user)
+    if new.isDisabled { try cancelMessages("user_id = ?", [id.text]) }
     return old == nil
   }
 
@@ -137,17 +138,24 @@ extension Change {
     }
     try body.check(against: nil)
     try checkIsNotStaff(owner)
+    // What the body leaves out has its default.
+    let expiry =
+      body["expires_at"] == nil ? now.adding(days: Token.defaultDays) : body.time("expires_at")
+    return try addToken(
+      for: owner, scope: scope, sha256: sha256, name: body.text("name"), expiresAt: expiry)
+  }
+
+  /// Stores a token and records it as an event.
+  func addToken(
+    for owner: ID, scope: Scope?, sha256: [UInt8], name: String?, expiresAt: Timestamp?
+  ) throws -> Token {
     let id = newID()
-    var token = Token(
-      record: Table.tokens.newRecord(
-        id, at: now,
-        [
-          "user_id": .string(owner.text),
-          "expires_at": .string(now.adding(days: Token.defaultDays).text),
-        ]))
+    var token = Token(record: Table.tokens.newRecord(id, at: now))
+    token.set("user_id", owner)
     token.set("scope", scope)
+    token.record["name"] = name.map(JSON.string) ?? .null
+    token.set("expires_at", expiresAt)
     token.set("created_by", actor)
-    body.apply(to: &token)
     try Table.tokens.insert(token.record, secrets: [sha256], on: connection)
     try record(
       "token.created", .token, id, changes: Table.tokens.changes(from: nil, to: token.record))

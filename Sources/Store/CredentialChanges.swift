@@ -50,6 +50,7 @@ extension Change {
     try checkUniqueness(of: new)
     new.updatedAt = now
     try Table.credentials.update(old.record, to: new.record, on: connection)
+    if new.expiresOn != old.expiresOn || !new.isVerified { try cancelReminders(ofCredential: id) }
     try record("partner.credential_changed", from: old, to: new)
   }
 
@@ -64,8 +65,13 @@ extension Change {
     guard let old = try credential(id, ofPartner: partner) else { throw Failure.notFound }
     try precondition(credential(id, ofPartner: partner, seenBy: audience))
     try checkMayChange(old, by: audience)
+    try cancelReminders(ofCredential: id)
     try connection.run("DELETE FROM partner_credentials WHERE id = ?", id.text)
     try record("partner.credential_removed", from: old, to: nil)
+  }
+
+  private func cancelReminders(ofCredential id: ID) throws {
+    try cancelMessages(of: [.credentialExpiring], "credential_id = ?", id.text)
   }
 
   private func checkMayChange(_ credential: Credential, by audience: Audiences) throws {

@@ -223,6 +223,7 @@ extension Change {
       throw Failure.notFound
     }
     report.rows = try eraseRows(of: subject)
+    if let email { report.rows += try eraseMessages(of: subject, email) }
     let edits = try edits(for: subject)
     report.events = edits.count
     if report == ErasureReport(), try isErased(subject) { return nil }
@@ -309,6 +310,55 @@ extension Change {
       }
     }
     return count
+  }
+
+  /// Erases the messages to the subject, and the texts of those about it. What is not sent yet is cancelled.
+  ///
+  /// - Parameter email: The address before the erasure.
+  /// - Returns: How many messages lost something.
+  private func eraseMessages(of subject: ErasureSubject, _ email: String) throws -> Int {
+    let own =
+      switch subject.kind {
+      case .user: "m.user_id = ?1 OR m.recipient_key = ?2"
+      // Its address may have been another one.
+      case .partner:
+        """
+        m.recipient_key = ?2 OR (m.partner_id = ?1 AND NOT m.to_staff
+          AND m.kind NOT IN ('introduction.group', 'referral.answered'))
+        """
+      }
+    let about =
+      switch subject.kind {
+      case .user:
+        """
+        m.referral_id IN
+          (SELECT id FROM referral_requests WHERE requested_by = ?1 OR contact_id = ?1)
+        """
+      case .partner: "m.partner_id = ?1"
+      }
+    let (id, key) = (subject.id.text, email.comparisonKey)
+    try connection.run(
+      """
+      UPDATE messages AS m SET status = 'cancelled'
+      WHERE m.status IN ('queued', 'sending') AND (\(own) OR \(about))
+      """, id, key)
+    let forgotten = try connection.run(
+      """
+      UPDATE messages AS m SET recipient = NULL, recipient_key = NULL, recipient_name = NULL
+      WHERE m.recipient IS NOT NULL AND (\(own))
+      """, id, key)
+    // Another text may still name the address, as that of somebody who was the contact before.
+    let emptied = try connection.run(
+      """
+      UPDATE messages AS m SET subject = 'Erased', text = NULL, last_error = NULL
+      WHERE (m.text IS NOT NULL OR m.subject <> 'Erased' OR m.last_error IS NOT NULL)
+        AND (\(own) OR \(about) OR instr(lower(m.text), ?2) > 0)
+      """, id, key)
+    if subject.kind == .user {
+      try connection.run("DELETE FROM sign_in_codes WHERE user_id = ?", id)
+      try connection.run("DELETE FROM waiting_list WHERE email_key = ?", key)
+    }
+    return max(forgotten, emptied)
   }
 
   private struct Edit {
@@ -438,6 +488,12 @@ extension Snapshot {
         "WHERE \(holding.condition) OR r.contact_id = ?1 ORDER BY r.number")
     }
     try list("partners", Table.partners.single(.staff), "WHERE p.user_id = ?1 ORDER BY p.number")
+    try list(
+      "messages", Table.messages.single(.staff),
+      """
+      WHERE m.user_id = ?1 OR m.recipient_key = (SELECT email_key FROM users WHERE id = ?1)
+      ORDER BY m.number
+      """)
     let events = (Holding.ofUser.map(\.ofEvents) + ["e.actor_id = ?1"])
       .map { "SELECT e.number FROM events AS e WHERE \($0)" }.joined(separator: " UNION ")
     try list(

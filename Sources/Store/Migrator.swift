@@ -86,6 +86,8 @@ package enum Migrator {
   private static func apply(
     _ migration: Schema.Migration, on connection: Connection, progress: (Double) -> Void
   ) throws {
+    try connection.allowSchemaEdits(true)
+    defer { try? connection.allowSchemaEdits(false) }
     _ = try connection.run("BEGIN IMMEDIATE")
     do {
       try connection.script(migration.sql, progress: progress)

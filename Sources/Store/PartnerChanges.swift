@@ -42,6 +42,7 @@ extension Change {
     try record(
       "partner.created", .partner, partner.id,
       changes: Table.partners.changes(from: nil, to: partner.record))
+    try announce(partner, since: nil)
     return partner.id
   }
 
@@ -121,6 +122,9 @@ extension Change {
     }
     new.proposals.removeAll { chosen.contains($0.name) }
     try replace(old, by: new, "partner.changes_\(decision.rawValue)", note: body.text("note"))
+    if let reviewed = try partner(id) {
+      try announceReview(of: reviewed, decision, chosen, note: body.text("note"))
+    }
   }
 
   /// Moves a partner to another status. A partner that is no longer active gives its matched requests back. The
@@ -168,6 +172,8 @@ extension Change {
     try record(
       kind, .partner, new.id, changes: Table.partners.changes(from: old.record, to: new.record),
       note: note)
+    try announce(new, since: old)
+    try announceProposals(of: new, since: old)
   }
 
   /// Adds a mistake to the body if the linked user is not known.

@@ -130,6 +130,25 @@ private struct PostgresTable {
       afterwards: ["CREATE INDEX ON public.events (subject_id, number)"], order: "number"),
     PostgresTable(name: "erasures", order: "event_number"),
     PostgresTable(
+      name: "waiting_list",
+      kinds: [
+        "id": .id, "email": .text(.email), "state_code": .state,
+        "partner_type": .word(PartnerType.self), "created_at": .time, "confirmed_at": .time,
+      ],
+      constraints: ["UNIQUE (email_key, state_code, partner_type)"]),
+    PostgresTable(
+      name: "messages",
+      kinds: kinds(.messages).merging(
+        [
+          "recipient": .text(.email), "credential_id": .id, "waiting_id": .id, "to_staff": .flag,
+          "recipient_name": .text(limit: 255),
+        ]) { kind, _ in kind },
+      leftOut: ["number"], constraints: ["UNIQUE (cause)"],
+      afterwards: [
+        "CREATE INDEX ON public.messages (status, due_at)",
+        "CREATE INDEX ON public.messages (referral_id)",
+      ], order: "number"),
+    PostgresTable(
       name: "idempotency_keys",
       kinds: ["user_id": .id, "key": .text(limit: 255), "created_at": .time],
       constraints: ["PRIMARY KEY (user_id, path, key)"],

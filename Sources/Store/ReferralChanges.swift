@@ -59,6 +59,7 @@ extension Change {
     referral.set("status_since", now)
     if referral.consentVersion != nil { referral.set("consented_at", now) }
     try add(referral)
+    try announce(referral)
     return id
   }
 
@@ -250,6 +251,11 @@ extension Change {
         SELECT number, ?, ?, ?, ? FROM referral_requests WHERE id = ?
         """, partner.text, old.introSentAt?.text, now.text, reason.rawValue, id.text)
     }
+    // A connected request can be accepted again.
+    if old.status == .introSent {
+      try announceAnswer(
+        to: old, accepted: isAccepted, code: reason, reason: body.text("reason"))
+    }
     return isAccepted
   }
 
@@ -299,6 +305,7 @@ extension Change {
       kind ?? usual, .referral, new.id.text,
       changes: Table.referrals.changes(from: old.record, to: new.record, with: facts), note: note,
       actor: actor ?? self.actor)
+    try announce(new, since: old)
   }
 
   /// Checks that the group has no other open request of the type and state.

@@ -18,6 +18,8 @@ extension Row {
 
   func id(_ index: Int) throws -> ID { try valid(text(index)) { ID($0) } }
 
+  func time(_ index: Int) throws -> Timestamp { try valid(text(index)) { Timestamp($0) } }
+
   func timeOrNil(_ index: Int) throws -> Timestamp? {
     try textOrNil(index).map { try valid($0) { Timestamp($0) } }
   }

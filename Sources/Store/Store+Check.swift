@@ -199,6 +199,19 @@ extension Snapshot {
       Credential.comparisonKey(ofNumber: $0.text(1)) == $0.text(2)
         ? nil : "The key of credential \($0.text(0)) does not match its number."
     }.compactMap { $0 }
+    findings += try connection.rows(
+      """
+      SELECT c.status, c.count, (SELECT count(*) FROM messages AS m WHERE m.status = c.status)
+      FROM message_counts AS c
+      """
+    ) { row in
+      row.int(1) == row.int(2)
+        ? nil
+        : """
+        The overview counts \(row.int(1)) messages that are \(row.text(0)), but there are \
+        \(row.int(2)).
+        """
+    }.compactMap { $0 }
     let rows = try connection.row("SELECT count(*) FROM service_area_coverage") { $0.int(0) } ?? 0
     let expected = StateCode.allCases.count * PartnerType.allCases.count
     if rows != expected { findings.append("There are \(rows) rows of coverage, not \(expected).") }

@@ -24,7 +24,7 @@ extension Store {
       guard FileManager.default.fileExists(atPath: path) else { return }
       do {
         let connection = try Connection(path: path, role: .backup)
-        let snapshot = Snapshot(connection: connection, now: now)
+        let snapshot = Snapshot(connection: connection, now: now, mail: nil)
         lastEvent = try snapshot.lastEvent()
         let hasErasures = try connection.row(
           "SELECT 1 FROM sqlite_schema WHERE name = 'erasures'"

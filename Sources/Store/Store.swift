@@ -16,11 +16,13 @@ package final class Store: Sendable {
   /// uses the database reads the cursors of the others, and a restored database brings its own.
   package let cursorKey: [UInt8]
   private let random: @Sendable () -> UInt64
+  private let mail: MailSettings?
 
   /// Opens the database, which must have this executable's schema (see `Migrator`).
   ///
   /// - Parameters:
   ///   - random: The source of the random bits in new IDs.
+  ///   - mail: How messages are made; nil: no change makes one.
   ///   - changesPerCommit: The most changes in one transaction; nil for the default.
   ///   - writerCacheKiB: The size limit of the writer's page cache; nil for the default.
   ///   - onFatal: Called with the cause when it is unknown whether a change is on the disk. The process should
@@ -31,6 +33,7 @@ package final class Store: Sendable {
   package init(
     path: String,
     random: @escaping @Sendable () -> UInt64 = { .random(in: .min ... .max) },
+    mail: MailSettings? = nil,
     changesPerCommit: Int? = nil,
     writerCacheKiB: Int? = nil,
     onFatal: @escaping @Sendable (String) -> Void = { _ in },
@@ -46,6 +49,7 @@ package final class Store: Sendable {
     if let changesPerCommit { configuration.maximumBatch = changesPerCommit }
     if let writerCacheKiB { configuration.writerCacheKiB = writerCacheKiB }
     self.random = random
+    self.mail = mail
     (database, cursorKey) = try Store.translatingErrors { [configuration] in
       let connection = try Connection(path: path, role: .reader)
       try Migrator.checkVersion(of: connection)
@@ -89,7 +93,7 @@ package final class Store: Sendable {
     now: Timestamp, _ body: (Snapshot) throws -> Result
   ) throws -> Result {
     try Store.translatingErrors {
-      try database.read { try body(Snapshot(connection: $0, now: now)) }
+      try database.read { try body(Snapshot(connection: $0, now: now, mail: mail)) }
     }
   }
 
@@ -109,8 +113,8 @@ package final class Store: Sendable {
     now: Timestamp, actor: ID?, _ body: @escaping @Sendable (Change) throws -> Value,
     then completion: @escaping @Sendable (Result<Value, any Error>) -> Void
   ) {
-    database.write { [random] in
-      try body(Change(connection: $0, now: now, actor: actor, random: random))
+    database.write { [random, mail] in
+      try body(Change(connection: $0, now: now, actor: actor, random: random, mail: mail))
     } then: { result in
       completion(Result { try Store.translatingErrors { try result.get() } })
     }
@@ -121,8 +125,8 @@ package final class Store: Sendable {
     now: Timestamp, actor: ID?, _ body: @escaping @Sendable (Change) throws -> Value
   ) throws -> Value {
     try Store.translatingErrors {
-      try database.write { [random] in
-        try body(Change(connection: $0, now: now, actor: actor, random: random))
+      try database.write { [random, mail] in
+        try body(Change(connection: $0, now: now, actor: actor, random: random, mail: mail))
       }
     }
   }
@@ -137,11 +141,11 @@ package final class Store: Sendable {
     now: Timestamp, isKept: Bool = true, _ body: @escaping @Sendable (Change) throws -> Value
   ) throws -> Value {
     try Store.translatingErrors {
-      let value = try database.maintain { [random] connection in
+      let value = try database.maintain { [random, mail] connection in
         try connection.run("BEGIN IMMEDIATE")
         do {
           let value = try body(
-            Change(connection: connection, now: now, actor: nil, random: random))
+            Change(connection: connection, now: now, actor: nil, random: random, mail: mail))
           try connection.run(isKept ? "COMMIT" : "ROLLBACK")
           return value
         } catch {
@@ -210,10 +214,13 @@ package class Snapshot {
   let connection: Connection
   /// The present time.
   package let now: Timestamp
+  /// How messages are made; nil: no change makes one.
+  let mail: MailSettings?
 
-  init(connection: Connection, now: Timestamp) {
+  init(connection: Connection, now: Timestamp, mail: MailSettings?) {
     self.connection = connection
     self.now = now
+    self.mail = mail
     connection.today = now.day
   }
 
@@ -222,7 +229,7 @@ package class Snapshot {
   /// - Throws: What refuses the change before that point.
   package func rehearse(actor: ID?, _ body: (Change) throws -> Void) throws {
     do {
-      try body(Change(connection: connection, now: now, actor: actor, random: { 0 }))
+      try body(Change(connection: connection, now: now, actor: actor, random: { 0 }, mail: mail))
     } catch let error as SQLiteError where error.isReadOnly {
       // A reader's connection does not write.
     }
@@ -252,16 +259,17 @@ package final class Change: Snapshot {
   private let random: @Sendable () -> UInt64
 
   init(
-    connection: Connection, now: Timestamp, actor: ID?, random: @escaping @Sendable () -> UInt64
+    connection: Connection, now: Timestamp, actor: ID?,
+    random: @escaping @Sendable () -> UInt64, mail: MailSettings?
   ) {
     self.actor = actor
     self.random = random
-    super.init(connection: connection, now: now)
+    super.init(connection: connection, now: now, mail: mail)
   }
 
   /// The same change by another user or at another time.
   package func acting(as actor: ID?, at now: Timestamp) -> Change {
-    Change(connection: connection, now: now, actor: actor, random: random)
+    Change(connection: connection, now: now, actor: actor, random: random, mail: mail)
   }
 
   /// A new UUID, version 7, of the change's time.

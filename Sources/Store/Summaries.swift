@@ -26,6 +26,8 @@ package struct StaffSummary: Sendable {
   package var followUpsOverdue: Int
   /// The verified credentials that expire within 30 days.
   package var credentialsExpiring: Int
+  /// How many people wait for a type of partner in a state.
+  package var waiting: [(state: StateCode, type: PartnerType, count: Int)]
   /// The median days of each step of the life cycle, with one decimal.
   package var medianDays: [(from: ReferralStatus, to: ReferralStatus, days: Double?)]
 }
@@ -63,6 +65,7 @@ extension Snapshot {
       changesToReview: try connection.row(Snapshot.changesToReview) { $0.int(0) } ?? 0,
       followUpsOverdue: try followUpsOverdue(),
       credentialsExpiring: try credentials(expiringWithinDays: 30),
+      waiting: try waitingCounts(),
       medianDays: try steps.map { ($0, $1, try medianDays(from: $0, to: $1)) })
   }
 

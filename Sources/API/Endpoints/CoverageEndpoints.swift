@@ -67,7 +67,7 @@ extension Call {
   /// The state that the path names, in either case.
   ///
   /// - Throws: `Failure.notFound`.
-  fileprivate func state() throws -> StateCode {
+  func state() throws -> StateCode {
     guard let state = variable("stateCode").flatMap({ StateCode($0) }) else {
       throw Failure.notFound
     }
@@ -77,7 +77,7 @@ extension Call {
   /// The type of partner that the path names.
   ///
   /// - Throws: `Failure.notFound`.
-  fileprivate func partnerType() throws -> PartnerType {
+  func partnerType() throws -> PartnerType {
     guard let type = variable("partnerType").flatMap(PartnerType.init(rawValue:)) else {
       throw Failure.notFound
     }

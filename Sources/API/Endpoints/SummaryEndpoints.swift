@@ -38,6 +38,13 @@ import Store
       json.field("changes_to_review", summary.changesToReview)
       json.field("follow_ups_overdue", summary.followUpsOverdue)
       json.field("credentials_expiring", summary.credentialsExpiring)
+      json.array("waitlist", of: summary.waiting) { json, waiting in
+        json.object {
+          $0.field("state_code", waiting.state)
+          $0.field("partner_type", waiting.type)
+          $0.field("count", waiting.count)
+        }
+      }
       json.name("median_days")
       json.object { json in
         for step in summary.medianDays {
