@@ -11,6 +11,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-crypto", from: "3.12.0"),
     .package(url: "https://github.com/apple/swift-http-types", from: "1.3.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+    .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
   ],
   targets: [
@@ -22,6 +23,7 @@ let package = Package(
     .target(
       name: "CBuild",
       cSettings: Context.environment["TOMI_BUILD"].map { [.define("TOMI_BUILD", to: "\"\($0)\"")] }),
+    .target(name: "CSpawn"),
     .target(name: "POSIX"),
     .target(
       name: "FastCGI",
@@ -34,7 +36,7 @@ let package = Package(
       resources: [
         .embedInCode("0001_initial.sql"), .embedInCode("0002_found_in_use.sql"),
         .embedInCode("0003_operation.sql"), .embedInCode("0004_messages.sql"),
-        .embedInCode("openapi.yaml"),
+        .embedInCode("openapi.yaml"), .embedInCode("mail"),
       ]),
     .target(name: "Store", dependencies: ["Domain", "JSON", "Schema", "SQLite"]),
     .target(
@@ -46,10 +48,16 @@ let package = Package(
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Logging", package: "swift-log"),
       ]),
+    .target(
+      name: "Mail",
+      dependencies: [
+        "CSpawn", "Domain", "JSON", "POSIX", "Schema", "Store",
+        .product(name: "Mustache", package: "swift-mustache"),
+      ]),
     .executableTarget(
       name: "tomi-referrals",
       dependencies: [
-        "API", "CBuild", "Domain", "FastCGI", "JSON", "POSIX", "Store",
+        "API", "CBuild", "Domain", "FastCGI", "JSON", "Mail", "POSIX", "Store",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "HTTPTypes", package: "swift-http-types"),
         .product(name: "Logging", package: "swift-log"),

@@ -22,6 +22,26 @@ package enum Schema {
   /// The OpenAPI 3.1 document that the service is tested against, as UTF-8.
   package static let openAPI: [UInt8] = PackageResources.openapi_yaml
 
+  /// The templates of the messages that the service sends, as UTF-8, by kind.
+  package static let mailTemplates: [String: [UInt8]] = [
+    "request.received": PackageResources.request_received_mustache,
+    "request.new": PackageResources.request_new_mustache,
+    "introduction.partner": PackageResources.introduction_partner_mustache,
+    "introduction.group": PackageResources.introduction_group_mustache,
+    "introduction.reminder": PackageResources.introduction_reminder_mustache,
+    "introduction.unanswered": PackageResources.introduction_unanswered_mustache,
+    "referral.answered": PackageResources.referral_answered_mustache,
+    "referral.outcome": PackageResources.referral_outcome_mustache,
+    "partner.invited": PackageResources.partner_invited_mustache,
+    "partner.activated": PackageResources.partner_activated_mustache,
+    "partner.changes_reviewed": PackageResources.partner_changes_reviewed_mustache,
+    "partner.changes_waiting": PackageResources.partner_changes_waiting_mustache,
+    "credential.expiring": PackageResources.credential_expiring_mustache,
+    "coverage.available": PackageResources.coverage_available_mustache,
+    "sign_in": PackageResources.sign_in_mustache,
+    "waitlist.confirm": PackageResources.waitlist_confirm_mustache,
+  ]
+
   private static func text(_ bytes: [UInt8]) -> String {
     String(decoding: bytes, as: UTF8.self)
   }

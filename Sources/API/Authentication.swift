@@ -56,10 +56,13 @@ private func caller(
 /// The secret of an access token.
 package enum AccessToken {
   /// A new secret: 256 random bits in base64url, with a prefix that scanners for leaked secrets can find.
-  package static func new() -> String {
+  package static func new() -> String { "tomi_" + newCode() }
+
+  /// A new code for a letter: 256 random bits in base64url.
+  package static func newCode() -> String {
     var generator = SystemRandomNumberGenerator()
     let bytes = (0..<32).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
-    return "tomi_" + Base64URL.encode(bytes)
+    return Base64URL.encode(bytes)
   }
 
   /// The hash that is stored. The secret has too many random bits to be guessed, so the hash can be fast.

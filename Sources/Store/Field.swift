@@ -65,6 +65,6 @@ package final class Field: Sendable {
 
   /// A field of a request's body that belongs to no resource, such as a partner's answer.
   package static func parameter(_ name: String, _ kind: Kind, _ traits: Traits = []) -> Field {
-    Field(name, kind, traits, set: [.member, .partner, .staff])
+    Field(name, kind, traits, set: .all)
   }
 }

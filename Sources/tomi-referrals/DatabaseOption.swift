@@ -21,14 +21,15 @@ struct DatabaseOption: ParsableArguments {
 
   /// Opens the database, which must exist.
   ///
+  /// - Parameter mail: How messages are made; nil: no change makes one.
   /// - Throws: `CommandError`, `MigrationError`.
-  func open() throws -> Store {
+  func open(mail: MailSettings? = nil) throws -> Store {
     guard FileManager.default.fileExists(atPath: path) else {
       throw CommandError(
         "the database \(path) does not exist; create it with `tomi-referrals migrate`")
     }
     do {
-      return try Store(path: path)
+      return try Store(path: path, mail: mail)
     } catch Failure.unavailable(let cause) {
       throw CommandError("cannot open the database \(path): \(cause)")
     }

@@ -50,6 +50,7 @@ final class Metrics: Sendable {
       "The web server's connections that ended during a request or an answer, by reason.",
       AbnormalEnd.allCases.map { ([("reason", $0.rawValue)], Double(ends[$0] ?? 0)) })
     addWriter(to: &text)
+    addMessages(to: &text)
     addFiles(to: &text)
     addProcess(to: &text)
     return text.text
@@ -117,6 +118,21 @@ final class Metrics: Sendable {
     text.add(
       "tomi_checkpoint_longest_seconds", "The longest checkpoint since the start.",
       writer.longestCheckpoint / .seconds(1))
+  }
+
+  /// Adds the numbers of messages, unless the database can't be read at the moment.
+  private func addMessages(to text: inout Exposition) {
+    let statistics = try? store.read(now: .present) { try $0.messageStatistics() }
+    guard let statistics else { return }
+    text.add(
+      "tomi_messages", "The messages by status.",
+      MessageStatus.allCases.map {
+        ([("status", $0.rawValue)], Double(statistics.counts[$0] ?? 0))
+      })
+    text.add(
+      "tomi_messages_oldest_queued_seconds",
+      "For how long the first message that is due has waited to be handed over; 0 if none is due.",
+      statistics.oldestQueuedSeconds)
   }
 
   private func addFiles(to text: inout Exposition) {

@@ -122,6 +122,8 @@ struct Serve: ParsableCommand {
       """))
   var requireConsent = false
 
+  @OptionGroup var mail: MailOptions
+
   @Option(
     name: .customLong("log-level"),
     help: ArgumentHelp(
@@ -133,19 +135,6 @@ struct Serve: ParsableCommand {
       "The most changes in one transaction; 1 is for measuring the gain of larger ones.",
       valueName: "n", visibility: .hidden))
   var changesPerCommit: Int?
-
-  /// The value of an option; without it, that of an environment variable.
-  ///
-  /// - Throws: `ValidationError` if the option does not take the variable's value.
-  private func value<Value: ExpressibleByArgument>(
-    of option: Value?, or variable: String
-  ) throws -> Value? {
-    guard option == nil, let text = environment(variable) else { return option }
-    guard let value = Value(argument: text) else {
-      throw ValidationError("The value '\(text)' is invalid for \(variable).")
-    }
-    return value
-  }
 
   /// The number of threads; nil for the default.
   private func threadLimit() throws -> Int? {
@@ -270,6 +259,7 @@ struct Serve: ParsableCommand {
     let consent = try consent()()
     let level = try level()
     let verifier = try webTokens()?()
+    let mail = try mail.settings()
     LoggingSystem.bootstrap { _ in
       var log = JSONLog()
       log.logLevel = level
@@ -298,7 +288,7 @@ struct Serve: ParsableCommand {
         ])
     }
     if !migrations.isEmpty { Systemd.notify("STATUS=") }
-    let store = try openStore(logger)
+    let store = try openStore(mail, logger)
     defer { store.close() }
 
     let router = Router(
@@ -338,9 +328,9 @@ struct Serve: ParsableCommand {
   }
 
   /// Opens the store, and logs what is wrong with the database.
-  private func openStore(_ logger: Logger) throws -> Store {
+  private func openStore(_ mail: MailSettings, _ logger: Logger) throws -> Store {
     let store = try Store(
-      path: database.path, changesPerCommit: changesPerCommit,
+      path: database.path, mail: mail, changesPerCommit: changesPerCommit,
       onFatal: { cause in
         logger.critical(
           "it is unknown whether a change was stored, so the service ends",

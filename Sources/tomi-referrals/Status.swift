@@ -69,6 +69,7 @@ struct Status: ParsableCommand {
         "Database",
         "\(size(value("tomi_database_bytes"))), write-ahead log \(size(value("tomi_wal_bytes")))"
       ),
+      ("Messages", messages(in: samples)),
       ("Last backup", time("tomi_last_backup_timestamp_seconds") ?? "none"),
       ("Memory", size(value("process_resident_memory_bytes"))),
       ("CPU time", span(value("process_cpu_seconds_total"))),
@@ -94,6 +95,16 @@ struct Status: ParsableCommand {
         bound < .infinity ? "within \(span(bound))" : "over \(span(bounds.dropLast().last ?? 0))"
       return "\(Int(share * 100)) % \(text)"
     }.joined(separator: ", ")
+  }
+
+  /// How many messages have each status, and how long the first one that is due has waited.
+  private static func messages(in samples: Samples) -> String {
+    let counts = samples.all("tomi_messages").filter { $0.value > 0 }.map {
+      "\(Int($0.value)) \($0.labels["status"] ?? "")"
+    }
+    let waiting = samples["tomi_messages_oldest_queued_seconds"] ?? 0
+    return (counts.isEmpty ? "none" : counts.joined(separator: ", "))
+      + (waiting > 0 ? "; the first one that is due has waited for \(span(waiting))" : "")
   }
 
   private static func size(_ bytes: Double) -> String {

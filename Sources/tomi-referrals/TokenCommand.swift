@@ -61,7 +61,7 @@ struct TokenCommand: ParsableCommand {
         "How long it is valid, such as 30d for 30 days, or never.", valueName: "time"))
     var lifetime = Lifetime(days: Token.defaultDays)
 
-    private static func email(_ text: String) throws -> String {
+    static func email(_ text: String) throws -> String {
       switch TextRule.email.check(text) {
       case .success(let email?): return email
       case .success(nil): throw ValidationError("Must not be empty.")
@@ -106,7 +106,7 @@ struct TokenCommand: ParsableCommand {
     }
 
     /// The ID of the user with an e-mail address, who is created if there is none.
-    private static func user(email: String, in change: Change) throws -> ID {
+    static func user(email: String, in change: Change) throws -> ID {
       if let known = try change.user(email: email) { return known.id }
       let id = change.newID()
       let fields: JSON = [

@@ -19,7 +19,8 @@ struct TomiReferrals: ParsableCommand {
     subcommands: [
       Serve.self, Migrate.self, TokenCommand.self, BackupCommand.self, RestoreCommand.self,
       CheckCommand.self, Health.self, Status.self, Import.self, Export.self,
-      PersonCommand.self, PartnerCommand.self, DemoCommand.self,
+      PersonCommand.self, PartnerCommand.self, MailCommand.self, SignInLink.self,
+      DemoCommand.self,
     ])
 
   static func main() {
@@ -75,6 +76,19 @@ enum Progress {
 /// The value of an environment variable; nil if it is not set, or empty.
 func environment(_ name: String) -> String? {
   ProcessInfo.processInfo.environment[name].flatMap { $0.isEmpty ? nil : $0 }
+}
+
+/// The value of an option; without it, that of an environment variable.
+///
+/// - Throws: `ValidationError` if the option does not take the variable's value.
+func value<Value: ExpressibleByArgument>(
+  of option: Value?, or variable: String
+) throws -> Value? {
+  guard option == nil, let text = environment(variable) else { return option }
+  guard let value = Value(argument: text) else {
+    throw ValidationError("The value '\(text)' is invalid for \(variable).")
+  }
+  return value
 }
 
 /// "1 partner", "2 partners".

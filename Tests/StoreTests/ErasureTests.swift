@@ -14,12 +14,14 @@ struct ErasureTests {
   /// The tables that can have data of a person or a partner, and those that have none. A new table has to be
   /// named here, and in `Holding` if it is of the first.
   private static let personal = [
-    "users", "tokens", "partners", "partner_credentials", "referral_requests",
+    "users", "tokens", "partners", "partner_credentials", "referral_requests", "messages",
+    "waiting_list",
   ]
   private static let others: Set<String> = [
     "groups", "group_members", "partner_areas", "service_area_coverage", "referral_past_partners",
     "referral_counts", "referral_steps", "partner_standings", "partner_ranks", "events",
-    "idempotency_keys", "secrets", "erasures", "declines", "past_introductions", "sqlite_sequence",
+    "idempotency_keys", "secrets", "erasures", "message_counts", "sign_in_codes", "waiting_codes",
+    "declines", "past_introductions", "sqlite_sequence",
   ]
 
   private struct Planted: Resource {
@@ -67,7 +69,7 @@ struct ErasureTests {
   /// User 1, a member of group 11, with a token and a request; and partner 21, to which the request is introduced
   /// and that user 2 is linked to. Each text of theirs has the canary.
   private static func store() throws -> TestStore {
-    let test = try TestStore()
+    let test = try TestStore(mail: .sample)
     try test.addGroups()
     try test.change(by: sampleID(1)) { change in
       var partner = Partner.sample(21)
@@ -117,6 +119,30 @@ struct ErasureTests {
             body: Array("{\"x\":\"\(text) \(text == "other" ? "" : canary)\"}".utf8)),
           user: sampleID(user), path: "/p", key: "k")
       }
+    }
+    try test.change { change in
+      // Letters to and about both, of which some are sent; and what their user asks for.
+      let email = try #require(try change.user(sampleID(1))).email
+      try change.connection.run(
+        """
+        UPDATE messages SET subject = subject || ' \(canary)', text = text || ' \(canary)',
+          recipient_name = '\(canary)', last_error = '\(canary)'
+        """)
+      let asked = change.body(["email": .string(email)], addressFields)
+      try change.askToSignIn(asked)
+      try change.joinWaitingList(.TX, .cpa, asked)
+      for _ in 1...3 {
+        let letter = try #require(
+          try change.takeMessage { ("code", Array(repeating: 5, count: 32)) })
+        try change.note(.accepted, of: letter)
+      }
+      // Another's letter that names the person, who was the contact before.
+      try change.requestReferral(group: 14, ["partner_type": "cpa"])
+      try change.connection.run(
+        """
+        UPDATE messages SET text = 'Write to \(email).'
+        WHERE number = (SELECT max(number) FROM messages WHERE NOT to_staff)
+        """)
     }
     return test
   }
@@ -187,7 +213,9 @@ struct ErasureTests {
       "partners.company_name", "partners.notes", "partners.staff_words", "partners.description",
       "partner_credentials.number", "partner_credentials.number_key", "partner_credentials.notes",
       "referral_requests.context", "referral_requests.outcome_notes", "events.changes",
-      "events.note", "idempotency_keys.body",
+      "events.note", "idempotency_keys.body", "messages.subject", "messages.text",
+      "messages.recipient", "messages.recipient_key", "messages.recipient_name",
+      "messages.last_error", "waiting_list.email", "waiting_list.email_key",
     ] {
       #expect(before.contains(column))
     }

@@ -33,10 +33,11 @@ final class TestStore: Sendable {
   let folder: TemporaryFolder
   let store: Store
 
-  init() throws {
+  /// - Parameter mail: How messages are made; nil: none are.
+  init(mail: MailSettings? = nil) throws {
     folder = try TemporaryFolder()
     try Migrator.migrate(path: folder.database)
-    store = try Store(path: folder.database)
+    store = try Store(path: folder.database, mail: mail)
   }
 
   deinit { store.close() }
@@ -140,6 +141,18 @@ extension Connection {
     } catch let error as SQLiteError {
       return error.message
     }
+  }
+}
+
+extension MailSettings {
+  /// Letters that say their kind, and their values as JSON.
+  static let sample = MailSettings(
+    sender: "referrals@tomi.example", staffAddress: "staff@tomi.example",
+    publicURL: "https://tomi.example"
+  ) { kind, values in
+    var json = JSONWriter()
+    json.value(values)
+    return Letter(subject: "About \(kind.rawValue)", text: json.text)
   }
 }
 
