@@ -142,7 +142,7 @@ struct CredentialTests {
       COMMIT
       """)
     if analyzed { try connection.script("PRAGMA analysis_limit = 400; ANALYZE") }
-    let snapshot = Snapshot(connection: connection, now: now)
+    let snapshot = Snapshot(connection: connection, now: now, mail: nil)
     let verifications: [Bool?] = [nil, true, false]
     for kinds in [[], [.nmls], [.nmls, .barAdmission]] as [[CredentialKind]] {
       for isVerified in verifications {

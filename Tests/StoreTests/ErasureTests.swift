@@ -126,7 +126,7 @@ struct ErasureTests {
       try change.connection.run(
         """
         UPDATE messages SET subject = subject || ' \(canary)', text = text || ' \(canary)',
-          recipient_name = '\(canary)', last_error = '\(canary)'
+          recipient_name = iif(to_staff, NULL, '\(canary)'), last_error = '\(canary)'
         """)
       let asked = change.body(["email": .string(email)], addressFields)
       try change.askToSignIn(asked)
@@ -222,8 +222,8 @@ struct ErasureTests {
     #expect(try Self.isInFiles(test.folder))
     let partner = try #require(try Self.erase(Self.partner, in: test))
     let user = try #require(try Self.erase(Self.user, in: test))
-    #expect(partner.cancelled == 1 && partner.rows == 2 && partner.events >= 3)
-    #expect(user.tokens == 1 && user.groups == 1 && user.rows == 3 && user.events >= 7)
+    #expect(partner.cancelled == 1 && partner.rows > 2 && partner.events >= 3)
+    #expect(user.tokens == 1 && user.groups == 1 && user.rows > 3 && user.events >= 7)
     #expect(user.cancelled == 0)
     #expect(try Self.finds(test.store).filter { !$0.contains("_search_") } == [])
     try test.store.purge()
@@ -583,7 +583,7 @@ struct ErasureTests {
       return try JSON(parsing: Array(text.utf8))
     }
     let person = try export(1)
-    #expect(person.names == ["user", "tokens", "groups", "referrals", "partners", "events"])
+    #expect(person.names == ["user", "tokens", "groups", "referrals", "partners", "messages", "events"])
     #expect(person["user"]?["name"]?.text?.hasPrefix(canary) == true)
     func items(_ name: String, of person: JSON) -> [JSON] {
       if case .array(let items)? = person[name] { items } else { [] }

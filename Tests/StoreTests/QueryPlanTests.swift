@@ -28,7 +28,7 @@ private final class Plans {
       if analyzed { try writer.script("PRAGMA analysis_limit = 400; ANALYZE") }
     }
     connection = try Connection(path: folder.database, role: .reader)
-    snapshot = Snapshot(connection: connection, now: now)
+    snapshot = Snapshot(connection: connection, now: now, mail: nil)
   }
 
   /// Most partners are active and most requests closed; each group has one open request at most.

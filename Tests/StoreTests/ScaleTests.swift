@@ -29,7 +29,7 @@ struct ScaleTests {
           """)
       }
       connection = try Connection(path: folder.database, role: .reader)
-      snapshot = Snapshot(connection: connection, now: now)
+      snapshot = Snapshot(connection: connection, now: now, mail: nil)
     }
 
     /// A hundred requests are pending, matched or introduced, however many there are; the others are
