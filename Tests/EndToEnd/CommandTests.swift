@@ -8,7 +8,8 @@ extension EndToEnd {
       ["token", "revoke"], ["backup"], ["restore"], ["check"], ["import", "partners"],
       ["export", "partners"],
       ["export", "referrals"], ["export", "postgres"], ["health"], ["status"], ["demo"],
-      ["person", "export"], ["person", "erase"], ["partner", "erase"],
+      ["person", "export"], ["person", "erase"], ["partner", "erase"], ["mail"],
+      ["sign-in-link"],
     ]
 
     /// Checks that a command ended with 1 and one line on standard error.
@@ -73,6 +74,11 @@ extension EndToEnd {
           ["serve", "--socket", "\(folder)/s", "--allow-origin", "*"] + database,
           ["serve", "--socket", "\(folder)/s", "--log-level", "loud"] + database,
           ["demo", "--partners", "-1"] + database, ["demo", "--seed", "x"] + database,
+          ["mail"] + database, ["mail", "--mail-from", "nobody"] + database,
+          ["mail", "--mail-from", "a@b.example", "--into", "x", "--sendmail", "y"] + database,
+          ["sign-in-link", "--email", "a@b.example"] + database,
+          ["serve", "--socket", "\(folder)/s", "--public-url", "tomi"] + database,
+          ["serve", "--socket", "\(folder)/s", "--staff-address", "tomi"] + database,
           ["backup"] + database, ["serve"] + database,
           ["person", "export"] + database, ["person", "erase"] + database,
           ["person", "erase", id, id] + database, ["partner", "erase", "1"] + database,

@@ -583,7 +583,10 @@ struct ErasureTests {
       return try JSON(parsing: Array(text.utf8))
     }
     let person = try export(1)
-    #expect(person.names == ["user", "tokens", "groups", "referrals", "partners", "messages", "events"])
+    #expect(
+      person.names == [
+        "user", "tokens", "groups", "referrals", "partners", "messages", "events",
+      ])
     #expect(person["user"]?["name"]?.text?.hasPrefix(canary) == true)
     func items(_ name: String, of person: JSON) -> [JSON] {
       if case .array(let items)? = person[name] { items } else { [] }

@@ -206,6 +206,61 @@ struct QueryPlanTests {
     #expect(found.isEmpty, "\(found.count) of them, such as \(found.prefix(3))")
   }
 
+  @Test("messages: each filter is found along an index, newest first", arguments: [false, true])
+  func messages(analyzed: Bool) throws {
+    let plans = try Plans(analyzed: analyzed)
+    var found: [String] = []
+    try forEach(
+      [[], [.queued], [.sent, .failed]] as [[MessageStatus]],
+      [[], [.signIn], [.requestNew, .introductionGroup]] as [[MessageKind]], [0, 1, 2, 3]
+    ) { statuses, kinds, subject in
+      for isDeep in [true, false] {
+        var filter = MessageFilter()
+        filter.statuses = statuses
+        filter.kinds = kinds
+        if subject == 1 { filter.referralID = sampleID(3) }
+        if subject == 2 { filter.partnerID = sampleID(3) }
+        if subject == 3 { filter.address = "a@b.example" }
+        let (sql, arguments) = try plans.snapshot.messageList(filter)
+          .statement(for: PageRequest(after: isDeep ? ["900"] : nil))
+        let plan = try plans.connection.rows("EXPLAIN QUERY PLAN " + sql, arguments: arguments) {
+          $0.text(3)
+        }
+        // Without a filter, the table itself has the order.
+        let isPlain = statuses.isEmpty && kinds.isEmpty && subject == 0
+        let isScan = plan.contains { $0.hasPrefix("SCAN m") } && !isPlain
+        let sorts = plan.filter { $0.hasPrefix("USE TEMP B-TREE") }.count
+        if isScan || sorts > (sql.contains(") AS found") ? 1 : 0) {
+          found.append("\(plan) for \(filter)")
+        }
+      }
+    }
+    #expect(found.isEmpty, "\(found.count) of them, such as \(found.prefix(3))")
+  }
+
+  @Test(
+    "what the mailer looks for again and again is found along an index", arguments: [false, true])
+  func mailer(analyzed: Bool) throws {
+    let plans = try Plans(analyzed: analyzed)
+    for (sql, arguments) in [
+      (Snapshot.dueReferrals, ["intro_sent", "2026-01-02", "2026-01-01", "x", 9]),
+      (Snapshot.dueCredentials, ["2026-01-02", "2026-01-09", 7, 9]),
+      (Snapshot.dueAvailability, [9]),
+      (
+        "SELECT due_at FROM messages WHERE status = 'queued' ORDER BY due_at LIMIT 1", []
+      ),
+    ] as [(String, [any Bindable])] {
+      let plan = try plans.connection.rows("EXPLAIN QUERY PLAN " + sql, arguments: arguments) {
+        $0.text(3)
+      }
+      // The coverage has 306 rows.
+      let scans = plan.filter {
+        $0.hasPrefix("SCAN") && !$0.hasPrefix("SCAN a") && !$0.contains("USING COVERING INDEX")
+      }
+      #expect(scans.isEmpty, "\(plan)")
+    }
+  }
+
   @Test("requests of partners that left: the same", arguments: [false, true])
   func referralsByPartnerStatus(analyzed: Bool) throws {
     let plans = try Plans(analyzed: analyzed)
