@@ -147,13 +147,14 @@ extension Snapshot {
     ) { "Referral \($0.text(0)) keeps a status that its partner does not have." }
     findings += try connection.rows(
       """
-      SELECT p.id FROM partners AS p
-      LEFT JOIN partner_standings AS s ON s.partner_id = p.id
-      LEFT JOIN (SELECT partner_id, max(at) AS at FROM partner_introductions GROUP BY partner_id)
-        AS last ON last.partner_id = p.id
-      WHERE s.last_intro_at IS NOT ifnull(last.at, '')
-        OR s.open_referrals IS NOT (SELECT count(*) FROM referral_requests AS r
-          WHERE r.partner_id = p.id AND r.status IN ('matched', 'intro_sent'))
+      SELECT id FROM (
+        SELECT id, 1 AS rows, 0 AS open, '' AS kept, '' AS last FROM partners
+        UNION ALL SELECT partner_id, -1, open_referrals, last_intro_at, '' FROM partner_standings
+        UNION ALL SELECT partner_id, 0, -count(*), '', '' FROM referral_requests
+          WHERE status IN ('matched', 'intro_sent') GROUP BY partner_id
+        UNION ALL SELECT partner_id, 0, 0, '', max(at) FROM partner_introductions
+          GROUP BY partner_id)
+      GROUP BY id HAVING sum(rows) <> 0 OR sum(open) <> 0 OR max(kept) <> max(last)
       """
     ) { "The standing of partner \($0.text(0)) does not follow from its referrals." }
     findings += try connection.rows(
