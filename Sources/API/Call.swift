@@ -96,6 +96,14 @@ struct Call: Sendable {
     guard try records.maySee(id("groupId"), caller) else { throw Failure.notFound }
   }
 
+  /// Checks the partner's quota after a change, if the route is a partner's.
+  ///
+  /// - Throws: `Failure.quotaExceeded`.
+  func checkQuota(in change: Change) throws {
+    guard route.audience == .partner, try !caller.isStaff else { return }
+    try change.checkPartnerChanges(by: caller.userID, perDay: quotas.partnerChangesPerDay)
+  }
+
   /// Reads the body with a list of fields. A change reports its mistakes after it has found the resource.
   func body(
     _ fields: [Field], by audience: Audiences, seenBy seer: Audiences? = nil, isNew: Bool = false

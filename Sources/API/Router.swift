@@ -154,8 +154,13 @@ package final class Router: Sendable {
         let plan = try handler(call)
         let change: @Sendable (Change) throws -> Answer = { change in
           try call.checkGroup(in: change)
-          guard let caller, let key = call.idempotencyKey else { return try plan.perform(change) }
-          return try key.once(for: caller, in: change) { try plan.perform(change) }
+          func perform() throws -> Answer {
+            let answer = try plan.perform(change)
+            try call.checkQuota(in: change)
+            return answer
+          }
+          guard let caller, let key = call.idempotencyKey else { return try perform() }
+          return try key.once(for: caller, in: change, perform)
         }
         // A mistake in the body is found before the change writes anything, so that this needs no writer.
         if plan.hasMistakes {

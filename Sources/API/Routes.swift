@@ -183,7 +183,7 @@ extension Route {
     .get(
       "/api/admin/events", .staff, scope: .events,
       query: [
-        .one("after", .integer(0...Int.max)), .one("kind", .eventKind),
+        .one("after", .integer(0...Int.max)), .list("kind", .word(EventKind.self)),
         .one("subject_kind", .word(SubjectKind.self)), .one("subject_id", .subjectID),
         .one("actor_id", .id), .sort(EventFilter.Sort.self, default: "number"), .limit(), .cursor,
       ], listEvents),

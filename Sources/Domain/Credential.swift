@@ -14,7 +14,7 @@ package enum CredentialKind: String, CaseIterable, Sendable {
 package enum CredentialsStatus: String, CaseIterable, Sendable {
   /// A verified one has expired, and no other verified one of its kind and state is good.
   case expired
-  /// The same will be within 30 days.
+  /// The same will be within ``Credential/warningDays``.
   case expiring
   case verified
   /// There are some, but staff has verified none.
@@ -25,6 +25,9 @@ package enum CredentialsStatus: String, CaseIterable, Sendable {
 /// A partner's license or insurance.
 package struct Credential: Resource {
   package var record: Record
+
+  /// So many days before its end, a credential counts as one that expires.
+  package static let warningDays = 30
 
   package init(record: Record) { self.record = record }
 

@@ -19,7 +19,7 @@ extension Change {
     if try isErased(ErasureSubject(.user, id)) { throw Failure.conflict(.userErased) }
     let holder = try user(email: new.email)
     guard holder == nil || holder?.id == id else { throw Failure.conflict(.emailTaken) }
-    try put(new, replacing: old, in: .users, .user)
+    try put(new, replacing: old, in: .users, old == nil ? .userCreated : .userUpdated)
     if new.isDisabled { try cancelMessages("user_id = ?", [id.text]) }
     return old == nil
   }
@@ -48,7 +48,7 @@ extension Change {
     guard var new = try replacement(of: old, id, body, .groups, precondition) else { return false }
     new.record["members"] = .array(new.members.sorted().map { .string($0.text) })
     if new == old { return false }
-    try put(new, replacing: old, in: .groups, .group)
+    try put(new, replacing: old, in: .groups, old == nil ? .groupCreated : .groupUpdated)
     let (before, after) = (Set(old?.members ?? []), Set(new.members))
     for member in before.subtracting(after) {
       try connection.run(
@@ -81,7 +81,7 @@ extension Change {
   }
 
   private func put<Value: Resource>(
-    _ changed: Value, replacing old: Value?, in table: Table, _ kind: SubjectKind
+    _ changed: Value, replacing old: Value?, in table: Table, _ kind: EventKind
   ) throws {
     var new = changed
     if let old {
@@ -91,7 +91,7 @@ extension Change {
       try table.insert(new.record, on: connection)
     }
     try record(
-      "\(kind.rawValue).\(old == nil ? "created" : "updated")", kind, new.id,
+      kind, new.id,
       changes: table.changes(from: old?.record, to: new.record))
   }
 
@@ -158,7 +158,7 @@ extension Change {
     token.set("created_by", actor)
     try Table.tokens.insert(token.record, secrets: [sha256], on: connection)
     try record(
-      "token.created", .token, id, changes: Table.tokens.changes(from: nil, to: token.record))
+      .tokenCreated, id, changes: Table.tokens.changes(from: nil, to: token.record))
     return token
   }
 
@@ -184,7 +184,7 @@ extension Change {
     new.set("revoked_at", now)
     try Table.tokens.update(old.record, to: new.record, on: connection)
     try record(
-      "token.revoked", .token, id,
+      .tokenRevoked, id,
       changes: Table.tokens.changes(from: old.record, to: new.record))
   }
 }

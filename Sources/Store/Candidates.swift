@@ -65,7 +65,7 @@ private struct CandidateSearch {
     var start = ""
     if let after {
       start = """
-        AND (k.uncertified, k.open_referrals, k.last_intro_at, k.partner_id) > (?6, ?7, ?8, ?9)
+        AND (\(Ranking.Key.columns)) > (?6, ?7, ?8, ?9)
         """
       arguments += [
         after.certified ? 0 : 1, after.openReferrals, after.lastIntroAt?.text ?? "", after.id.text,
@@ -81,17 +81,15 @@ private struct CandidateSearch {
     // (https://www.sqlite.org/optoverview.html, section 8.2).
     try connection.each(
       """
-      SELECT k.uncertified, k.open_referrals, k.last_intro_at, k.partner_id, \(codes)\(columns)
+      SELECT \(Ranking.Key.columns), \(codes)\(columns)
       FROM partner_ranks AS k CROSS JOIN partners AS p ON p.number = k.partner_number \(joins)
       WHERE k.state_code = ?1 AND k.type = ?2 \(start)
         AND \(part == .leftOut ? "" : "NOT ")(\(isLeftOut))
-      ORDER BY k.uncertified, k.open_referrals, k.last_intro_at, k.partner_id LIMIT ?5
+      ORDER BY \(Ranking.Key.columns) LIMIT ?5
       """, arguments: arguments
     ) { row in
       try body(
-        Ranking.Key(
-          certified: row.int(0) == 0, openReferrals: row.int(1),
-          lastIntroAt: Timestamp(row.text(2)), id: row.id(3)),
+        Ranking.Key(row),
         row.text(4).split(separator: " ").compactMap { Ranking.LeftOut(rawValue: String($0)) }, row)
     }
   }
@@ -141,7 +139,7 @@ private struct CandidateSearch {
       SELECT k.partner_id
       FROM partner_ranks AS k CROSS JOIN partners AS p ON p.number = k.partner_number
       WHERE k.state_code = ?1 AND k.type = ?2 AND NOT (\(reasons.joined(separator: " OR ")))
-      ORDER BY k.uncertified, k.open_referrals, k.last_intro_at, k.partner_id LIMIT ?3
+      ORDER BY \(Ranking.Key.columns) LIMIT ?3
       """, state?.rawValue ?? "", type.rawValue, limit
     ) { try $0.id(0) }
   }
@@ -246,6 +244,16 @@ extension Snapshot {
 }
 
 extension Ranking.Key {
+  /// The columns of `partner_ranks` with the key, in its order.
+  static let columns = "k.uncertified, k.open_referrals, k.last_intro_at, k.partner_id"
+
+  /// Reads the key from the first columns of a row.
+  init(_ row: Row) throws {
+    self.init(
+      certified: row.int(0) == 0, openReferrals: row.int(1), lastIntroAt: Timestamp(row.text(2)),
+      id: try row.id(3))
+  }
+
   /// The key as a cursor's texts.
   fileprivate var texts: [String] {
     [certified ? "1" : "0", String(openReferrals), lastIntroAt?.text ?? "", id.text]

@@ -122,15 +122,15 @@ extension Change {
       WHERE state_code = ? AND partner_type = ?
       """, status?.rawValue, state.rawValue, type.rawValue)
     try recordChange(
-      of: old, status == nil ? "coverage.unpinned" : "coverage.pinned", actor: actor)
+      of: old, status == nil ? .coverageUnpinned : .coveragePinned, actor: actor)
   }
 
   /// Records the changes that the triggers have made to coverage. The events' actor is the system.
   func recordCoverageChanges(since before: [Coverage]) throws {
-    for old in before { try recordChange(of: old, "coverage.status_changed", actor: nil) }
+    for old in before { try recordChange(of: old, .coverageStatusChanged, actor: nil) }
   }
 
-  private func recordChange(of old: Coverage, _ kind: String, actor: ID?) throws {
+  private func recordChange(of old: Coverage, _ kind: EventKind, actor: ID?) throws {
     let new = try coverage(old.stateCode, old.partnerType)
     guard new.status != old.status || new.pinnedStatus != old.pinnedStatus else { return }
     let fields = [
@@ -147,7 +147,7 @@ extension Change {
       }
     }
     try record(
-      kind, .coverage, "\(old.stateCode.rawValue)/\(old.partnerType.rawValue)", changes: json.text,
+      kind, "\(old.stateCode.rawValue)/\(old.partnerType.rawValue)", changes: json.text,
       actor: actor)
   }
 }

@@ -22,7 +22,7 @@ extension Change {
     credential = credential.verified(body.isVerified, since: nil, by: actor, at: now)
     try checkUniqueness(of: credential)
     try Table.credentials.insert(credential.record, on: connection)
-    try record("partner.credential_added", from: nil, to: credential)
+    try record(.partnerCredentialAdded, from: nil, to: credential)
     return id
   }
 
@@ -51,7 +51,7 @@ extension Change {
     new.updatedAt = now
     try Table.credentials.update(old.record, to: new.record, on: connection)
     if new.expiresOn != old.expiresOn || !new.isVerified { try cancelReminders(ofCredential: id) }
-    try record("partner.credential_changed", from: old, to: new)
+    try record(.partnerCredentialChanged, from: old, to: new)
   }
 
   /// Removes a partner's credential.
@@ -67,7 +67,7 @@ extension Change {
     try checkMayChange(old, by: audience)
     try cancelReminders(ofCredential: id)
     try connection.run("DELETE FROM partner_credentials WHERE id = ?", id.text)
-    try record("partner.credential_removed", from: old, to: nil)
+    try record(.partnerCredentialRemoved, from: old, to: nil)
   }
 
   private func cancelReminders(ofCredential id: ID) throws {
@@ -94,10 +94,10 @@ extension Change {
 
   /// Records an event of the partner. It always names the kind, the number and the state, because the partner may
   /// have several credentials.
-  private func record(_ kind: String, from old: Credential?, to new: Credential?) throws {
+  private func record(_ kind: EventKind, from old: Credential?, to new: Credential?) throws {
     guard let partner = (new ?? old)?.partnerID else { return }
     try record(
-      kind, .partner, partner,
+      kind, partner,
       changes: Table.credentials.changes(
         from: old?.record, to: new?.record, always: ["kind", "number", "state_code"]))
   }

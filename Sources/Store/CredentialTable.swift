@@ -45,7 +45,7 @@ extension Table {
     .joined([
       Field("id", .id, from: "c.partner_id"),
       Field("company_name", .text(limit: 200), from: "p.company_name"),
-    ]), .derived, join: "JOIN partners AS p ON p.id = c.partner_id")
+    ]), join: "JOIN partners AS p ON p.id = c.partner_id")
 }
 
 /// The filters of the list of all partners' credentials. An empty list of values filters nothing.

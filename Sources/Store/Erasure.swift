@@ -7,9 +7,6 @@ package struct ErasureSubject: Hashable, Sendable {
   package enum Kind: String, Sendable {
     case user, partner
 
-    /// The kind of the subject of its events.
-    fileprivate var ofEvents: SubjectKind { self == .user ? .user : .partner }
-
     /// Where the personal data is.
     fileprivate var holdings: [Holding] { self == .user ? Holding.ofUser : Holding.ofPartner }
 
@@ -227,7 +224,7 @@ extension Change {
     let edits = try edits(for: subject)
     report.events = edits.count
     if report == ErasureReport(), try isErased(subject) { return nil }
-    if let email { try dropAnswers(showing: id, email) }
+    if let email { try dropAllAnswers(showing: id, email) }
 
     // From here on until the event is written, the schema allows to edit events.
     try connection.run(
@@ -239,7 +236,7 @@ extension Change {
       try connection.run(
         "UPDATE events SET changes = ?, note = NULL WHERE number = ?", edit.changes, edit.number)
     }
-    try record("\(kind.rawValue).erased", kind.ofEvents, id, changes: "{}")
+    try record(kind == .user ? .userErased : .partnerErased, id, changes: "{}")
     return report
   }
 
@@ -393,7 +390,7 @@ extension Change {
   }
 
   /// Deletes the stored answers that can show a person or a partner, and those that they got.
-  private func dropAnswers(showing id: ID, _ email: String) throws {
+  private func dropAllAnswers(showing id: ID, _ email: String) throws {
     try connection.run(
       """
       DELETE FROM idempotency_keys

@@ -13,20 +13,20 @@ extension Table {
         "actor",
         .joined([
           Field("id", .id, from: "e.actor_id"), Field("name", .text(limit: 100), from: "u.name"),
-        ]), .derived, join: "LEFT JOIN users AS u ON u.id = e.actor_id", seen: .staff),
+        ]), join: "LEFT JOIN users AS u ON u.id = e.actor_id", seen: .staff),
       Field(
         "subject",
         .joined([
           Field("kind", .word(SubjectKind.self), from: "e.subject_kind"),
           Field("id", .text(limit: 36), from: "e.subject_id"),
-        ]), .derived, seen: .staff),
+        ]), seen: .staff),
       Field("kind", .text(limit: 100), seen: .staff),
       Field("changes", .json, seen: .staff),
       Field("note", .lines(limit: 2_000), seen: .staff),
     ])
 }
 
-/// The filters and the order of the list of events. What is nil filters nothing.
+/// The filters and the order of the list of events. What is nil or empty filters nothing.
 package struct EventFilter: Sendable {
   package enum Sort: String, CaseIterable, Sendable {
     case number
@@ -34,7 +34,7 @@ package struct EventFilter: Sendable {
 
   /// Only events with a higher number, in either order.
   package var after: Int?
-  package var kind: String?
+  package var kinds: [EventKind] = []
   package var subjectKind: SubjectKind?
   package var subjectID: String?
   package var actor: ID?
@@ -52,10 +52,6 @@ extension Kind {
         let text = text.removingInvisible().trimmingBlanks()
         return ID(text)?.text ?? text
       }))
-
-  /// The kind of an event, as a caller names it.
-  package static let eventKind = Kind.text(
-    TextRule(limit: 100, clean: { $0.removingInvisible() }))
 }
 
 extension Snapshot {
@@ -74,27 +70,28 @@ extension Snapshot {
   /// order of the numbers only within one kind.
   func eventList(_ filter: EventFilter) throws -> List? {
     var walked = List.Source(name: "events", alias: "e")
-    var kinds: [String] = []
     if filter.subjectID != nil {
       walked.index = "events_by_subject"
-    } else if filter.actor != nil || filter.kind != nil || filter.subjectKind != nil {
-      walked.index = filter.actor == nil ? "events_by_kind" : "events_by_actor_kind"
-      kinds = try (filter.kind.map { [$0] } ?? eventKinds()).filter { kind in
-        filter.subjectKind.map { kind.hasPrefix($0.rawValue + ".") } ?? true
-      }
-      if kinds.isEmpty { return nil }
+    } else if filter.actor != nil {
+      walked.index = "events_by_actor_kind"
+    } else if !filter.kinds.isEmpty || filter.subjectKind != nil {
+      walked.index = "events_by_kind"
     }
     var list = List(
       Table.events.list(.staff), items: List.Source(name: "events", alias: "e"), walked: walked,
       descending: filter.order.descending)
     if let subject = filter.subjectID {
       list.walk("subject_id", in: [subject])
-      list.filter(column: "kind", in: filter.kind.map { [$0] } ?? [])
+      list.filter(column: "kind", in: filter.kinds.distinctWords)
       list.filter(column: "actor_id", in: filter.actor.map { [$0.text] } ?? [])
       list.filter(column: "subject_kind", in: filter.subjectKind.map { [$0.rawValue] } ?? [])
-    } else {
+    } else if walked.index != nil {
+      let kinds = (filter.kinds.isEmpty ? EventKind.allCases : filter.kinds).filter { kind in
+        filter.subjectKind.map { $0 == kind.subject } ?? true
+      }
+      if kinds.isEmpty { return nil }
       list.walk("actor_id", in: filter.actor.map { [$0.text] } ?? [])
-      list.walk("kind", in: kinds)
+      list.walk("kind", in: kinds.distinctWords)
     }
     if let number = filter.after {
       if filter.order.descending {
@@ -104,20 +101,6 @@ extension Snapshot {
       }
     }
     return list
-  }
-
-  /// The kinds of all events. Each is looked up in an index after the one before.
-  private func eventKinds() throws -> [String] {
-    try connection.rows(
-      """
-      WITH RECURSIVE found (kind) AS (
-        SELECT min(kind) FROM events
-        UNION ALL
-        SELECT (SELECT min(e.kind) FROM events AS e WHERE e.kind > found.kind)
-        FROM found WHERE found.kind IS NOT NULL)
-      SELECT kind FROM found WHERE kind IS NOT NULL
-      """
-    ) { $0.text(0) }
   }
 
   /// Writes a page of one resource's events, newest first.
@@ -141,34 +124,30 @@ extension Change {
   ///
   /// - Parameter changes: A JSON object: for each field, `{"from": …, "to": …}`.
   package func record(
-    _ kind: String, _ subjectKind: SubjectKind, _ subject: ID, changes: String,
-    note: String? = nil
+    _ kind: EventKind, _ subject: ID, changes: String, note: String? = nil
   ) throws {
-    try record(kind, subjectKind, subject.text, changes: changes, note: note, actor: actor)
+    try record(kind, subject.text, changes: changes, note: note, actor: actor)
   }
 
   /// Writes an event.
   ///
-  /// - Parameters:
-  ///   - kind: Begins with the subject's kind and a dot, which the list of events relies on.
-  ///   - actor: The user who caused it; nil for the system.
+  /// - Parameter actor: The user who caused it; nil for the system.
   package func record(
-    _ kind: String, _ subjectKind: SubjectKind, _ subject: String, changes: String,
-    note: String? = nil, actor: ID?
+    _ kind: EventKind, _ subject: String, changes: String, note: String? = nil, actor: ID?
   ) throws {
-    assert(kind.hasPrefix(subjectKind.rawValue + "."))
     try connection.run(
       """
       INSERT INTO events (at, actor_id, subject_kind, subject_id, kind, changes, note)
       VALUES (?, ?, ?, ?, ?, ?, ?)
-      """, now.text, actor?.text, subjectKind.rawValue, subject, kind, changes, note)
+      """, now.text, actor?.text, kind.subject.rawValue, subject, kind.rawValue, changes,
+      note)
   }
 
   /// Records that events are lost. Their numbers are not used again.
   func record(_ lost: Store.LostEvents) throws {
     try skipEventNumbers(upTo: lost.expected)
     try record(
-      "database.events_lost", .database, "events",
+      .databaseEventsLost, "events",
       changes: #"{"number":{"from":\#(lost.expected),"to":\#(lost.found)}}"#, actor: nil)
   }
 

@@ -28,15 +28,13 @@ extension Snapshot {
   package func shares(of type: PartnerType, in state: StateCode) throws -> [IntroductionShare] {
     try connection.rows(Snapshot.shares, state.rawValue, type.rawValue, aYearAgo) { row in
       IntroductionShare(
-        partner: Ranking.Key(
-          certified: row.int(0) == 0, openReferrals: row.int(1),
-          lastIntroAt: Timestamp(row.text(2)), id: try row.id(3)),
-        companyName: row.text(4), introductions: row.int(5), declines: row.int(6))
+        partner: try Ranking.Key(row), companyName: row.text(4), introductions: row.int(5),
+        declines: row.int(6))
     }
   }
 
   static let shares = """
-    SELECT k.uncertified, k.open_referrals, k.last_intro_at, k.partner_id, p.company_name,
+    SELECT \(Ranking.Key.columns), p.company_name,
       (SELECT count(*) FROM referral_requests AS r
        WHERE r.partner_id = k.partner_id AND r.intro_sent_at >= ?3)
       + (SELECT count(*) FROM past_introductions AS past
@@ -45,7 +43,7 @@ extension Snapshot {
        WHERE d.partner_id = k.partner_id AND d.declined_at >= ?3)
     FROM partner_ranks AS k CROSS JOIN partners AS p ON p.number = k.partner_number
     WHERE k.state_code = ?1 AND k.type = ?2
-    ORDER BY k.uncertified, k.open_referrals, k.last_intro_at, k.partner_id
+    ORDER BY \(Ranking.Key.columns)
     """
 
   /// How often partners declined in the last 365 days, by reason.

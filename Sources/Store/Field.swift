@@ -18,14 +18,12 @@ package final class Field: Sendable {
     package static let tracked = Traits(rawValue: 8)
     /// It is a column of the exported spreadsheet.
     package static let exported = Traits(rawValue: 16)
-    /// It is read from an expression, and not written with the resource's row.
-    package static let derived = Traits(rawValue: 32)
     /// It is part of a single resource, but not of a list's items.
-    package static let single = Traits(rawValue: 64)
+    package static let single = Traits(rawValue: 32)
     /// It is erased with a person's texts, though it is none.
-    package static let personal = Traits(rawValue: 128)
+    package static let personal = Traits(rawValue: 64)
     /// A value that an active partner sets itself waits for staff's review.
-    package static let reviewed = Traits(rawValue: 256)
+    package static let reviewed = Traits(rawValue: 128)
   }
 
   /// The name in JSON.
@@ -51,13 +49,17 @@ package final class Field: Sendable {
   ) {
     self.name = name
     self.kind = kind
-    // An expression can't be written to.
-    self.traits = source == nil ? traits : traits.union(.derived)
+    self.traits = traits
     self.source = source
     self.join = join
     seenBy = seen
     setBy = set
     createdBy = created ?? set
+  }
+
+  /// Whether it is read from expressions, and not written with the resource's row.
+  package var isComputed: Bool {
+    if case .joined = kind { true } else { source != nil }
   }
 
   /// The caller's remark on a change, for the history.

@@ -40,7 +40,7 @@ extension Change {
     try Table.partners.insert(partner.record, on: connection)
     try recordCoverageChanges(since: coverage)
     try record(
-      "partner.created", .partner, partner.id,
+      .partnerCreated, partner.id,
       changes: Table.partners.changes(from: nil, to: partner.record))
     try announce(partner, since: nil)
     return partner.id
@@ -72,17 +72,18 @@ extension Change {
     }
     let hasProposed = new.proposals != old.proposals
     try replace(
-      old, by: new, hasProposed ? "partner.changes_proposed" : "partner.updated", note: nil)
+      old, by: new, hasProposed ? .partnerChangesProposed : .partnerUpdated, note: nil)
   }
 
   /// Takes back the changes that a partner proposes. Nothing happens if there are none.
   ///
-  /// - Throws: `Failure.notFound`.
-  package func withdrawPartnerChanges(_ id: ID) throws {
+  /// - Throws: `Failure.notFound`, and what `precondition` throws.
+  package func withdrawPartnerChanges(_ id: ID, if precondition: Precondition = { _ in }) throws {
     guard let old = try partner(id) else { throw Failure.notFound }
+    try precondition(view(id, of: .partners, seenBy: .partner))
     var new = old
     new.proposals = []
-    try replace(old, by: new, "partner.changes_withdrawn", note: nil)
+    try replace(old, by: new, .partnerChangesWithdrawn, note: nil)
   }
 
   /// Approves or rejects the changes that a partner proposes: all, or those of some fields.
@@ -115,15 +116,18 @@ extension Change {
     }
     try body.check(against: view(id, of: .partners, seenBy: .staff), if: precondition)
     guard !waiting.isEmpty else { throw Failure.conflict(.noPendingChanges) }
-    let decision = body.word("decision") ?? ReviewDecision.rejected
+    let isApproved = body.word("decision") == ReviewDecision.approved
     var new = old
-    for proposal in old.proposals where decision == .approved && chosen.contains(proposal.name) {
+    for proposal in old.proposals where isApproved && chosen.contains(proposal.name) {
       new.record[proposal.name] = proposal.value
     }
     new.proposals.removeAll { chosen.contains($0.name) }
-    try replace(old, by: new, "partner.changes_\(decision.rawValue)", note: body.text("note"))
+    try replace(
+      old, by: new, isApproved ? .partnerChangesApproved : .partnerChangesRejected,
+      note: body.text("note"))
     if let reviewed = try partner(id) {
-      try announceReview(of: reviewed, decision, chosen, note: body.text("note"))
+      try announceReview(
+        of: reviewed, isApproved ? .approved : .rejected, chosen, note: body.text("note"))
     }
   }
 
@@ -140,8 +144,8 @@ extension Change {
     guard let old = try partner(id) else { throw Failure.notFound }
     try body.check(against: view(id, of: .partners, seenBy: .staff), if: precondition)
     let new = try old.moved(to: body.word("status") ?? old.status)
-    try replace(old, by: new, "partner.status_changed", note: body.text("note"))
-    if new.status == .removed { try dropAnswers(showing: id) }
+    try replace(old, by: new, .partnerStatusChanged, note: body.text("note"))
+    if new.status == .removed { try dropGroupAnswers(showing: id) }
     if old.status == .active, new.status != .active {
       for referral in try matchedReferrals(of: id) {
         try giveBack(referral, note: "The partner is no longer active.")
@@ -151,7 +155,7 @@ extension Change {
 
   /// Stores a changed partner with the coverage that follows from it, and records it as an event.
   private func replace(
-    _ old: Partner, by changed: Partner, _ kind: String, note: String?
+    _ old: Partner, by changed: Partner, _ kind: EventKind, note: String?
   ) throws {
     guard changed != old else { return }
     if try isErased(ErasureSubject(.partner, old.id)) { throw Failure.conflict(.partnerErased) }
@@ -170,7 +174,7 @@ extension Change {
     try Table.partners.update(old.record, to: new.record, on: connection)
     try recordCoverageChanges(since: coverage)
     try record(
-      kind, .partner, new.id, changes: Table.partners.changes(from: old.record, to: new.record),
+      kind, new.id, changes: Table.partners.changes(from: old.record, to: new.record),
       note: note)
     try announce(new, since: old)
     try announceProposals(of: new, since: old)

@@ -114,7 +114,7 @@ extension Table {
 
   private static let credentialsStatus = """
     (CASE WHEN \(hasExpiredCredential) THEN 'expired'
-      WHEN p.credentials_good_until <= \(CredentialFilter.lastDay(within: 30)) THEN 'expiring'
+      WHEN p.credentials_good_until <= \(CredentialFilter.lastDay(within: Credential.warningDays)) THEN 'expiring'
       WHEN p.credentials_good_until IS NOT NULL THEN 'verified'
       WHEN EXISTS (SELECT 1 FROM partner_credentials WHERE partner_id = p.id) THEN 'unverified'
       ELSE 'none' END)

@@ -74,7 +74,7 @@ extension Change {
     var recorded = referral.record
     recorded["context"] = .null
     try record(
-      "referral.requested", .referral, referral.id,
+      .referralRequested, referral.id,
       changes: Table.referrals.changes(
         from: nil, to: recorded,
         with: referral.time("status_since") == now
@@ -186,7 +186,7 @@ extension Change {
       """, note, actor?.text, referral.id.text
     ) { $0.int(0) != 0 }
     if isRepeated != true {
-      try record("referral.noted", .referral, referral.id, changes: "{}", note: note)
+      try record(.referralNoted, referral.id, changes: "{}", note: note)
     }
   }
 
@@ -208,7 +208,7 @@ extension Change {
     try body.check(against: view, if: precondition)
     var new = try old.recording(body.word("outcome") ?? old.outcome ?? .unknown, at: now)
     if let notes = body["outcome_notes"] { new.record["outcome_notes"] = notes }
-    try replace(old, by: new, "referral.outcome_recorded")
+    try replace(old, by: new, .referralOutcomeRecorded)
   }
 
   /// Records a partner's answer to an introduction: connected, or back to pending.
@@ -283,7 +283,7 @@ extension Change {
   ///   - facts: What else the event says, by name.
   ///   - actor: The event's actor; if it is left out, the change's actor.
   private func replace(
-    _ old: Referral, by changed: Referral, _ kind: String? = nil, note: String? = nil,
+    _ old: Referral, by changed: Referral, _ kind: EventKind? = nil, note: String? = nil,
     with facts: [JSON.Member] = [], actor: ID?? = nil
   ) throws {
     guard changed != old else { return }
@@ -291,18 +291,18 @@ extension Change {
     new.updatedAt = now
     try checkOpenness(of: new)
     try Table.referrals.update(old.record, to: new.record, on: connection)
-    let usual =
+    let usual: EventKind =
       if old.status.isOver, !new.status.isOver {
-        "referral.reopened"
+        .referralReopened
       } else if new.status != old.status {
         new.status.eventKind
       } else if new.partnerID != old.partnerID {
-        ReferralStatus.matched.eventKind
+        .referralMatched
       } else {
-        "referral.updated"
+        .referralUpdated
       }
     try record(
-      kind ?? usual, .referral, new.id.text,
+      kind ?? usual, new.id.text,
       changes: Table.referrals.changes(from: old.record, to: new.record, with: facts), note: note,
       actor: actor ?? self.actor)
     try announce(new, since: old)
@@ -321,14 +321,14 @@ extension Change {
 
 extension ReferralStatus {
   /// The kind of the event for a request's change to this status.
-  fileprivate var eventKind: String {
+  fileprivate var eventKind: EventKind {
     switch self {
-    case .pending: "referral.returned"
-    case .matched: "referral.matched"
-    case .introSent: "referral.intro_sent"
-    case .connected: "referral.connected"
-    case .closed: "referral.closed"
-    case .cancelled: "referral.cancelled"
+    case .pending: .referralReturned
+    case .matched: .referralMatched
+    case .introSent: .referralIntroSent
+    case .connected: .referralConnected
+    case .closed: .referralClosed
+    case .cancelled: .referralCancelled
     }
   }
 }

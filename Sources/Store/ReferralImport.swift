@@ -14,7 +14,7 @@ private let contextColumns = [
 
 /// The fields of a row, all of which an import may set.
 private let fields: [Field] = Table.referrals.fields.compactMap { field in
-  guard !field.traits.contains(.derived),
+  guard !field.isComputed,
     field.traits.contains(.exported) || field.name == "context"
   else { return nil }
   let isRequired = ["group_id", "requested_by", "partner_type"].contains(field.name)

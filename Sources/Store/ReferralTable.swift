@@ -77,43 +77,43 @@ extension Table {
         "group",
         .joined([
           Field("id", .id, from: "r.group_id"), Field("name", .text(limit: 200), from: "g.name"),
-        ]), .derived, join: groupJoin, seen: [.partner, .staff]),
+        ]), join: groupJoin, seen: [.partner, .staff]),
       Field(
         "requester",
         .joined([
           Field("id", .id, from: "r.requested_by"),
           Field("name", .text(limit: 100), from: "u.name"),
           Field("email", .text(.email), from: "u.email"),
-        ]), .derived, join: requesterJoin, seen: .staff),
+        ]), join: requesterJoin, seen: .staff),
       Field(
         "contact",
         .joined([
           Field("id", .id, from: "r.contact_id"),
           Field("name", .text(limit: 100), from: "contact.name"),
           Field("email", .text(.email), from: "contact.email"),
-        ]), .derived, join: contactJoin, seen: .staff),
+        ]), join: contactJoin, seen: .staff),
       Field(
         "contact",
         .joined([
           Field("name", .text(limit: 100), from: "iif(\(hidesContact), NULL, contact.name)"),
           Field("email", .text(.email), from: "contact.email"),
-        ]), .derived, join: contactJoin, seen: .partner),
+        ]), join: contactJoin, seen: .partner),
       Field(
         "assignee",
         .joined([
           Field("id", .id, from: "r.assigned_to"),
           Field("name", .text(limit: 100), from: "assignee.name"),
-        ]), .derived, join: "LEFT JOIN users AS assignee ON assignee.id = r.assigned_to",
+        ]), join: "LEFT JOIN users AS assignee ON assignee.id = r.assigned_to",
         seen: .staff),
       Field(
-        "partner", .joined(partnerContact("r.partner_id")), .derived, join: partnerJoin,
+        "partner", .joined(partnerContact("r.partner_id")), join: partnerJoin,
         seen: .staff),
       Field(
         "partner",
         .joined(
           partnerContact("r.partner_id") {
             "CASE WHEN r.intro_sent_at IS NOT NULL AND p.status <> 'removed' THEN p.\($0) END"
-          }), .derived, join: partnerJoin, seen: .member),
+          }), join: partnerJoin, seen: .member),
       Field("timeline", .json, .single, from: timeline(), seen: [.member, .staff]),
       // The part before the introduction would show that other partners were proposed first.
       Field(

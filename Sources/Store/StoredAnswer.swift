@@ -42,7 +42,7 @@ extension Change {
   /// Deletes the stored answers that show a partner to a group's members. A repeated request is then carried out again,
   /// which is safe: no other route shows a group its partner than the cancellation, which changes nothing again
   /// unless staff has reopened the request.
-  func dropAnswers(showing partner: ID) throws {
+  func dropGroupAnswers(showing partner: ID) throws {
     // Staff's answers have another path.
     try connection.run(
       """

@@ -24,7 +24,7 @@ package struct StaffSummary: Sendable {
   package var changesToReview: Int
   /// The requests that are not over, and whose day to follow up has passed.
   package var followUpsOverdue: Int
-  /// The verified credentials that expire within 30 days.
+  /// The verified credentials that expire within ``Credential/warningDays``.
   package var credentialsExpiring: Int
   /// How many people wait for a type of partner in a state.
   package var waiting: [(state: StateCode, type: PartnerType, count: Int)]
@@ -64,7 +64,7 @@ extension Snapshot {
       declines: try declines(),
       changesToReview: try connection.row(Snapshot.changesToReview) { $0.int(0) } ?? 0,
       followUpsOverdue: try followUpsOverdue(),
-      credentialsExpiring: try credentials(expiringWithinDays: 30),
+      credentialsExpiring: try credentials(expiringWithinDays: Credential.warningDays),
       waiting: try waitingCounts(),
       medianDays: try steps.map { ($0, $1, try medianDays(from: $0, to: $1)) })
   }

@@ -49,8 +49,8 @@ package struct Table: Sendable {
       )
     }
     self.shapes = shapes
-    stored = fields.filter { !$0.traits.contains(.derived) }
-    loaded = fields.filter { !$0.traits.contains(.derived) || !$0.setBy.isEmpty }
+    stored = fields.filter { !$0.isComputed }
+    loaded = fields.filter { !$0.isComputed || !$0.setBy.isEmpty }
     tracked = fields.filter { $0.traits.contains(.tracked) }
     selectStored =
       "SELECT \(loaded.map { $0.expression(alias) }.joined(separator: ", ")) FROM \(name) AS \(alias) "

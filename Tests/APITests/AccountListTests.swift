@@ -107,7 +107,7 @@ import Testing
       path.reduce(event as JSON?) { $0?[$1] }?.text
     }
     let kinds: [String?] = [
-      nil, "partner.updated", "referral.matched", "partner.created", "no.kind",
+      nil, "partner.updated", "referral.matched", "partner.created", "user.erased",
     ]
     let subjects: [String?] = [nil, partner, "MN/attorney", World.unknown]
     let subjectKinds: [String?] = [nil, "partner", "referral", "coverage", "token"]
@@ -149,8 +149,13 @@ import Testing
     let ofPartner = all.filter { value($0, "subject", "id") == partner }
     #expect(
       world.get("/api/admin/events?subject_id=\(partner.uppercased())").items == ofPartner)
+    let several = ["referral.matched", "partner.created"]
+    #expect(
+      pages("/api/admin/events?kind=\(several.joined(separator: ","))")
+        == all.filter { several.contains(value($0, "kind") ?? "") })
     for query in [
-      "subject_kind=thing", "subject_kind=user,group", "actor_id=system", "sort=at", "after=-1",
+      "kind=partner.create", "kind=referral.matched,", "subject_kind=thing",
+      "subject_kind=user,group", "actor_id=system", "sort=at", "after=-1",
     ] {
       #expect(world.get("/api/admin/events?\(query)").status == 400, "\(query)")
     }

@@ -187,6 +187,8 @@ import Testing
     ("/api/admin/events?after=-1", "after:out_of_range"),
     ("/api/admin/events?after=9223372036854775808", "after:out_of_range"),
     ("/api/admin/events?sort=at", "sort:unknown_value"),
+    ("/api/admin/events?kind=referral.match", "kind:unknown_value"),
+    ("/api/admin/events?kind=referral.matched,none", "kind:unknown_value"),
     ("/api/admin/events?subject_kind=partners", "subject_kind:unknown_value"),
     ("/api/admin/events?actor_id=system", "actor_id:invalid_format"),
     (
@@ -311,7 +313,7 @@ import Testing
 
   @Test("25 to a page if nothing is said") func defaultLimit() throws {
     try world.store.write(now: world.clock.now, actor: nil) { change in
-      for _ in 0..<26 { try change.record("user.updated", .user, "x", changes: "{}", actor: nil) }
+      for _ in 0..<26 { try change.record(.userUpdated, "x", changes: "{}", actor: nil) }
     }
     let page = world.get("/api/admin/events")
     #expect(page.items.count == 25)

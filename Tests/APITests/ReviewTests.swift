@@ -243,6 +243,15 @@ import Testing
     #expect(review("rejected").verdict == "200")
   }
 
+  @Test("A list that only removes states is no proposal: the earlier one waits without them")
+  func removal() {
+    #expect(
+      propose(["service_areas": ["MN", "CA", "WI"]]) == ["service_areas": ["MN", "CA", "WI"]])
+    #expect(propose(["service_areas": ["MN"]]) == ["service_areas": ["MN", "WI"]])
+    #expect(record["service_areas"] == ["MN"])
+    #expect(review("approved")["service_areas"] == ["MN", "WI"])
+  }
+
   @Test("A partner takes its proposals back, and again") func withdraw() throws {
     _ = propose(["email": "new@example.com"])
     let stored = record

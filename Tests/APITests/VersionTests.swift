@@ -131,6 +131,27 @@ import Testing
     }
   }
 
+  @Test("If-Match lets a partner take back only the proposals that it has read") func withdrawal()
+    throws
+  {
+    _ = world.partner(with: ["user_id": .string(Person.pablo.text)])
+    let me = "/api/partners/me"
+    let read = try #require(world.put(me, ["email": "a@example.com"], as: .partner).etag)
+    world.clock.pass(milliseconds: 1)
+    let present = try #require(world.put(me, ["email": "b@example.com"], as: .partner).etag)
+    let contents = try world.contents()
+    for tag in [read, "\"a\""] {
+      #expect(
+        world.send("DELETE", me + "/changes", as: .partner, headers: [.ifMatch: tag]).verdict
+          == "412 precondition_failed")
+    }
+    #expect(try world.contents() == contents)
+    let headers: HTTPFields = [.ifMatch: present]
+    #expect(world.send("DELETE", me + "/changes", as: .partner, headers: headers).status == 204)
+    #expect(world.get(me, as: .partner)["pending_changes"] == .null)
+    #expect(world.send("DELETE", me + "/changes", as: .partner, headers: headers).status == 412)
+  }
+
   @Test("A PUT that would create meets no version") func ifMatchOnCreation() throws {
     let contents = try world.contents()
     for (path, body) in [

@@ -29,7 +29,7 @@ struct CheckTests {
       try change.insert(Partner.sample(21, in: [.MN, .WI], name: "Needle"))
       try change.insert(Referral.sample(31))
       try change.record(
-        "referral.requested", .referral, sampleID(31),
+        .referralRequested, sampleID(31),
         changes: #"{"status":{"from":null,"to":"pending"}}"#)
     }
     // After 600 minutes: 4 tenths of a day.

@@ -46,21 +46,21 @@ struct ErasureTests {
   /// Puts the canary into every text of a row, twice, so that the history has it as old and as new values, and into
   /// the notes.
   private static func plant(
-    in table: Table, _ kind: SubjectKind, _ id: ID, subject: ID? = nil, of change: Change
+    in table: Table, _ kind: EventKind, _ id: ID, subject: ID? = nil, of change: Change
   ) throws -> Int {
     var count = 0
     for round in 1...2 {
       let rows: [Planted] = try change.load(table, "WHERE \(table.alias).id = ?", [id.text])
       let old = try #require(rows.first)
       var new = old
-      for field in table.fields where !field.traits.contains(.derived) {
+      for field in table.fields where !field.isComputed {
         guard let value = planted(field, round) else { continue }
         new.record[field.name] = value
         count += 1
       }
       try table.update(old.record, to: new.record, on: change.connection)
       try change.record(
-        "\(kind.rawValue).updated", kind, subject ?? id,
+        kind, subject ?? id,
         changes: table.changes(from: old.record, to: new.record), note: "\(canary) note")
     }
     return count
@@ -88,27 +88,27 @@ struct ErasureTests {
           partner: try change.partner(sampleID(21)))
       }
       var planted = 0
-      planted += try plant(in: .users, .user, sampleID(1), of: change)
-      planted += try plant(in: .tokens, .token, sampleID(41), of: change)
-      planted += try plant(in: .partners, .partner, sampleID(21), of: change)
-      planted += try plant(in: .referrals, .referral, request, of: change)
+      planted += try plant(in: .users, .userUpdated, sampleID(1), of: change)
+      planted += try plant(in: .tokens, .tokenRevoked, sampleID(41), of: change)
+      planted += try plant(in: .partners, .partnerUpdated, sampleID(21), of: change)
+      planted += try plant(in: .referrals, .referralUpdated, request, of: change)
       let credential = try change.addCredential(
         toPartner: sampleID(21),
         Body(
           ["kind": "nmls", "number": "1"], Table.credentials.fields, by: .staff, at: change.now,
           isNew: true))
       planted += try plant(
-        in: .credentials, .partner, credential, subject: sampleID(21), of: change)
+        in: .credentials, .partnerCredentialChanged, credential, subject: sampleID(21), of: change)
       #expect(planted >= 2 * (2 + 1 + 8 + 3 + 3))
       // Another's request, on which both of them wrote.
       try change.insert(Referral.sample(33, group: 13))
       try change.record(
-        "referral.requested", .referral, sampleID(33),
+        .referralRequested, sampleID(33),
         changes: #"{"status":{"from":null,"to":"pending"}}"#)
       try change.record(
-        "referral.noted", .referral, sampleID(33), changes: "{}", note: "\(canary) wrote")
+        .referralNoted, sampleID(33), changes: "{}", note: "\(canary) wrote")
       try change.acting(as: sampleID(2), at: change.now).record(
-        "referral.returned", .referral, sampleID(33),
+        .referralReturned, sampleID(33),
         changes: #"{"partner_id":{"from":"\#(sampleID(21))","to":null}}"#,
         note: "\(canary) reason")
       // An answer that shows each of them, and one that shows neither.
@@ -392,7 +392,7 @@ struct ErasureTests {
       try change.insert(
         Token.sample(41, scope: .events), sha256: Array(repeating: 1, count: 32))
       try change.record(
-        "referral.noted", .referral, sampleID(33), changes: "{}", note: "Papers checked.")
+        .referralNoted, sampleID(33), changes: "{}", note: "Papers checked.")
     }
     for mode in [ErasureMode.refuse, .cancel] {
       #expect(throws: ErasureRefusal.isStaff) { try Self.erase(Self.user, mode, in: test) }
@@ -478,7 +478,7 @@ struct ErasureTests {
       #expect(
         try connection.refusal("DELETE FROM events WHERE number = 1")
           == "an event is never removed")
-      try change.record("user.erased", .user, sampleID(1), changes: "{}")
+      try change.record(.userErased, sampleID(1), changes: "{}")
       #expect(try connection.refusal(edit) == never)
     }
     #expect(throws: SQLiteError.self) { try test.run(edit) }
@@ -533,7 +533,7 @@ struct ErasureTests {
           ])
         // No number of the replaced database is used again.
         var filter = EventFilter()
-        filter.kind = "user.erased"
+        filter.kinds = [.userErased]
         let numbers = try snapshot.events(filter, PageRequest()).numbers
         #expect(numbers.count == 2)
         for case .integer(let number)? in numbers { #expect(number > last) }

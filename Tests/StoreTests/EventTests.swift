@@ -10,7 +10,7 @@ extension TestStore {
   fileprivate func record(_ count: Int, of subject: Int = 50) throws {
     for _ in 0..<count {
       try change {
-        try $0.record("user.updated", .user, sampleID(subject), changes: "{}")
+        try $0.record(.userUpdated, sampleID(subject), changes: "{}")
       }
     }
   }
@@ -28,11 +28,11 @@ struct EventTests {
     try test.addGroups()
     try test.change(at: minute(3), by: sampleID(1)) { change in
       try change.record(
-        "partner.updated", .partner, sampleID(20),
+        .partnerUpdated, sampleID(20),
         changes: #"{"notes":{"from":null,"to":"é \"x\""}}"#, note: "why\nnot")
-      try change.record("coverage.status_changed", .coverage, "MN/cpa", changes: "{}", actor: nil)
+      try change.record(.coverageStatusChanged, "MN/cpa", changes: "{}", actor: nil)
       try change.record(
-        "user.updated", .user, sampleID(2).text, changes: "{}", note: nil, actor: sampleID(2))
+        .userUpdated, sampleID(2).text, changes: "{}", note: nil, actor: sampleID(2))
     }
     try test.run("UPDATE users SET name = 'Renamed' WHERE id = ?", sampleID(1).text)
     let events = try test.read { try $0.events(after: 0, PageRequest()) }.items
@@ -135,10 +135,10 @@ struct EventTests {
     ]
     for (index, changes) in changes.enumerated() {
       try test.change(at: minute(index)) {
-        try $0.record("referral.updated", .referral, sampleID(31), changes: changes)
-        try $0.record("referral.updated", .referral, sampleID(32), changes: changes)
+        try $0.record(.referralUpdated, sampleID(31), changes: changes)
+        try $0.record(.referralUpdated, sampleID(32), changes: changes)
         // Another kind of resource may have the same ID.
-        try $0.record("user.updated", .user, sampleID(31), changes: changes)
+        try $0.record(.userUpdated, sampleID(31), changes: changes)
       }
     }
     let steps: [JSON] = [
@@ -174,7 +174,7 @@ struct EventTests {
     try test.record(1)
     #expect(throws: Undo.self) {
       try test.change { (change) -> Void in
-        try change.record("user.updated", .user, sampleID(1), changes: "{}")
+        try change.record(.userUpdated, sampleID(1), changes: "{}")
         throw Undo()
       }
     }
@@ -218,7 +218,7 @@ struct LossTests {
     defer { store.close() }
     for _ in 0..<count {
       try store.write(now: now, actor: nil) {
-        try $0.record("user.updated", .user, sampleID(1), changes: "{}")
+        try $0.record(.userUpdated, sampleID(1), changes: "{}")
       }
     }
   }
@@ -259,7 +259,7 @@ struct LossTests {
       #expect(store.lostEvents == nil)
       #expect(try store.check(now: now) == [])
       try store.write(now: now, actor: nil) {
-        try $0.record("user.updated", .user, sampleID(1), changes: "{}")
+        try $0.record(.userUpdated, sampleID(1), changes: "{}")
       }
       let events = try Self.events(store)
       #expect(events.numbers == [1, 2, 6, 7], "no number is given again")

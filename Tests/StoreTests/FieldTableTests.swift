@@ -61,7 +61,7 @@ struct FieldTableTests {
   }
 
   private static func stored(_ table: Table) -> [Field] {
-    table.fields.filter { !$0.traits.contains(.derived) }
+    table.fields.filter { !$0.isComputed }
   }
 
   /// The columns of the table's own that an expression names.
@@ -165,7 +165,7 @@ struct FieldTableTests {
           .map(\.name)
         #expect(Set(set).count == set.count, "\(table.name), \(audience)")
       }
-      let loaded = table.fields.filter { !$0.traits.contains(.derived) || !$0.setBy.isEmpty }
+      let loaded = table.fields.filter { !$0.isComputed || !$0.setBy.isEmpty }
         .map(\.name)
       #expect(Set(loaded).count == loaded.count, "\(table.name)")
       let exported = table.fields.filter { $0.traits.contains(.exported) }.map(\.name)
@@ -188,7 +188,7 @@ struct FieldTableTests {
   func traits() {
     for (table, _) in Self.tables {
       for field in table.fields {
-        let isLoaded = !field.traits.contains(.derived) || !field.setBy.isEmpty
+        let isLoaded = !field.isComputed || !field.setBy.isEmpty
         if field.traits.contains(.tracked) {
           #expect(isLoaded, "\(table.name).\(field.name) is tracked, but not loaded")
         }

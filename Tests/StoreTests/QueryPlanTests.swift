@@ -485,15 +485,16 @@ struct QueryPlanTests {
     let plans = try Plans(analyzed: analyzed)
     var found: [String] = []
     try forEach(
-      [nil, "partner.updated", "none"] as [String?], [nil, sampleID(7).text] as [String?],
+      [[], [.partnerUpdated], [.partnerUpdated, .userErased]] as [[EventKind]],
+      [nil, sampleID(7).text] as [String?],
       [nil, sampleID(1), sampleID(99)] as [ID?]
-    ) { kind, subject, actor in
+    ) { kinds, subject, actor in
       try forEach(
         [nil, .partner, .token] as [SubjectKind?], [nil, 5] as [Int?], [true, false]
       ) { subjectKind, after, isDeep in
         for descending in [true, false] {
           var filter = EventFilter()
-          filter.kind = kind
+          filter.kinds = kinds
           filter.subjectID = subject
           filter.subjectKind = subjectKind
           filter.actor = actor

@@ -20,7 +20,7 @@ struct StandingTests {
       }
       try change.insert(Referral.sample(31))
       try change.record(
-        "referral.requested", .referral, sampleID(31),
+        .referralRequested, sampleID(31),
         changes: #"{"status":{"from":null,"to":"pending"}}"#)
     }
     return test

@@ -15,7 +15,7 @@ struct StoreTests {
     for put in [
       { try $0.insert(User.sample(1)) }, { try $0.insert(Group.sample(11)) },
       { try $0.insert(Partner.sample(21, .invited)) },
-      { try $0.record("user.updated", .user, sampleID(1), changes: "{}") },
+      { try $0.record(.userUpdated, sampleID(1), changes: "{}") },
     ] as [@Sendable (Change) throws -> Void] {
       let test = try TestStore()
       #expect(try test.read { try $0.isEmpty() })
@@ -199,7 +199,7 @@ struct BackupTests {
       try change.insert(Partner.sample(21, in: [.MN, .WI], name: "Needle & Co"))
       try change.insert(Referral.sample(31, .matched, partner: 21))
       try change.record(
-        "referral.requested", .referral, sampleID(31),
+        .referralRequested, sampleID(31),
         changes: #"{"status":{"from":null,"to":"matched"}}"#)
     }
     let file = test.folder.path + "/copy.db"

@@ -201,7 +201,7 @@ extension Resource {
   /// A sample of a table: its fields in their order, null where nothing is said.
   fileprivate init(_ table: Table, _ number: Int, _ values: [JSON.Member]) {
     var record = Record()
-    for field in table.fields where !field.traits.contains(.derived) || !field.setBy.isEmpty {
+    for field in table.fields where !field.isComputed || !field.setBy.isEmpty {
       record[field.name] = .null
     }
     self.init(record: record)

@@ -29,7 +29,6 @@ import Store
   return Plan(body) { change in
     let partner = try call.credentialOwner(in: change)
     let id = try change.addCredential(toPartner: partner, body)
-    try call.checkQuota(in: change)
     let audience = call.credentialAudience
     return .resource(try change.credential(id, ofPartner: partner, seenBy: audience))
       .created(
@@ -58,7 +57,6 @@ import Store
     let audience = call.credentialAudience
     try change.updateCredential(
       id, ofPartner: partner, body, by: audience, if: call.precondition)
-    try call.checkQuota(in: change)
     return .resource(try change.credential(id, ofPartner: partner, seenBy: audience))
   }
 }
@@ -71,7 +69,6 @@ import Store
     let partner = try call.credentialOwner(in: change)
     try change.removeCredential(
       id, ofPartner: partner, by: call.credentialAudience, if: call.precondition)
-    try call.checkQuota(in: change)
     return .noContent
   }
 }

@@ -5,7 +5,7 @@ import Store
 @Sendable func listEvents(_ call: Call, _ records: Snapshot) throws -> Answer {
   var filter = EventFilter()
   filter.after = call.query.integer("after")
-  filter.kind = call.query["kind"]
+  filter.kinds = call.query.words("kind")
   filter.subjectKind = call.query["subject_kind"].flatMap { SubjectKind(rawValue: $0) }
   filter.subjectID = call.query["subject_id"]
   filter.actor = call.query.id("actor_id")

@@ -14,7 +14,6 @@ import Store
   return Plan(body) { change in
     let id = try call.ownPartner(in: change)
     try change.updatePartner(id, body, by: .partner, if: call.precondition)
-    try call.checkQuota(in: change)
     return .resource(try change.view(id, of: .partners, seenBy: .partner))
   }
 }
@@ -22,8 +21,7 @@ import Store
 /// `DELETE /api/partners/me/changes`: takes back the changes that wait for staff's review.
 @Sendable func withdrawOwnChanges(_ call: Call) throws -> Plan {
   Plan { change in
-    try change.withdrawPartnerChanges(call.ownPartner(in: change))
-    try call.checkQuota(in: change)
+    try change.withdrawPartnerChanges(call.ownPartner(in: change), if: call.precondition)
     return .noContent
   }
 }
@@ -47,7 +45,6 @@ import Store
     let partner = try call.ownPartner(in: change)
     let isAccepted = try change.answerReferral(
       id, ofPartner: partner, body, if: call.precondition)
-    try call.checkQuota(in: change)
     return isAccepted ? .resource(try change.referral(id, ofPartner: partner)) : .noContent
   }
 }
@@ -65,14 +62,5 @@ extension Call {
   func ownPartner(in records: Snapshot) throws -> ID {
     guard let id = try records.partnerID(ofUser: caller.userID) else { throw Failure.forbidden }
     return id
-  }
-
-  /// Checks the partner's quota after a change.
-  ///
-  /// - Throws: `Failure.quotaExceeded`.
-  func checkQuota(in change: Change) throws {
-    let caller = try caller
-    guard !caller.isStaff else { return }
-    try change.checkPartnerChanges(by: caller.userID, perDay: quotas.partnerChangesPerDay)
   }
 }
