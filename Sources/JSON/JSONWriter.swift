@@ -37,6 +37,14 @@ package struct JSONWriter: ~Copyable {
     close(UInt8(ascii: "]"))
   }
 
+  /// Writes what `body` writes, or nothing if `body` returns nil.
+  package mutating func attempt<T>(_ body: (inout JSONWriter) throws -> T?) rethrows -> T? {
+    let before = (count: count, needsComma: needsComma)
+    let result = try body(&self)
+    if result == nil { (count, needsComma) = before }
+    return result
+  }
+
   /// Writes the name of a member. It must not need escapes.
   package mutating func name(_ name: StaticString) {
     begin(room: name.utf8CodeUnitCount + 3)

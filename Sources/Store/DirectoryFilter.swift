@@ -28,7 +28,10 @@ extension Snapshot {
   package func directory(
     _ filter: DirectoryFilter, _ page: PageRequest, to json: inout JSONWriter
   ) throws -> [String]? {
-    try directoryList(filter)?.write(page, on: connection, to: &json)
+    try write(
+      page, matching: filter.words, to: &json,
+      find: { try partnerMatches($0, in: Search.publicColumns) },
+      list: { try directoryList(filter, $0) })
   }
 
   /// The public profile of an active partner as JSON.
@@ -42,21 +45,18 @@ extension Snapshot {
   private static let partLimit = 60
 
   /// The list of `directory(_:_:to:)`; nil if nothing can match the filter.
-  func directoryList(_ filter: DirectoryFilter) throws -> List? {
-    var matches: Search.Matches?
-    if let words = filter.words {
-      matches = try self.matches(words, in: Search.publicColumns)
-      if matches == nil { return nil }
-    }
+  func directoryList(
+    _ filter: DirectoryFilter, _ matches: Search.Matches? = nil
+  ) throws -> List? {
     let types = filter.types.distinctWords
     let states = filter.states.distinctWords
     let allTypes = types.isEmpty ? PartnerType.allCases.map(\.rawValue) : types
-    // Each part would read many matches again. Few matches are looked up without a walk.
+    // Each part would read the matches again. Matches that are sorted are looked up without a walk.
     let partLimit =
-      switch matches {
-      case .none: Snapshot.partLimit
-      case .many: 1
-      case .few: 0
+      switch matches?.way {
+      case nil: Snapshot.partLimit
+      case .walk: 1
+      case .sort: 0
       }
     let byArea = !states.isEmpty && states.count * allTypes.count <= partLimit
     let byType = !types.isEmpty && types.count <= partLimit

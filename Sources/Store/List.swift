@@ -214,12 +214,24 @@ package struct List {
     return count > page.limit ? key : nil
   }
 
+  /// The smallest number of rows that are not sorted for a page if another way to find it is likely to be shorter.
+  static let many = 5_000
+
   /// The failure for a cursor that is not one of the list's.
   package static let invalidCursor = Failure.invalidParameter([
     FieldError(
       .parameter("cursor"), .invalidCursor,
       "This cursor belongs to another list, other filters or another order.")
   ])
+}
+
+extension Snapshot {
+  /// How many rows a query has, up to `List.many`.
+  func count(_ sql: String, _ arguments: [String]) throws -> Int {
+    try connection.row(
+      "SELECT count(*) FROM (\(sql) LIMIT ?)", arguments: arguments + [List.many]
+    ) { $0.int(0) } ?? 0
+  }
 }
 
 extension Array where Element: Hashable & RawRepresentable<String> {

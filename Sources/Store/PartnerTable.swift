@@ -190,11 +190,16 @@ extension Snapshot {
   package func partners(
     _ filter: PartnerFilter, _ page: PageRequest, to json: inout JSONWriter
   ) throws -> [String]? {
-    try partnerList(filter)?.write(page, on: connection, to: &json)
+    try write(
+      page, matching: filter.words, to: &json,
+      find: { try partnerMatches($0, in: Search.staffColumns) },
+      list: { partnerList(filter, $0) })
   }
 
-  /// The list of `partners(_:_:to:)`; nil if nothing can match the filter.
-  func partnerList(_ filter: PartnerFilter) throws -> List? {
+  /// The list of `partners(_:_:to:)`.
+  func partnerList(
+    _ filter: PartnerFilter, _ matches: Search.Matches? = nil
+  ) -> List {
     let sort = filter.order.by == .companyName ? "name_key" : filter.order.by.rawValue
     var items = Snapshot.partnerTable
     // These indexes have only the partners with proposals.
@@ -221,10 +226,7 @@ extension Snapshot {
     if !filter.states.isEmpty {
       list.filter(Snapshot.serves(filter.states))
     }
-    if let words = filter.words {
-      guard let matches = try matches(words, in: Search.staffColumns) else { return nil }
-      list.filter(matches)
-    }
+    if let matches { list.filter(matches) }
     return list
   }
 

@@ -1,18 +1,6 @@
 import Domain
 import SQLite
 
-/// The requests that match a search text: each word begins a word of the group's name, the requester's name or
-/// e-mail address, or the partner's company.
-struct ReferralMatches {
-  fileprivate let phrases: [String]
-  /// The groups, requesters and partners among whose few requests all matches are; nil: the list is walked in its
-  /// order, because the next match is not far.
-  fileprivate let parties: [Party: [[String]]]?
-
-  /// Whether the list reads all matches and sorts them.
-  var isFew: Bool { parties != nil }
-}
-
 /// Those whose words a search for requests reads.
 private struct Party: Hashable {
   let table: String
@@ -28,9 +16,7 @@ private struct Party: Hashable {
   ]
 
   /// The numbers of the rows that match a query of SQLite's full-text search.
-  var numbers: String {
-    "SELECT rowid FROM \(table)_search WHERE \(table)_search MATCH ?"
-  }
+  var numbers: String { Search.numbers(in: table) }
 
   /// The requests of those that match such a query.
   var requests: String {
@@ -47,82 +33,68 @@ private struct Party: Hashable {
 }
 
 extension Snapshot {
-  /// The requests that match a search text; nil if there are none.
+  /// The requests that match a search text: each word begins a word of the group's name, the requester's name or
+  /// e-mail address, or the partner's company. Nil if there are none.
   ///
-  /// - Parameter isNarrow: Whether other filters leave so few requests that all of them may be read.
-  func referralMatches(_ words: String, isNarrow: Bool) throws -> ReferralMatches? {
+  /// - Parameter havePartners: Whether the list can have requests with a partner.
+  func referralMatches(_ words: String, havePartners: Bool = true) throws -> Search.Matches? {
     let phrases = Search.phrases(words)
     guard !phrases.isEmpty else { return nil }
-    if isNarrow { return ReferralMatches(phrases: phrases, parties: nil) }
-    let parties = try parties(of: phrases)
-    return parties?.isEmpty == true ? nil : ReferralMatches(phrases: phrases, parties: parties)
+    let (parties, areFew) = try parties(
+      of: phrases, among: havePartners ? Party.all : Party.all.filter { $0.table != "partners" })
+    guard !parties.isEmpty else { return nil }
+    let sources = parties.sorted { $0.key.table < $1.key.table }
+    let found = sources.map(\.key.requests).joined(separator: " UNION ALL ")
+    let arguments = sources.map { $0.key.query($0.value) }
+    // Words of two parties do not follow each other.
+    let (words, phraseArguments) = Search.condition(
+      phrases, in: "(g.words || '; ' || u.words || '; ' || ifnull(p.company_words, ''))")
+    let condition = """
+      EXISTS (SELECT 1 FROM groups AS g JOIN users AS u ON u.id = r.requested_by
+        LEFT JOIN partners AS p ON p.id = r.partner_id WHERE g.id = r.group_id AND \(words))
+      """
+    return Search.Matches(
+      numbers: (found, arguments), condition: (condition, phraseArguments),
+      // All requests of a group or a user that has a single phrase match.
+      needCondition: phrases.count > 1 || parties.keys.contains { $0.table == "partners" },
+      way: try areFew && count(found, arguments) < List.many ? .sort : .walk)
   }
 
-  /// The groups, requesters and partners among whose requests all matches are, each with the phrases that they
-  /// have: a dictionary without any if nothing matches; nil if their requests are too many to be read.
-  private func parties(of phrases: [String]) throws -> [Party: [[String]]]? {
-    // All requests of those that have a single phrase match, so that the next is near if there are many. With several
-    // phrases, a party with one of them may have no match.
-    let limit = phrases.count == 1 ? 5_000 : 10_000
+  /// The groups, requesters and partners among whose requests all matches are, each with lists of phrases: they have
+  /// all phrases of one of the lists.
+  ///
+  /// - Returns: None if nothing matches; and whether they are few.
+  private func parties(
+    of phrases: [String], among parties: [Party]
+  ) throws -> (chosen: [Party: [[String]]], areFew: Bool) {
     // Some of the phrases are enough. The longest are the rarest.
     let phrases = phrases.sorted { $0.utf8.count > $1.utf8.count }.prefix(3)
     // Each way to share the phrases among the parties.
     var shares: [[Party: [String]]] = [[:]]
     for phrase in phrases {
       shares = shares.flatMap { share in
-        Party.all.map { share.merging([$0: [phrase]], uniquingKeysWith: +) }
+        parties.map { share.merging([$0: [phrase]], uniquingKeysWith: +) }
       }
     }
     var counts: [String: Int] = [:]
     var chosen: [Party: [[String]]] = [:]
-    var total = 0
+    var areFew = true
     for share in shares {
-      // The request's party with the fewest requests finds it.
+      // The request's party that is the rarest finds it.
       var best: (party: Party, phrases: [String], count: Int)?
-      for party in Party.all where best?.count != 0 {
+      for party in parties where best?.count != 0 {
         guard let phrases = share[party] else { continue }
         let query = party.query([phrases])
         let key = "\(party.table) \(query)"
-        let count = try counts[key] ?? self.count(party, query, limit: limit)
+        let count = try counts[key] ?? self.count(party.numbers, [query])
         counts[key] = count
         if count < best?.count ?? .max { best = (party, phrases, count) }
       }
       guard let best, best.count > 0 else { continue }
       if chosen[best.party]?.contains(best.phrases) == true { continue }
       chosen[best.party, default: []].append(best.phrases)
-      total += best.count
-      if total >= limit { return nil }
+      areFew = areFew && best.count < List.many
     }
-    return chosen
-  }
-
-  /// How many requests a party has whose words match a query, up to a limit.
-  private func count(_ party: Party, _ query: String, limit: Int) throws -> Int {
-    func count(_ rows: String) throws -> Int {
-      try connection.row("SELECT count(*) FROM (\(rows) LIMIT ?)", query, limit) { $0.int(0) } ?? 0
-    }
-    let matches = try count(party.numbers)
-    return matches == 0 || matches == limit ? matches : try count(party.requests)
-  }
-}
-
-extension List {
-  /// Selects the requests that match.
-  mutating func filter(_ matches: ReferralMatches) {
-    if let parties = matches.parties {
-      let parties = parties.sorted { $0.key.table < $1.key.table }
-      filter(
-        "r.number IN (\(parties.map(\.key.requests).joined(separator: " UNION ALL ")))",
-        arguments: parties.map { $0.key.query($0.value) })
-    }
-    // Words of two parties do not follow each other.
-    let (sql, arguments) = Search.condition(
-      matches.phrases,
-      in: "(g.words || '; ' || u.words || '; ' || ifnull(p.company_words, ''))")
-    filter(
-      """
-      EXISTS (SELECT 1 FROM groups AS g JOIN users AS u ON u.id = r.requested_by
-        LEFT JOIN partners AS p ON p.id = r.partner_id WHERE g.id = r.group_id AND \(sql))
-      """, arguments: arguments)
+    return (chosen, areFew)
   }
 }

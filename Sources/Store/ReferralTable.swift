@@ -228,11 +228,17 @@ extension Snapshot {
     _ filter: ReferralFilter, _ page: PageRequest, seenBy audience: Audiences,
     to json: inout JSONWriter
   ) throws -> [String]? {
-    try referralList(filter, seenBy: audience)?.write(page, on: connection, to: &json)
+    try write(
+      page, matching: filter.words, to: &json,
+      find: { try referralMatches($0, havePartners: filter.statuses != [.pending]) },
+      list: { try referralList(filter, seenBy: audience, $0) })
   }
 
-  /// The list of `referrals(_:_:seenBy:to:)`; nil if nothing can match the filter.
-  func referralList(_ filter: ReferralFilter, seenBy audience: Audiences) throws -> List? {
+  /// The list of `referrals(_:_:seenBy:to:)`.
+  func referralList(
+    _ filter: ReferralFilter, seenBy audience: Audiences,
+    _ matches: Search.Matches? = nil
+  ) throws -> List {
     var list = List(
       Table.referrals.list(audience), items: List.Source(name: "referral_requests", alias: "r"),
       sort: filter.order.by.rawValue, descending: filter.order.descending)
@@ -252,10 +258,9 @@ extension Snapshot {
         walked = true
       }
     }
-    if let words = filter.words {
-      guard let matches = try referralMatches(words, isNarrow: walked) else { return nil }
+    if let matches {
       list.filter(matches)
-      if matches.isFew { walked = true }
+      if matches.way == .sort { walked = true }
     }
     if let day = filter.followUpUntil {
       // In this form, SQLite does not walk the column's index and sort afterwards.
@@ -317,18 +322,14 @@ extension Snapshot {
   /// The query for the numbers of the requests to follow up by a day; nil if they are too many to be sorted.
   private func fewFollowUps(
     until day: String, _ statuses: [ReferralStatus]
-  ) throws -> (sql: String, arguments: [any Bindable])? {
-    let limit = 2_000
+  ) throws -> (sql: String, arguments: [String])? {
     let statuses = (statuses.isEmpty ? ReferralStatus.allCases : statuses).distinctWords
     let marks = statuses.map { _ in "?" }.joined(separator: ", ")
     let sql = """
       SELECT number FROM referral_requests WHERE status IN (\(marks)) AND follow_up_on <= ?
       """
-    let arguments: [any Bindable] = statuses + [day]
-    let count = try connection.row(
-      "SELECT count(*) FROM (\(sql) LIMIT ?)", arguments: arguments + [limit]
-    ) { $0.int(0) }
-    return (count ?? 0) < limit ? (sql, arguments) : nil
+    let arguments = statuses + [day]
+    return try count(sql, arguments) < List.many ? (sql, arguments) : nil
   }
 
   /// The group's open request of the type and state; nil if it has none.

@@ -1,18 +1,32 @@
 import Domain
+import JSON
 import SQLite
 
 /// A search text as a query of SQLite's full-text search (FTS5).
 enum Search {
-  /// The number of partners that match an FTS5 query.
-  enum Matches {
-    /// The list reads all matches and sorts them.
-    case few(query: String)
-    /// The list is walked in its order, because the next match is never far.
-    case many(query: String)
+  /// The rows of a list that a search selects.
+  struct Matches {
+    /// A query for the numbers of all of them, and its arguments.
+    let numbers: (sql: String, arguments: [String])
+    /// The same as a condition on one row, and its arguments; nil: the numbers are looked up in the query's result.
+    var condition: (sql: String, arguments: [String])?
+    /// Whether the numbers are also those of rows that do not match, so that they need the condition.
+    var needCondition = false
+    /// How they are found. Few are sorted.
+    var way: Way
   }
 
-  /// The smallest number of matches that counts as many.
-  static let manyMatches = 2_000
+  /// How a list finds the matches of a page.
+  enum Way: CaseIterable {
+    /// It reads all matches and sorts them, which costs the same for each match.
+    case sort
+    /// It walks the rows in its order, and tests each. This finds a page soon if many rows match, unless all of
+    /// these are far down the list.
+    case walk
+  }
+
+  /// How long a walk is tried before all matches are sorted: some 5 ms.
+  static let thousandSteps = 150
 
   /// The columns that everybody's search reads: the company's and the contact's name.
   static let publicColumns = ["public_words"]
@@ -60,14 +74,18 @@ enum Search {
     phrases.map { "\"\($0)\"*" }.joined(separator: " AND ")
   }
 
-  /// The condition that every phrase begins a word of a text; a condition that is never true if there are none.
+  /// A query for the numbers of the rows of a table that match a query of SQLite's full-text search.
+  static func numbers(in table: String) -> String {
+    "SELECT rowid FROM \(table)_search WHERE \(table)_search MATCH ?"
+  }
+
+  /// The condition that every phrase begins a word of a text.
   ///
   /// - Parameter text: An SQL expression for folded words, without a space before the first.
   /// - Returns: The condition, and its arguments.
   static func condition(_ phrases: [String], in text: String) -> (sql: String, arguments: [String])
   {
-    guard !phrases.isEmpty else { return ("FALSE", []) }
-    return (
+    (
       phrases.map { _ in "instr(' ' || \(text), ?) > 0" }.joined(separator: " AND "),
       phrases.map { " " + $0 }
     )
@@ -87,41 +105,56 @@ enum Search {
 }
 
 extension Snapshot {
+  /// Writes a page of a list, or of its rows that match a search text.
+  ///
+  /// - Parameters:
+  ///   - find: Finds the matches of a text; nil if there are none.
+  ///   - list: The list; nil if nothing can match its filters.
+  /// - Returns: The last item's key if there are more items, else nil.
+  func write(
+    _ page: PageRequest, matching words: String?, to json: inout JSONWriter,
+    find: (String) throws -> Search.Matches?,
+    list: (Search.Matches?) throws -> List?
+  ) throws -> [String]? {
+    guard let words else { return try list(nil)?.write(page, on: connection, to: &json) }
+    guard var matches = try find(words) else { return nil }
+    if matches.way == .walk {
+      let end = try json.attempt { json in
+        try connection.limited(toThousandSteps: Search.thousandSteps) {
+          try list(matches)?.write(page, on: connection, to: &json)
+        }
+      }
+      if let end { return end }
+      matches.way = .sort
+    }
+    return try list(matches)?.write(page, on: connection, to: &json)
+  }
+
   /// The partners that match all words; nil if there are none.
   ///
   /// - Parameter columns: As in `Search.query(_:in:)`.
-  func matches(_ words: String, in columns: [String]) throws -> Search.Matches? {
+  func partnerMatches(_ words: String, in columns: [String]) throws -> Search.Matches? {
     guard let query = Search.query(words, in: columns) else { return nil }
-    let count =
-      try connection.row(
-        """
-        SELECT count(*) FROM
-          (SELECT 1 FROM partners_search WHERE partners_search MATCH ? LIMIT ?)
-        """, query, Search.manyMatches
-      ) { $0.int(0) } ?? 0
-    if count == 0 { return nil }
-    return count < Search.manyMatches ? .few(query: query) : .many(query: query)
+    let numbers = Search.numbers(in: "partners")
+    let count = try count(numbers, [query])
+    return count == 0
+      ? nil : Search.Matches(numbers: (numbers, [query]), way: count < List.many ? .sort : .walk)
   }
 }
 
 extension List {
-  /// Selects the partners that match.
+  /// Selects the rows that match.
   mutating func filter(_ matches: Search.Matches) {
-    let number = "\(walked.alias).\(walked.number)"
-    let found = "(SELECT rowid FROM partners_search WHERE partners_search MATCH ?)"
-    switch matches {
-    case .few(let query): filter("\(number) IN \(found)", query)
+    let number = "\(walked.alias).\(walked.hasIDs ? "number" : walked.number)"
+    let numbers = matches.numbers
+    switch matches.way {
+    case .sort: filter("\(number) IN (\(numbers.sql))", arguments: numbers.arguments)
+    case .walk where matches.condition != nil: break
     // The unary plus keeps SQLite from looking up each match and sorting.
-    case .many(let query): filter("+\(number) IN \(found)", query)
+    case .walk: filter("+\(number) IN (\(numbers.sql))", arguments: numbers.arguments)
     }
-  }
-
-  /// Selects the rows in which every word of a search text begins a word of a text; none if the search text has
-  /// no words. The list reads the text in each row that it walks, so this is for searches that match many rows.
-  ///
-  /// - Parameter text: An SQL expression for folded words, such as `u.words`.
-  mutating func filter(words: String, in text: String) {
-    let (sql, arguments) = Search.condition(Search.phrases(words), in: text)
-    filter(sql, arguments: arguments)
+    if let condition = matches.condition, matches.way == .walk || matches.needCondition {
+      filter(condition.sql, arguments: condition.arguments)
+    }
   }
 }

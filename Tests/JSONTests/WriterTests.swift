@@ -81,6 +81,30 @@ struct WriterTests {
         }.utf8) == Array("{\(text):null}".utf8))
   }
 
+  @Test("what an attempt writes is there only if it succeeds")
+  func attempt() {
+    func text(_ results: [Int?]) -> String {
+      written { writer in
+        writer.array { writer in
+          for result in results {
+            let returned = writer.attempt { writer -> Int? in
+              writer.object {
+                $0.name("a")
+                $0.string("x")
+              }
+              writer.integer(result ?? 0)
+              return result
+            }
+            #expect(returned == result)
+          }
+        }
+      }
+    }
+    #expect(text([]) == "[]")
+    #expect(text([nil]) == "[]")
+    #expect(text([nil, 1, nil, 2]) == #"[{"a":"x"},1,{"a":"x"},2]"#)
+  }
+
   @Test("every control character comes back as it was")
   func controls() throws {
     for code in UInt32(0)...0x9F {

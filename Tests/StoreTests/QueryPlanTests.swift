@@ -6,11 +6,6 @@ import Testing
 @testable import SQLite
 @testable import Store
 
-/// A number that a C function can be given a pointer to.
-private final class Counter {
-  var steps = 0
-}
-
 /// A database of some size, its tables' statistics gathered as the service does now and then, or not.
 private final class Plans {
   private let folder: TemporaryFolder
@@ -80,6 +75,12 @@ private final class Plans {
         ELSE 'partner.updated' END, '{}' FROM n;
     """
 
+  /// Sets a day to follow up on so many requests.
+  func addFollowUps(_ count: Int) throws {
+    try Connection(path: folder.database, role: .writer).script(
+      "UPDATE referral_requests SET follow_up_on = '2026-02-01' WHERE number <= \(count)")
+  }
+
   /// What is wrong with how SQLite would get a page.
   ///
   /// - Parameters:
@@ -134,20 +135,11 @@ private final class Plans {
 
   /// How many steps SQLite's machine takes for a page, and what is on it.
   func steps(_ page: (Snapshot) throws -> Page) throws -> (Int, Page) {
-    // Once to prepare the statement.
+    // Once to prepare the statements.
     _ = try page(snapshot)
-    let counter = Counter()
-    return try withExtendedLifetime(counter) {
-      sqlite3_progress_handler(
-        connection.handle, 1,
-        { counter in
-          Unmanaged<Counter>.fromOpaque(counter!).takeUnretainedValue().steps += 1
-          return 0
-        }, Unmanaged.passUnretained(counter).toOpaque())
-      defer { sqlite3_progress_handler(connection.handle, 0, nil, nil) }
-      let page = try page(snapshot)
-      return (counter.steps, page)
-    }
+    let before = connection.steps
+    let page = try page(snapshot)
+    return (connection.steps - before, page)
   }
 }
 
@@ -192,7 +184,7 @@ struct QueryPlanTests {
             sort != .createdAt && (group != nil || partner != nil || requester != nil)
           let page = PageRequest(after: isDeep ? ["2026-01-05T00:00:00.000Z", "900"] : nil)
           for audience in [Audiences.member, .partner, .staff] {
-            let list = try #require(try plans.snapshot.referralList(filter, seenBy: audience))
+            let list = try plans.snapshot.referralList(filter, seenBy: audience)
             let problems = try plans.problems(
               with: list, alias: "r", page,
               cursor: isDeep ? sort.rawValue : nil, maySort: maySort)
@@ -278,7 +270,7 @@ struct QueryPlanTests {
         filter.order.by = sort
         filter.order.descending = descending
         let page = PageRequest(after: isDeep ? ["2026-01-05T00:00:00.000Z", "900"] : nil)
-        let list = try #require(try plans.snapshot.referralList(filter, seenBy: .staff))
+        let list = try plans.snapshot.referralList(filter, seenBy: .staff)
         let problems = try plans.problems(
           with: list, alias: "r", page, cursor: isDeep ? sort.rawValue : nil,
           maySort: sort != .createdAt && group != nil)
@@ -312,7 +304,7 @@ struct QueryPlanTests {
         filter.statusUntil = until
         filter.order = (sort, descending)
         let page = PageRequest(after: isDeep ? ["2026-01-05T00:00:00.000Z", "900"] : nil)
-        let list = try #require(try plans.snapshot.referralList(filter, seenBy: .staff))
+        let list = try plans.snapshot.referralList(filter, seenBy: .staff)
         let problems = try plans.problems(
           with: list, alias: "r", page, cursor: isDeep ? sort.rawValue : nil)
         if !problems.isEmpty { found.append("\(problems) for \(filter)\(isDeep ? ", deep" : "")") }
@@ -331,48 +323,63 @@ struct QueryPlanTests {
       [
         // A search, a day to follow up, and whether few requests match.
         ("user 17", nil, true), ("group 12 user", nil, true), ("company 1919", nil, true),
-        ("user group company", nil, true), ("example", nil, false), ("group", nil, false),
-        (nil, "2026-02-01", true), (nil, "2026-02-09", false),
+        ("user group company", nil, false), ("example", nil, false), ("group", nil, false),
+        (nil, "2026-02-01", true), (nil, "2026-02-09", true),
       ] as [(String?, String?, Bool)],
       [[], [.introSent], [.introSent, .closed]] as [[ReferralStatus]], [true, false]
     ) { trial, statuses, isDeep in
+      let matches = try trial.0.map { try #require(try plans.snapshot.referralMatches($0)) }
+      if let matches { #expect((matches.way == .sort) == trial.2, "\(trial)") }
       try forEach(
         ReferralFilter.Sort.allCases, [true, false], [nil, .nobody] as [ReferralFilter.Assignee?]
       ) {
         sort, descending, assignee in
         var filter = ReferralFilter()
-        filter.words = trial.0
         filter.followUpUntil = trial.1
         filter.statuses = statuses
         filter.assignee = assignee
         filter.order = (sort, descending)
         let page = PageRequest(after: isDeep ? ["2026-01-05T00:00:00.000Z", "900"] : nil)
-        guard let list = try plans.snapshot.referralList(filter, seenBy: .staff) else {
-          found.append("nothing found for \(filter)")
-          return
+        // Either way is taken for many matches.
+        for way in matches == nil ? [.sort] : Search.Way.allCases {
+          let list = try plans.snapshot.referralList(
+            filter, seenBy: .staff, matches.map { $0.found(by: way) })
+          let (sql, arguments) = try list.statement(for: page)
+          let plan = try plans.connection.rows("EXPLAIN QUERY PLAN " + sql, arguments: arguments) {
+            $0.text(3)
+          }
+          let isByNumber = plan.contains("SEARCH r USING INTEGER PRIMARY KEY (rowid=?)")
+          let isMerged = sql.contains(") AS found")
+          if way == .sort ? !isByNumber || isMerged : isByNumber && !isMerged {
+            found.append("\(plan) for \(filter)")
+          }
+          let isScan = plan.contains { step in
+            step.hasPrefix("SCAN") && !step.contains("VIRTUAL TABLE")
+              && !step.contains("USING INDEX") && !step.contains("USING COVERING INDEX")
+              && !step.contains("found") && !step.contains("subquery")
+          }
+          let sorts = plan.filter { $0.hasSuffix("ORDER BY") && $0.hasPrefix("USE") }.count
+          if way == .walk, sorts > (isMerged ? 1 : 0) { found.append("\(plan) for \(filter)") }
+          if isScan { found.append("\(plan) for \(filter)") }
         }
-        let (sql, arguments) = try list.statement(for: page)
-        let plan = try plans.connection.rows("EXPLAIN QUERY PLAN " + sql, arguments: arguments) {
-          $0.text(3)
-        }
-        let isByNumber = plan.contains("SEARCH r USING INTEGER PRIMARY KEY (rowid=?)")
-        let isMerged = sql.contains(") AS found")
-        // One status has few of them.
-        let isFew = trial.2 || (trial.1 != nil && statuses == [.introSent])
-        if isFew ? !isByNumber || isMerged : isByNumber && !isMerged {
-          found.append("\(plan) for \(filter)")
-        }
-        let isScan = plan.contains { step in
-          step.hasPrefix("SCAN") && !step.contains("VIRTUAL TABLE") && !step.contains("USING INDEX")
-            && !step.contains("USING COVERING INDEX") && !step.contains("found")
-            && !step.contains("subquery")
-        }
-        let sorts = plan.filter { $0.hasSuffix("ORDER BY") && $0.hasPrefix("USE") }.count
-        if !isFew, sorts > (isMerged ? 1 : 0) { found.append("\(plan) for \(filter)") }
-        if isScan { found.append("\(plan) for \(filter)") }
       }
     }
     #expect(found.isEmpty, "\(found.count) of them, such as \(found.prefix(3))")
+  }
+
+  @Test("many requests to follow up are walked in their order")
+  func manyFollowUps() throws {
+    let plans = try Plans(analyzed: true)
+    try plans.addFollowUps(5_000)
+    var filter = ReferralFilter()
+    filter.followUpUntil = "2026-02-09"
+    let list = try plans.snapshot.referralList(filter, seenBy: .staff)
+    let (sql, arguments) = try list.statement(for: PageRequest())
+    let plan = try plans.connection.rows("EXPLAIN QUERY PLAN " + sql, arguments: arguments) {
+      $0.text(3)
+    }
+    #expect(plan.contains { $0.contains("USING INDEX referral_requests_by_creation") }, "\(plan)")
+    #expect(!plan.contains { $0.contains("TEMP B-TREE") }, "\(plan)")
   }
 
   @Test("a search with very many matches walks the requests in their order, and finds them all")
@@ -439,7 +446,7 @@ struct QueryPlanTests {
         filter.hasPendingChanges = hasPendingChanges
         filter.order.by = sort
         filter.order.descending = descending
-        let list = try #require(try plans.snapshot.partnerList(filter))
+        let list = plans.snapshot.partnerList(filter)
         let page = PageRequest(after: isDeep ? ["2026-01-05T00:00:00.000Z", "900"] : nil)
         let problems = try plans.problems(
           with: list, alias: "p", page, cursor: isDeep ? list.sort : nil)
@@ -521,21 +528,24 @@ struct QueryPlanTests {
   func accounts(analyzed: Bool) throws {
     let plans = try Plans(analyzed: analyzed)
     var found: [String] = []
-    // None: no search; few matches; many matches.
     try forEach(
-      [nil, "user", "17"] as [String?], AccountSort.allCases, [true, false]
-    ) { words, sort, descending in
+      [nil] + Search.Way.allCases, AccountSort.allCases, [true, false]
+    ) { way, sort, descending in
+      let users = try way.map {
+        try #require(try plans.snapshot.userMatches("user 17")).found(by: $0)
+      }
+      let groups = try way.map {
+        try #require(try plans.snapshot.groupMatches("user 17")).found(by: $0)
+      }
       for isDeep in [true, false] {
         let page = PageRequest(after: isDeep ? ["user 5", sampleID(900).text] : nil)
         for isDisabled in [nil, true, false] as [Bool?] {
           var filter = UserFilter()
-          filter.words = words
           filter.isDisabled = isDisabled
           filter.order = (sort, descending)
-          let list = try #require(
-            try plans.snapshot.userList(filter, sortedMatches: 2_000))
+          let list = plans.snapshot.userList(filter, users)
           let problems = try plans.problems(
-            with: list, alias: "u", page, cursor: isDeep ? list.sort : nil, maySort: words == "17")
+            with: list, alias: "u", page, cursor: isDeep ? list.sort : nil, maySort: way == .sort)
           if !problems.isEmpty {
             found.append("\(problems) for \(filter)\(isDeep ? ", deep" : "")")
           }
@@ -543,14 +553,13 @@ struct QueryPlanTests {
         for states in [[], [.MN], [.MN, .WY]] as [[StateCode]] {
           for member in [nil, sampleID(7)] as [ID?] {
             var filter = GroupFilter()
-            filter.words = words
             filter.states = states
             filter.member = member
             filter.order = (sort, descending)
-            let list = try #require(try plans.snapshot.groupList(filter))
+            let list = plans.snapshot.groupList(filter, groups)
             let problems = try plans.problems(
               with: list, alias: "g", page, cursor: isDeep ? list.sort : nil,
-              maySort: words == "17" || member != nil)
+              maySort: way == .sort || member != nil)
             if !problems.isEmpty {
               found.append("\(problems) for \(filter)\(isDeep ? ", deep" : "")")
             }
@@ -567,26 +576,37 @@ struct QueryPlanTests {
     #expect(found.isEmpty, "\(found.count) of them, such as \(found.prefix(3))")
   }
 
-  @Test("lists of users and groups: a page with many matches is found without reading all of them")
-  func manyAccounts() throws {
+  @Test("users and groups: either way to find the matches of a page finds the same")
+  func ways() throws {
     let plans = try Plans(analyzed: true)
-    var users = UserFilter()
-    users.words = "user example"
-    var groups = GroupFilter()
-    groups.words = "user"
-    let (userSteps, page) = try plans.steps { snapshot in
-      try Page {
-        try snapshot.userList(users, sortedMatches: 2_000)?
-          .write(PageRequest(), on: snapshot.connection, to: &$0)
+    let users = try #require(try plans.snapshot.userMatches("user example"))
+    let groups = try #require(try plans.snapshot.groupMatches("user"))
+    func page(_ list: List) throws -> (steps: Int, Page) {
+      try plans.steps { snapshot in
+        try Page { try list.write(PageRequest(), on: snapshot.connection, to: &$0) }
       }
     }
-    let (groupSteps, _) = try plans.steps { snapshot in
-      try Page { try snapshot.groups(groups, PageRequest(), to: &$0) }
+    for sort in AccountSort.allCases {
+      for descending in [false, true] {
+        var userFilter = UserFilter()
+        userFilter.order = (sort, descending)
+        var groupFilter = GroupFilter()
+        groupFilter.order = (sort, descending)
+        let lists = { (way: Search.Way) in
+          [
+            plans.snapshot.userList(userFilter, users.found(by: way)),
+            plans.snapshot.groupList(groupFilter, groups.found(by: way)),
+          ]
+        }
+        for (walked, sorted) in zip(lists(.walk), lists(.sort)) {
+          let (few, found) = try page(walked)
+          let (many, same) = try page(sorted)
+          #expect(found.items.count == 25 && same == found)
+          // The walk ends with the page.
+          #expect(few < 12_000 && few < many, "\(few), \(many)")
+        }
+      }
     }
-    #expect(page.items.count == 25)
-    // The matches are counted up to a limit, but not sorted. Sorted, they are the same.
-    #expect(try plans.snapshot.users(users, PageRequest()) == page)
-    #expect(userSteps < 60_000 && groupSteps < 90_000, "\(userSteps), \(groupSteps)")
   }
 
   @Test("a page costs the same however deep it lies")
@@ -725,9 +745,14 @@ struct QueryPlanTests {
         } while request.after != nil
         #expect(all.count == 2400)
         #expect(found == all)
-        filter.words = "comp"
-        let (steps, _) = try plans.steps { try $0.directory(filter, PageRequest()) }
-        // It counts the matches up to a limit, but sorts none.
+        let matches = try #require(
+          try plans.snapshot.partnerMatches("comp", in: Search.publicColumns))
+        let list = try #require(try plans.snapshot.directoryList(filter, matches.found(by: .walk)))
+        let (steps, page) = try plans.steps { snapshot in
+          try Page { try list.write(PageRequest(), on: snapshot.connection, to: &$0) }
+        }
+        #expect(page.items == Array(all.prefix(25)))
+        // It reads the numbers of the matches, but sorts none.
         #expect(steps < 40_000)
       }
     }

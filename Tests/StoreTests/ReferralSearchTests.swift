@@ -51,6 +51,23 @@ struct ReferralSearchTests {
   func words(words: String, expected: [Int]) throws {
     let test = try Self.store()
     #expect(try Self.found(words, in: test) == expected.map(sampleID))
+    for way in Search.Way.allCases {
+      let ids = try test.read { snapshot in
+        guard let matches = try snapshot.referralMatches(words) else { return [] as [ID?] }
+        var filter = ReferralFilter()
+        filter.order.descending = false
+        let list = try snapshot.referralList(filter, seenBy: .staff, matches.found(by: way))
+        return try Page { try list.write(PageRequest(), on: snapshot.connection, to: &$0) }.ids
+      }
+      #expect(ids == expected.map(sampleID))
+    }
+    // Requests that have no partner yet are not found by one's words.
+    var pending = ReferralFilter()
+    pending.words = words
+    pending.statuses = [.pending]
+    #expect(
+      try test.read { try $0.referrals(pending, PageRequest()) }.ids
+        == expected.filter { $0 == 32 }.map(sampleID))
     // A short list finds the same.
     for (group, number) in [(11, 31), (12, 32)] {
       var filter = ReferralFilter()

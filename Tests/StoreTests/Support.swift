@@ -1,3 +1,4 @@
+import CSQLite
 import Domain
 import Foundation
 import JSON
@@ -473,6 +474,29 @@ extension Snapshot {
 
   func events(of kind: SubjectKind, _ subject: ID, _ page: PageRequest) throws -> Page {
     try Page { try events(of: kind, subject, page, to: &$0) }
+  }
+}
+
+extension Search.Matches {
+  /// The same matches, found in one of the ways.
+  func found(by way: Search.Way) -> Search.Matches {
+    var matches = self
+    matches.way = way
+    return matches
+  }
+}
+
+extension Connection {
+  /// How many steps SQLite's machine has taken for the statements that the connection keeps. No other work on this
+  /// computer changes it.
+  var steps: Int {
+    var steps = 0
+    var statement = sqlite3_next_stmt(handle, nil)
+    while statement != nil {
+      steps += Int(sqlite3_stmt_status(statement, SQLITE_STMTSTATUS_VM_STEP, 0))
+      statement = sqlite3_next_stmt(handle, statement)
+    }
+    return steps
   }
 }
 
