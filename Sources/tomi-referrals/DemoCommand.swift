@@ -145,10 +145,16 @@ private final class Demo: @unchecked Sendable {
     let family = pick(Demo.families)
     let company = Demo.company(type, family: family, town: pick(Demo.towns))
     let domain = company.lowercased().filter { $0.isASCII && $0.isLetter }
+    let contact = "\(pick(Demo.names)) \(family)"
+    let email = "office\(index + 1)@\(domain).example"
     let fields: JSON = [
-      "type": "\(type)", "company_name": "\(company)",
-      "contact_name": "\(pick(Demo.names)) \(family)",
-      "email": "office\(index + 1)@\(domain).example",
+      "type": "\(type)", "company_name": "\(company)", "contact_name": "\(contact)",
+      "email": "\(email)",
+      "description": chance() < 0.8 ? "\(pick(Demo.descriptions[type]!))" : .null,
+      "languages": chance() < 0.4 ? ["en", "\(pick(Demo.languages))"] : ["en"],
+      "affiliation_disclosure": chance() < 0.05
+        ? "An owner of Tomi owns a part of this company." : .null,
+      "max_open_referrals": chance() < 0.15 ? .integer(between(3, 8)) : .null,
       "phone": "(\(between(201, 989))) 555-\(between(1000, 9999))",
       "website": "https://www.\(domain).example", "service_areas": .array(areas.map { "\($0)" }),
       "co_ownership_certified": .bool(chance() < (type == .agent ? 0.5 : 0.25)),
@@ -180,6 +186,87 @@ private final class Demo: @unchecked Sendable {
     if fate > 0.15 { move(.active, at: activated, note: "Agreement signed.") }
     if fate > 0.93 { move(.inactive, at: left, note: "On leave.") }
     if fate > 0.97 { move(.removed, at: left + 20 * 24, note: "Closed the practice.") }
+    guard fate > 0.08 else { return }
+    planCredentials(of: created, type, in: home, by: actor, from: reviewed)
+    guard fate > 0.15, chance() < 0.7 else { return }
+    let user = newID(at: reviewed)
+    act(on: created, at: reviewed + 1, by: actor) { change, id in
+      try change.putUser(user, change.body(["name": "\(contact)", "email": "\(email)"], .users))
+      let link: JSON = ["user_id": "\(user)"]
+      try change.updatePartner(id, change.body(link, .partners), by: .staff)
+    }
+    planOwnChanges(of: created, user, areas: areas, domain: domain, by: actor, from: activated)
+  }
+
+  /// Plans the licence that a partner's profession needs, for some also an insurance. Staff verifies most of them.
+  private func planCredentials(
+    of partner: Created, _ type: PartnerType, in state: StateCode, by actor: ID, from hours: Int
+  ) {
+    let (kind, issuer) = Demo.licences[type]!
+    var credentials: [JSON] = [
+      [
+        "kind": "\(kind.rawValue)", "number": "\(between(10_000, 999_999))", "issuer": "\(issuer)",
+        "state_code": kind == .nmls ? .null : "\(state)", "expires_on": "\(expiry())",
+      ]
+    ]
+    if chance() < 0.3 {
+      credentials.append([
+        "kind": "\(CredentialKind.errorsAndOmissions.rawValue)",
+        "number": "EO-\(between(100_000, 999_999))", "issuer": "Prairie Mutual",
+        "expires_on": "\(expiry())",
+      ])
+    }
+    for credential in credentials {
+      let isVerified = chance() < 0.8
+      act(on: partner, at: hours, by: actor) { change, id in
+        let added = try change.addCredential(
+          toPartner: id, change.body(credential, .credentials, isNew: true))
+        guard isVerified else { return }
+        let verified = change.body(["verified": true], [credentialVerified])
+        try change.updateCredential(added, ofPartner: id, verified, by: .staff)
+      }
+    }
+  }
+
+  /// The last good day of a credential: a few expired lately, some expire within a month.
+  private func expiry() -> String {
+    let roll = chance()
+    let days =
+      roll < 0.04 ? between(-40, -1) : roll < 0.18 ? between(1, 30) : between(31, 700)
+    return Demo.end.adding(days: days).day
+  }
+
+  /// Plans what a partner changes itself: an early change that staff reviews, one that still waits, and a pause.
+  private func planOwnChanges(
+    of partner: Created, _ user: ID, areas: [StateCode], domain: String, by actor: ID,
+    from hours: Int
+  ) {
+    let further = StateCode.allCases.filter { !areas.contains($0) }
+    let proposals: [JSON] = [
+      ["website": "https://\(domain).example"],
+      ["description": "We answer within one business day."],
+      ["service_areas": .array((areas + [pick(further)]).map { "\($0)" })],
+    ]
+    func propose(_ fields: JSON, at hours: Int) {
+      act(on: partner, at: hours, by: user) { change, id in
+        try change.updatePartner(id, change.body(fields, .partners, by: .partner), by: .partner)
+      }
+    }
+    if chance() < 0.2 {
+      let decision: ReviewDecision = chance() < 0.7 ? .approved : .rejected
+      propose(pick(proposals), at: hours + 5 * 24)
+      act(on: partner, at: hours + 7 * 24, by: actor) { change, id in
+        let review: JSON = ["decision": "\(decision)"]
+        try change.reviewPartnerChanges(id, change.body(review, partnerReviewFields))
+      }
+    }
+    let lately = Demo.hoursOfYear - between(1, 14) * 24
+    guard lately > hours else { return }
+    if chance() < 0.15 { propose(pick(proposals), at: lately) }
+    if chance() < 0.1 {
+      let pause: JSON = ["paused_until": "\(Demo.end.adding(days: between(10, 60)).day)"]
+      propose(pause, at: lately)
+    }
   }
 
   // MARK: Groups and referral requests
@@ -261,10 +348,40 @@ private final class Demo: @unchecked Sendable {
         try run(change, referral)
       }
     }
-    func move(_ command: ReferralCommand, at hours: Int) {
+    /// Matches the request with the best candidate, who is not the partner that declined it.
+    func match(at hours: Int) {
       act(at: hours, by: actor) { change, referral in
-        let partner = try referral.partnerID.flatMap { try change.partner($0) }
-        try change.perform(command, on: referral, partner: partner)
+        guard let best = try change.bestCandidate(for: referral) else {
+          // The state has no partner yet, so the request stays pending.
+          created.id = nil
+          return
+        }
+        let fields: JSON = ["partner_id": "\(best)", "assigned_to": "\(actor)"]
+        try change.updateReferral(referral.id, change.body(fields, .referrals))
+      }
+    }
+    func introduce(at hours: Int) {
+      act(at: hours, by: actor) { change, referral in
+        let fields: JSON = [
+          "status": "\(ReferralStatus.introSent.rawValue)",
+          "follow_up_on": "\(change.now.adding(days: 7).day)",
+        ]
+        try change.updateReferral(referral.id, change.body(fields, .referrals))
+      }
+    }
+    /// The partner answers itself if it has a user. Otherwise staff records that they work together.
+    func answer(_ fields: JSON, at hours: Int) {
+      act(at: hours, by: actor) { change, referral in
+        guard let partner = try referral.partnerID.flatMap({ try change.partner($0) }) else {
+          return
+        }
+        if let user = partner.userID {
+          _ = try change.acting(as: user, at: change.now).answerReferral(
+            referral.id, ofPartner: partner.id,
+            change.body(fields, responseFields, by: .partner))
+        } else if fields["response"] == "accepted" {
+          try change.perform(.connect, on: referral, partner: partner)
+        }
       }
     }
     if fate < 0.06 {
@@ -275,16 +392,18 @@ private final class Demo: @unchecked Sendable {
     }
     let matched = hours + between(4, 120)
     let introduced = matched + between(2, 72)
-    act(at: matched, by: actor) { change, referral in
-      guard let best = try change.bestCandidate(for: referral) else {
-        // The state has no partner yet, so the request stays pending.
-        created.id = nil
-        return
-      }
-      try change.perform(.match(best), on: referral, partner: try change.partner(best))
+    match(at: matched)
+    introduce(at: introduced)
+    if chance() < 0.12 {
+      let (code, reason) = pick(Demo.declines)
+      let declined = introduced + between(2, 9)
+      answer(
+        ["response": "declined", "reason_code": "\(code.rawValue)", "reason": "\(reason)"],
+        at: declined)
+      match(at: declined + 24)
+      introduce(at: declined + 30)
     }
-    move(.introduce, at: introduced)
-    if fate > 0.3 { move(.connect, at: introduced + between(10, 200)) }
+    if fate > 0.3 { answer(["response": "accepted"], at: introduced + between(40, 200)) }
     if fate > 0.5 {
       act(at: introduced + between(20, 80) * 24, by: actor) { change, referral in
         let fields: JSON = [
@@ -293,6 +412,14 @@ private final class Demo: @unchecked Sendable {
         try change.recordOutcome(referral.id, change.body(fields, outcomeFields))
       }
     }
+  }
+
+  /// Plans something for a partner that an action creates.
+  private func act(
+    on partner: Created, at hours: Int, by actor: ID,
+    _ run: @escaping (Change, ID) throws -> Void
+  ) {
+    plan(hours, by: actor) { change in if let id = partner.id { try run(change, id) } }
   }
 
   // MARK: Times and random choices
@@ -361,6 +488,39 @@ private final class Demo: @unchecked Sendable {
   private static let streets = [
     "Maple Street", "Lake Avenue", "Summit", "Cedar Lane", "Mill Creek", "Orchard", "Bay View",
     "Prairie Road", "Sunset", "Elm Court",
+  ]
+  private static let descriptions: [PartnerType: [String]] = [
+    .attorney: [
+      "We draft and review TIC agreements, and are at the closing with you.",
+      "Co-ownership is most of our work. The first call is free.",
+    ],
+    .lender: [
+      "Fractional TIC loans for two to ten owners.",
+      "Local credit decisions, and one loan officer from start to end.",
+    ],
+    .agent: [
+      "Duplexes, triplexes and large houses for groups.",
+      "I have bought with friends myself, and know what to look for.",
+    ],
+    .title: ["Title and escrow for shared ownership."],
+    .insurance: ["One policy for the house and all of its owners."],
+    .cpa: ["Taxes for owners who share a house."],
+  ]
+  private static let languages = ["es", "so", "vi", "zh", "fr", "de", "ko", "am"]
+  private static let licences: [PartnerType: (CredentialKind, String)] = [
+    .attorney: (.barAdmission, "State bar"), .lender: (.nmls, "NMLS"),
+    .agent: (.realEstateLicense, "Department of Commerce"),
+    .title: (.titleLicense, "Department of Commerce"),
+    .insurance: (.insuranceLicense, "Department of Insurance"),
+    .cpa: (.cpaLicense, "Board of Accountancy"),
+  ]
+  private static let declines: [(DeclineReason, String)] = [
+    (.noCapacity, "We are full until the end of next month."),
+    (.conflictOfInterest, "We represent the seller."),
+    (.outsideArea, "Too far from our office."),
+    (.outsidePractice, "We do not make loans of this kind."),
+    (.terms, "The timeline is too short for us."),
+    (.other, "We are moving our office."),
   ]
   private static let sources = [
     "a bar association", "a member's tip", "a conference", "their website",

@@ -549,6 +549,12 @@ extension EndToEnd {
         #expect(Set(all[0][0].map(\.["status"].text)).count >= 3)
         #expect(Set(all[0][1].map(\.["status"].text)).count >= 3)
         #expect(all[0][3].contains { $0["status"] == "available" })
+        // What staff works with is there: credentials, descriptions, languages, owners, days to follow up.
+        #expect(Set(all[0][0].map(\.["credentials_status"].text)).count >= 3)
+        #expect(Set(all[0][0].map(\.["languages"])).count >= 2)
+        #expect(all[0][0].contains { $0["description"] != .null })
+        #expect(all[0][0].contains { $0["user_id"] != .null })
+        #expect(all[0][1].contains { $0["assigned_to"] != .null && $0["follow_up_on"] != .null })
 
         let before = try Service.command(["check"], database: firstDatabase)
         #expect(before.status == 0)
