@@ -89,7 +89,8 @@ struct Import: ParsableCommand {
         a member of the group), partner_id, \
         intro_sent_at, outcome, outcome_notes, assigned_to, follow_up_on, consent_version, \
         consented_at, status_since, created_at, updated_at. Names and e-mail addresses of groups, users \
-        and partners may be there, as an export has them; they are not read. `tomi-referrals help import` says how files are read.
+        and partners may be there, as an export has them; they are not read. `tomi-referrals help import` \
+        says how files are read.
 
         A request may have any status: from matched on it needs a partner_id, and from intro_sent on an \
         intro_sent_at. A group can have one open request for a type and state. Its history begins with \

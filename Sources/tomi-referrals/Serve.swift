@@ -346,7 +346,10 @@ struct Serve: ParsableCommand {
         "the database cannot be written; changes are refused until the service is restarted")
     } else if let lost = store.lostEvents {
       logger.critical(
-        "the database has lost events: its write-ahead log was removed or truncated, or the database was replaced by an older copy",
+        """
+        the database has lost events: its write-ahead log was removed or truncated, or the database \
+        was replaced by an older copy
+        """,
         metadata: [
           "expected": .stringConvertible(Int(lost.expected)),
           "found": .stringConvertible(Int(lost.found)),
