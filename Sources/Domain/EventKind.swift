@@ -22,6 +22,7 @@ package enum EventKind: String, CaseIterable, Sendable {
   case referralUpdated = "referral.updated"
   case referralNoted = "referral.noted"
   case referralOutcomeRecorded = "referral.outcome_recorded"
+  case referralUnanswered = "referral.unanswered"
   case coveragePinned = "coverage.pinned"
   case coverageUnpinned = "coverage.unpinned"
   case coverageStatusChanged = "coverage.status_changed"
@@ -32,6 +33,8 @@ package enum EventKind: String, CaseIterable, Sendable {
   case groupUpdated = "group.updated"
   case tokenCreated = "token.created"
   case tokenRevoked = "token.revoked"
+  case messageResent = "message.resent"
+  case messageCancelled = "message.cancelled"
   case databaseEventsLost = "database.events_lost"
 
   /// The kind of subject that such an event has.

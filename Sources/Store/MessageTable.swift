@@ -129,7 +129,7 @@ extension Change {
       FROM messages WHERE id = ?4
       """, new.text, "<\(new)@\(domain)>", now.text, id.text)
     try record(
-      "message.resent", .message, new,
+      .messageResent, new,
       changes: #"{"resent_from":{"from":null,"to":"\#(id)"}}"#)
     return new
   }
@@ -146,7 +146,7 @@ extension Change {
     }
     try connection.run("UPDATE messages SET status = 'cancelled' WHERE id = ?", id.text)
     try record(
-      "message.cancelled", .message, id,
+      .messageCancelled, id,
       changes: #"{"status":{"from":"\#(status.rawValue)","to":"cancelled"}}"#)
   }
 

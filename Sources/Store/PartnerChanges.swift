@@ -127,7 +127,7 @@ extension Change {
       note: body.text("note"))
     if let reviewed = try partner(id) {
       try announceReview(
-        of: reviewed, isApproved ? .approved : .rejected, chosen, note: body.text("note"))
+        of: reviewed, isApproved: isApproved, chosen, note: body.text("note"))
     }
   }
 

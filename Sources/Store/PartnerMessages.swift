@@ -32,9 +32,8 @@ extension Change {
 
   /// Queues the message to a partner that staff has reviewed the changes of some fields.
   func announceReview(
-    of partner: Partner, _ decision: ReviewDecision, _ fields: [String], note: String?
+    of partner: Partner, isApproved: Bool, _ fields: [String], note: String?
   ) throws {
-    let isApproved = decision == .approved
     try queue(
       .partnerChangesReviewed, to: recipient(partner), about: MessageSubject(partner: partner.id)
     ) {

@@ -106,7 +106,7 @@ extension Change {
         .introductionUnanswered, id.text, referral.time("status_since")?.text ?? "")
       guard try !isQueued(cause) else { return }
       try remind(.introductionUnanswered, keeper(of: referral), of: referral)
-      try record("referral.unanswered", .referral, id, changes: "{}")
+      try record(.referralUnanswered, id, changes: "{}")
     case .outcome(let id):
       guard let referral = try referral(id), referral.status == .connected else { return }
       try remind(.referralOutcome, keeper(of: referral), of: referral)
