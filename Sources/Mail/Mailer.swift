@@ -146,13 +146,17 @@ package final class Mailer: Sendable {
     }
   }
 
-  /// Notes a result. The letter is out of hand, so that the note is worth waiting for a full disk or a lock.
+  /// Notes a result. The letter is out of hand, so that the note is worth waiting for a full disk or a lock: without
+  /// it the letter is repeated. After ``stop()`` it tries three times more.
   private func note(_ result: DeliveryResult, of taken: Dispatch) throws -> Timestamp? {
+    var attemptsAfterStop = 3
     while true {
       do {
         return try store.write(now: clock(), actor: nil) { try $0.note(result, of: taken) }
-      } catch Failure.unavailable where !pause(.seconds(5)) {
-        continue
+      } catch Failure.unavailable where attemptsAfterStop > 0 {
+        guard pause(.seconds(5)) else { continue }
+        attemptsAfterStop -= 1
+        sleep(1)
       }
     }
   }
