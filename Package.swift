@@ -71,6 +71,7 @@ let package = Package(
       ]),
     .target(name: "CFaultVFS", dependencies: ["CSQLite"], path: "Tests/CFaultVFS"),
     .testTarget(name: "SQLiteTests", dependencies: ["CFaultVFS", "CSQLite", "POSIX", "SQLite"]),
+    .testTarget(name: "MailTests", dependencies: ["Domain", "JSON", "Mail", "Schema"]),
     .testTarget(
       name: "StoreTests", dependencies: ["CSQLite", "Domain", "JSON", "Schema", "SQLite", "Store"]),
     .testTarget(

@@ -109,7 +109,9 @@ CREATE TRIGGER waiting_list_forgotten BEFORE DELETE ON waiting_list
 BEGIN
   UPDATE messages SET status = 'cancelled'
   WHERE waiting_id = old.id AND status IN ('queued', 'sending');
-  UPDATE messages SET recipient = NULL, recipient_key = NULL, text = NULL WHERE waiting_id = old.id;
+  UPDATE messages
+  SET recipient = NULL, recipient_key = NULL, recipient_name = NULL, text = NULL, last_error = NULL
+  WHERE waiting_id = old.id;
 END;
 
 -- Codes --------------------------------------------------------------------------------------------

@@ -59,9 +59,9 @@ struct MailProgram {
     }
     guard hasEnded else {
       return .temporarily(
-        "\(path) did not end within \(limit.milliseconds / 1000) seconds".asReason)
+        "\(path) did not end within \(limit.milliseconds / 1000) s".asReason)
     }
-    return result(status, lastLine: lastLine(of: output))
+    return result(status, lastLines(of: output))
   }
 
   private func cannotStart(_ code: Int32) -> DeliveryResult {
@@ -74,34 +74,34 @@ struct MailProgram {
   private func wait(for end: Int32, _ duration: Duration) -> Bool {
     let deadline = MonotonicInstant.now + duration
     while true {
-      // Rounded up, so that the last wait is not a loop.
-      let rest = (deadline - .now).nanoseconds
+      let rest = max(0, (deadline - .now).nanoseconds)
       var descriptor = pollfd(fd: end, events: Int16(POLLIN), revents: 0)
-      if poll(&descriptor, 1, Int32(max(0, (rest + 999_999) / 1_000_000))) > 0 { return true }
-      if rest <= 0 { return false }
+      // Rounded up, so that the last millisecond is no busy loop.
+      if poll(&descriptor, 1, Int32(clamping: (rest + 999_999) / 1_000_000)) > 0 { return true }
+      if rest == 0 { return false }
     }
   }
 
   /// What a status of waitpid(2) means.
-  private func result(_ status: Int32, lastLine: String) -> DeliveryResult {
+  private func result(_ status: Int32, _ lastLines: String) -> DeliveryResult {
     let signal = status & 0x7F
     guard signal == 0 else {
       let name = strsignal(signal).map { String(cString: $0) } ?? "unknown"
-      return .temporarily(reason("signal \(signal) (\(name))", lastLine))
+      return .temporarily(reason("signal \(signal) (\(name))", lastLines))
     }
     let exit = status >> 8 & 0xFF
     guard exit != 0 else { return .accepted }
     let name = exitNames[exit].map { " (\($0))" } ?? ""
-    let text = reason("exit status \(exit)\(name)", lastLine)
+    let text = reason("exit status \(exit)\(name)", lastLines)
     return permanentExits.contains(exit) ? .permanently(text) : .temporarily(text)
   }
 
-  private func reason(_ end: String, _ lastLine: String) -> String {
-    (lastLine.isEmpty ? end : "\(end): \(lastLine)").asReason
+  private func reason(_ end: String, _ lastLines: String) -> String {
+    (lastLines.isEmpty ? end : "\(end): \(lastLines)").asReason
   }
 
-  /// The last line with any text that the program wrote.
-  private func lastLine(of output: Int32) -> String {
+  /// The last three lines with any text that the program wrote. msmtp names the server's reason before its last line.
+  private func lastLines(of output: Int32) -> String {
     let end = min(lseek(output, 0, SEEK_CUR), MailProgram.outputLimit)
     // Longer lines are of no use, because a reason is shorter.
     let start = max(0, end - 4096)
@@ -109,7 +109,7 @@ struct MailProgram {
     let count = pread(output, &bytes, bytes.count, start)
     guard count > 0 else { return "" }
     return String(decoding: bytes[..<count], as: UTF8.self).split(whereSeparator: \.isNewline)
-      .map { String($0).onOneLine }.last { !$0.isEmpty } ?? ""
+      .map { String($0).onOneLine }.filter { !$0.isEmpty }.suffix(3).joined(separator: " / ")
   }
 }
 
@@ -128,6 +128,6 @@ private func withCStrings<T>(
   _ texts: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> T
 ) -> T {
   let copies = texts.map { strdup($0) } + [nil]
-  defer { copies.forEach { free($0) } }
+  defer { for copy in copies { free(copy) } }
   return copies.withUnsafeBufferPointer { body($0.baseAddress!) }
 }

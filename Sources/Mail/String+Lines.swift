@@ -20,7 +20,7 @@ extension String {
 
   var withoutTrailingSpaces: String {
     let scalars = unicodeScalars
-    guard let last = scalars.lastIndex(where: { $0 != " " }) else { return "" }
+    guard let last = scalars.lastIndex(where: { $0 != " " && $0 != "\t" }) else { return "" }
     return String(scalars[...last])
   }
 
@@ -28,16 +28,17 @@ extension String {
   /// if something is left out.
   func shortened(to limit: Int) -> String {
     guard unicodeScalars.count > limit else { return self }
-    var start = ""
+    var end = startIndex
+    var blank: Index?
     var count = 1  // of the ellipsis
-    for character in self {
-      count += character.unicodeScalars.count
+    while true {
+      if self[end] == " " { blank = end }
+      count += self[end].unicodeScalars.count
       if count > limit { break }
-      start.append(character)
+      formIndex(after: &end)
     }
     // A text without spaces is cut anywhere.
-    if let blank = start.lastIndex(of: " ") { start = String(start[..<blank]) }
-    return start + "…"
+    return self[..<(blank ?? end)] + "…"
   }
 
   /// The line as lines of at most `width` characters where its spaces allow, each with the spaces and marks of a
