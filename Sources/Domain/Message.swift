@@ -36,12 +36,12 @@ package enum MessageLimits {
   package static let confirmationDays = 7
 }
 
-/// What keeps a request from being introduced, or its letters from being sent.
+/// What keeps a request from being introduced, or its letters from being sent, beside an ``Ineligibility`` of its
+/// partner.
 package enum MissingForIntroduction: String, CaseIterable, Sendable {
   case partner = "partner_missing"
   case contact = "contact_missing"
   case consent = "consent_missing"
-  case credential = "credential_expired"
   /// The service has no sender's address, so that it sends no messages.
   case mail = "mail_not_configured"
 }

@@ -282,7 +282,7 @@ package struct Referral: Resource {
 }
 
 /// Why a partner does not fit a request.
-package enum Ineligibility: String, Sendable {
+package enum Ineligibility: String, CaseIterable, Sendable {
   case notActive = "not_active"
   case otherType = "other_type"
   case doesNotServeState = "does_not_serve_state"

@@ -65,7 +65,8 @@ package final class Field: Sendable {
   /// The caller's remark on a change, for the history.
   package static let note = Field.parameter("note", .lines(limit: 2_000), .nullable)
 
-  /// A field of a request's body that belongs to no resource, such as a partner's answer.
+  /// A field of a request's body that belongs to no resource, such as a partner's answer. Whoever may call the route
+  /// may send it.
   package static func parameter(_ name: String, _ kind: Kind, _ traits: Traits = []) -> Field {
     Field(name, kind, traits, set: .all)
   }

@@ -123,9 +123,10 @@ extension Change {
     try connection.run(
       """
       INSERT INTO messages (id, kind, recipient, recipient_key, recipient_name, to_staff, subject,
-        text, referral_id, partner_id, user_id, credential_id, message_id, created_at, due_at)
+        text, referral_id, partner_id, user_id, credential_id, waiting_id, message_id, created_at,
+        due_at)
       SELECT ?1, kind, recipient, recipient_key, recipient_name, to_staff, subject, text,
-        referral_id, partner_id, user_id, credential_id, ?2, ?3, ?3
+        referral_id, partner_id, user_id, credential_id, waiting_id, ?2, ?3, ?3
       FROM messages WHERE id = ?4
       """, new.text, "<\(new)@\(domain)>", now.text, id.text)
     try record(

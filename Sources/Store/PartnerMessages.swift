@@ -22,9 +22,13 @@ extension Change {
     try queue(kind, to: recipient(new), about: MessageSubject(partner: new.id)) { values(of: new) }
   }
 
-  /// Queues the message to staff that changes wait for a review. One is enough until all are reviewed.
+  /// Queues the message to staff that changes wait for a review, or cancels it. One is enough until nothing waits any
+  /// more.
   func announceProposals(of new: Partner, since old: Partner) throws {
-    guard old.proposals.isEmpty, !new.proposals.isEmpty else { return }
+    guard old.proposals.isEmpty != new.proposals.isEmpty else { return }
+    guard !new.proposals.isEmpty else {
+      return try cancelMessages(of: [.partnerChangesWaiting], "partner_id = ?", new.id.text)
+    }
     try queue(.partnerChangesWaiting, to: staff, about: MessageSubject(partner: new.id)) {
       values(of: new) + [JSON.Member("fields", words(new.proposals.map(\.name)))]
     }
@@ -42,10 +46,6 @@ extension Change {
         JSON.Member("rejected", words(isApproved ? [] : fields)),
         JSON.Member("note", note.map(JSON.string) ?? .null),
       ]
-    }
-    // Nothing waits any more, so that staff needs no message.
-    if partner.proposals.isEmpty {
-      try cancelMessages(of: [.partnerChangesWaiting], "partner_id = ?", partner.id.text)
     }
   }
 

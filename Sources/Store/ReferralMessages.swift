@@ -7,8 +7,10 @@ extension Change {
   func announce(_ referral: Referral) throws {
     let about = MessageSubject(referral: referral.id)
     let contact = try referral.contactID.flatMap { try recipient(user: $0) }
-    try queue(.requestReceived, to: contact, about: about) { try values(of: referral) }
-    try queue(.requestNew, to: staff, about: about) { try values(of: referral) }
+    try queue(.requestReceived, to: contact, about: about) {
+      try values(of: referral, for: .member)
+    }
+    try queue(.requestNew, to: staff, about: about) { try values(of: referral, for: .staff) }
   }
 
   /// Queues the messages that follow from a request's change of status, and cancels those that have no reason any
@@ -22,8 +24,10 @@ extension Change {
     }
     let about = MessageSubject(referral: new.id, partner: id)
     let contact = try new.contactID.flatMap { try recipient(user: $0) }
-    try queue(.introductionPartner, to: recipient(partner), about: about) { try values(of: new) }
-    try queue(.introductionGroup, to: contact, about: about) { try values(of: new) }
+    try queue(.introductionPartner, to: recipient(partner), about: about) {
+      try values(of: new, for: .partner)
+    }
+    try queue(.introductionGroup, to: contact, about: about) { try values(of: new, for: .member) }
   }
 
   /// Queues the messages about a partner's answer: to the request's owner or staff, and to the contact if the partner
@@ -36,9 +40,10 @@ extension Change {
     let about = MessageSubject(referral: old.id, partner: old.partnerID)
     func letter(_ recipient: Recipient?, toContact: Bool) throws {
       try queue(.referralAnswered, to: recipient, about: about) {
-        try values(of: old) + [
+        // The partner gives its reasons to staff.
+        try values(of: old, for: toContact ? .member : .staff) + [
           JSON.Member("to_contact", .bool(toContact)), JSON.Member("accepted", .bool(accepted)),
-          JSON.Member("reason", reason.map(JSON.string) ?? .null),
+          JSON.Member("reason", (toContact ? nil : reason).map(JSON.string) ?? .null),
           JSON.Member("reason_code", code.map { .string($0.words) } ?? .null),
         ]
       }
@@ -71,20 +76,20 @@ extension Snapshot {
     if partner == nil { missing.append(.partner) }
     if contact == nil { missing.append(.contact) }
     if requiresConsent, referral.consentVersion == nil { missing.append(.consent) }
-    if let day = partner?.text("credentials_good_until"), day < now.day {
-      missing.append(.credential)
-    }
     if mail?.sender == nil { missing.append(.mail) }
+    // An introduction that was sent stays valid.
+    let reasons = referral.isIntroduced ? [] : partner?.ineligibility(for: referral, at: now) ?? []
     let isComplete = partner != nil && contact != nil
-    let values = try values(of: referral)
     var json = JSONWriter()
     try json.object { json in
-      for (name, kind, address) in [
-        ("to_partner", MessageKind.introductionPartner, partner?.email),
-        ("to_group", .introductionGroup, contact?.email),
+      for (name, kind, audience, address) in [
+        ("to_partner", MessageKind.introductionPartner, Audiences.partner, partner?.email),
+        ("to_group", .introductionGroup, .member, contact?.email),
       ] {
         json.name(escaping: name)
-        guard isComplete, let address, let letter = try mail?.write(kind, values) else {
+        guard isComplete, let address,
+          let letter = try mail?.write(kind, values(of: referral, for: audience))
+        else {
           json.null()
           continue
         }
@@ -95,13 +100,15 @@ extension Snapshot {
         }
       }
       json.name("missing")
-      json.value(.array(missing.map { .string($0.rawValue) }))
+      json.value(
+        .array((missing.map(\.rawValue) + reasons.map(\.rawValue)).map { .string($0) }))
     }
     return json.bytes
   }
 
-  /// What the letters about a request say.
-  func values(of referral: Referral) throws -> [JSON.Member] {
+  /// What the letters about a request say to an audience. Only staff sees who has made it: the partner and the group
+  /// write to the contact.
+  func values(of referral: Referral, for audience: Audiences) throws -> [JSON.Member] {
     let context = referral.record["context"]
     func text(_ name: String, in object: JSON?) -> String? {
       if case .string(let text) = object?[name] { text } else { nil }
@@ -139,7 +146,7 @@ extension Snapshot {
         need.allSatisfy { $0.1 == nil }
           ? .null : .object(need.map { JSON.Member($0.0, json($0.1)) })),
       JSON.Member("contact", try person(referral.contactID)),
-      JSON.Member("requester", try person(referral.requestedBy)),
+      JSON.Member("requester", audience == .staff ? try person(referral.requestedBy) : .null),
       JSON.Member(
         "partner",
         partner.map { partner in

@@ -93,8 +93,9 @@ extension Snapshot {
 }
 
 extension Change {
-  /// Queues the message of a reminder, unless it has no reason any more or is made already.
+  /// Queues the message of a reminder, unless it has no reason any more or is made already, or the service sends none.
   package func remind(_ reminder: Reminder) throws {
+    guard mail?.sender != nil else { return }
     switch reminder {
     case .introduction(let id):
       guard let referral = try referral(id), referral.status == .introSent else { return }
@@ -131,7 +132,7 @@ extension Change {
       about: MessageSubject(referral: referral.id, partner: referral.partnerID),
       cause: Snapshot.cause(kind, referral.id.text, since)
     ) {
-      try values(of: referral)
+      try values(of: referral, for: kind == .introductionReminder ? .partner : .staff)
         + [JSON.Member("days", .string(Snapshot.delay(of: kind)))]
     }
   }

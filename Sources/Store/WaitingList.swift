@@ -3,14 +3,21 @@ import JSON
 import SQLite
 
 extension Snapshot {
-  /// How many people wait for a type of partner in a state, with a confirmed address.
+  /// How many people wait for a type of partner in a state, with a confirmed address. In the order of the codes and of
+  /// `PartnerType`.
   package func waitingCounts() throws -> [(state: StateCode, type: PartnerType, count: Int)] {
-    try connection.rows(
+    let order = PartnerType.allCases
+    return try connection.rows(
       """
       SELECT state_code, partner_type, count(*) FROM waiting_list
       WHERE confirmed_at IS NOT NULL GROUP BY state_code, partner_type
       """
-    ) { (state: try $0.word(0), type: try $0.word(1), count: $0.int(2)) }
+    ) { row -> (state: StateCode, type: PartnerType, count: Int) in
+      (state: try row.word(0), type: try row.word(1), count: row.int(2))
+    }.sorted {
+      ($0.state.rawValue, order.firstIndex(of: $0.type) ?? 0)
+        < ($1.state.rawValue, order.firstIndex(of: $1.type) ?? 0)
+    }
   }
 
   /// The entry of the waiting list that a code belongs to; nil if there is none.
@@ -39,16 +46,17 @@ extension Change {
     if try coverage(state, type).status == .available {
       throw Failure.conflict(.alreadyAvailable)
     }
-    guard let mail, mail.sender != nil, mail.publicURL != nil, let email = body.text("email"),
-      try !isAskedTooOften(email)
-    else { return }
+    guard mail?.sender != nil, mail?.publicURL != nil, let email = body.text("email") else {
+      return
+    }
+    guard try !isAskedTooOften(email) else { return try skipMessage() }
     let entry = try connection.row(
       """
       SELECT id, confirmed_at IS NOT NULL FROM waiting_list
       WHERE email_key = ? AND state_code = ? AND partner_type = ?
       """, email.comparisonKey, state.rawValue, type.rawValue
     ) { (id: try $0.id(0), isConfirmed: $0.int(1) != 0) }
-    guard entry?.isConfirmed != true else { return }
+    guard entry?.isConfirmed != true else { return try skipMessage() }
     let id = entry?.id ?? newID()
     try connection.run(
       """

@@ -22,10 +22,16 @@ import Testing
     /// A credential of Pablo's that staff has verified, and one that it has not.
     let verified: String
     let credential: String
+    /// A message that is queued.
+    let message: String
 
     init() throws {
       world = try World(
         consent: ConsentPolicy(present: Consent(version: "2026-01", text: "You agree.")))
+      // Ann gets code-1 for signing in, and somebody code-2 for the waiting list.
+      world.post("/api/sign-in", ["email": "ann@example.com"], as: .nobody)
+      world.post("/api/coverage/WY/cpa/waitlist", ["email": "SECRET@example.com"], as: .nobody)
+      try world.deliver()
       partner = world.partner(
         .active, areas: ["MN", "CA"],
         with: [
@@ -54,12 +60,14 @@ import Testing
       verified = world.credential(of: partner, with: ["notes": "SECRET of the credential"])
       credential = world.credential(
         of: partner, with: ["number": "2", "notes": "SECRET too", "verified": false])
+      message = world.messages("kind=introduction.partner").at(0)["id"]?.text ?? ""
     }
 
     func expand(_ pattern: String) -> String {
       pattern.replacing("PARTNER", with: partner).replacing("FOREIGN", with: foreign)
         .replacing("INTRODUCED", with: introduced).replacing("REFERRAL", with: referral)
         .replacing("VERIFIED", with: verified).replacing("CREDENTIAL", with: credential)
+        .replacing("MESSAGE", with: message)
         .replacing("TOKEN", with: token).replacing("BIRCH", with: World.birch.text)
         .replacing("ANN", with: Person.ann.text)
     }
@@ -156,6 +164,17 @@ import Testing
       "PUT", "/api/admin/referrals/FOREIGN/outcome", .staff, 200, ["outcome": "deal_closed"]),
     Scenario("GET", "/api/admin/referrals/REFERRAL/history", .staff, 200),
     Scenario("GET", "/api/admin/referrals/REFERRAL/candidates", .staff, 200),
+    Scenario("GET", "/api/admin/referrals/REFERRAL/introduction", .staff, 200),
+    Scenario("GET", "/api/admin/messages", .staff, 200),
+    Scenario("GET", "/api/admin/messages/MESSAGE", .staff, 200),
+    Scenario("POST", "/api/admin/messages/MESSAGE/resend", .staff, 201),
+    Scenario("POST", "/api/admin/messages/MESSAGE/cancel", .staff, 200),
+    Scenario("POST", "/api/sign-in", .everybody, 202, ["email": "ann@example.com"]),
+    Scenario("POST", "/api/sign-in/code", .everybody, 200, ["code": "code-1"]),
+    Scenario(
+      "POST", "/api/coverage/MN/cpa/waitlist", .everybody, 202, ["email": "new@example.com"]),
+    Scenario("POST", "/api/waitlist/confirm", .everybody, 204, ["code": "code-2"]),
+    Scenario("POST", "/api/waitlist/leave", .everybody, 204, ["code": "code-2"]),
     Scenario("GET", "/api/consent", .everybody, 200),
     Scenario("GET", "/api/coverage", .everybody, 200),
     Scenario("GET", "/api/coverage/MN", .everybody, 200),
@@ -204,10 +223,13 @@ import Testing
         .replacing("/groups/BIRCH/", with: "/groups/:groupId/")
         .replacing("coverage/MN/attorney", with: "coverage/:stateCode/:partnerType")
         .replacing("coverage/MN/agent", with: "coverage/:stateCode/:partnerType")
+        .replacing("coverage/MN/cpa", with: "coverage/:stateCode/:partnerType")
         .replacing("coverage/MN", with: "coverage/:stateCode")
         .replacing("credentials/VERIFIED", with: "credentials/:credentialId")
         .replacing("credentials/CREDENTIAL", with: "credentials/:credentialId")
-      let words = ["PARTNER", "REFERRAL", "INTRODUCED", "FOREIGN", "TOKEN", "BIRCH", "ANN"]
+      let words = [
+        "PARTNER", "REFERRAL", "INTRODUCED", "FOREIGN", "TOKEN", "BIRCH", "ANN", "MESSAGE",
+      ]
       return scenario.method + " "
         + words.reduce(path) { $0.replacing($1, with: ":id") }
     }

@@ -60,8 +60,7 @@ import Testing
   func everybody() throws {
     let furnished = try CanaryTests.Furnished()
     let world = furnished.world
-    for route in Route.all where route.audience == .anyone {
-      #expect(route.method == .get)
+    for route in Route.all where route.audience == .anyone && route.method == .get {
       for path in furnished.paths(route.pattern) {
         for query in furnished.queries(route) {
           let reply = world.get(path + query, as: .nobody)
@@ -83,7 +82,20 @@ import Testing
         }
       }
     }
-    let stored = Route.all.filter { $0.audience == .anyone && !$0.storable }.map(\.pattern)
-    #expect(stored == ["/api/health"])
+    let unstored = Route.all.filter { $0.audience == .anyone && !$0.storable }.map(\.pattern)
+    #expect(unstored == ["/api/sign-in/code", "/api/health"])
+  }
+
+  @Test(
+    "The answer to a POST that everybody may send is for nobody else, with a token and without",
+    arguments: AudienceTests.scenarios.filter { $0.rights == .everybody && $0.method == "POST" })
+  func asked(_ scenario: AudienceTests.Scenario) throws {
+    for role in [Role.nobody, .member, .staff] {
+      let world = try AudienceTests.Furnished().world
+      let reply = world.post(scenario.path, scenario.body, as: role)
+      #expect(reply.status == scenario.status)
+      #expect(reply.headers[.cacheControl] == "no-store")
+      #expect(reply.etag == nil)
+    }
   }
 }

@@ -5,6 +5,7 @@ import JSON
 import Testing
 
 @testable import API
+@testable import Store
 
 /// What must not show: every route, asked by every kind of caller for things that really exist.
 @Suite struct CanaryTests {
@@ -30,6 +31,8 @@ import Testing
     var partners: [String] = []
     var referrals: [String] = []
     var credentials: [String] = []
+    /// A message to a partner, to a group and to staff.
+    var messages: [String] = []
     let token: String
 
     private static func need(_ name: String) -> JSON { .string("canary-need-\(name)") }
@@ -143,6 +146,9 @@ import Testing
           ])
       }
       referrals = [introduced, declined, closed, matched, foreign, pending]
+      messages = ["introduction.partner", "introduction.group", "request.new"].map {
+        world.messages("kind=\($0)").at(0)["id"]?.text ?? ""
+      }
 
       let birch: Set<Role> = [.member, .otherMember]
       func hide(_ name: String, _ text: String, from: Set<Role> = [], shownTo: Set<Role> = []) {
@@ -226,9 +232,11 @@ import Testing
         ? [Person.ann, Person.bob, Person.olga, Person.tess, Person.pablo, Person.paula].map(\.text)
         : pattern.contains("/tokens/")
           ? [token]
-          : pattern.contains("/groups/:id")
-            ? [World.birch.text, World.oak.text]
-            : pattern.contains("/referrals/") ? referrals : partners
+          : pattern.contains("/messages/")
+            ? messages
+            : pattern.contains("/groups/:id")
+              ? [World.birch.text, World.oak.text]
+              : pattern.contains("/referrals/") ? referrals : partners
       let values: [String: [String]] = [
         ":groupId": [World.birch.text, World.oak.text], ":id": ids, ":stateCode": ["MN", "WI"],
         ":partnerType": ["attorney", "lender", "cpa"], ":credentialId": credentials,
@@ -266,6 +274,7 @@ import Testing
       if names.contains("status") { queries.append("?status=nonsense") }
       if names.contains("all") { queries.append("?all=true") }
       if names.contains("language") { queries.append("?language=en") }
+      if names.contains("to") { queries.append("?to=canary-ann@example.com") }
       return queries
     }
 
@@ -293,6 +302,11 @@ import Testing
         "PUT /api/admin/partners/:id/credentials/:credentialId": ["state_code": "MN"],
         "POST /api/partners/me/credentials": ["kind": "nmls", "number": "8"],
         "PUT /api/partners/me/credentials/:credentialId": ["state_code": "MN"],
+        "POST /api/sign-in": ["email": "canary-ann@example.com"],
+        "POST /api/sign-in/code": ["code": "unknown"],
+        "POST /api/coverage/:stateCode/:partnerType/waitlist": ["email": "canary-ann@example.com"],
+        "POST /api/waitlist/confirm": ["code": "unknown"],
+        "POST /api/waitlist/leave": ["code": "unknown"],
       ]
       return [fitting["\(route.method.rawValue) \(route.pattern)"], [:], ["nonsense": 1]]
     }
@@ -340,6 +354,86 @@ import Testing
     // Staff finds all of it: so each of these texts can be seen where it may be.
     let expected = furnished.secrets.filter { viewer == .staff || $0.shownTo.contains(viewer) }
     #expect(found == Set(expected.map(\.name)))
+  }
+
+  @Test("A letter says nothing that its reader may not know, whatever its template shows")
+  func letters() throws {
+    let furnished = try Furnished()
+    let world = furnished.world
+    var letters: [(kind: String, reader: String, text: String)] = []
+    func deliver() throws -> [Dispatch] {
+      let delivered = try world.deliver()
+      letters += delivered.map { ($0.kind.rawValue, $0.address, $0.letter.text) }
+      return delivered
+    }
+    world.post("/api/sign-in", ["email": "canary-ann@example.com"], as: .nobody)
+    world.post("/api/coverage/WY/title/waitlist", ["email": "waiting@example.com"], as: .nobody)
+    let code = try deliver().first { $0.kind == .waitlistConfirm }?.code ?? ""
+    world.post("/api/waitlist/confirm", ["code": .string(code)], as: .nobody)
+    let invited = world.partner(
+      .invited, type: "title", areas: ["WY"],
+      with: ["notes": "canary-notes-Law", "max_open_referrals": 871])
+    world.move(partner: invited, to: .active)
+    world.put(
+      "/api/admin/partners/\(furnished.partners[0])/changes",
+      ["decision": "approved", "fields": ["website"]])
+    // The first introduction is answered, the other one waits.
+    world.clock.pass(days: 3)
+    try world.remind()
+    world.put(
+      "/api/partners/me/referrals/\(furnished.referrals[0])/response",
+      ["response": "accepted", "reason": "canary-reason"], as: .partner)
+    world.clock.pass(days: 30)
+    try world.remind()
+    let expiry = try #require(Timestamp("2039-08-15T00:00:00Z"))
+    world.clock.pass(milliseconds: Int(expiry.milliseconds - world.clock.now.milliseconds))
+    try world.remind()
+    // Also those that are cancelled, or wait for another day.
+    let all = try world.store.read(now: world.clock.now) { snapshot in
+      try snapshot.connection.rows(
+        "SELECT kind, recipient, text FROM messages WHERE recipient <> ? AND text IS NOT NULL",
+        World.staffAddress
+      ) { (kind: $0.text(0), reader: $0.text(1), text: $0.text(2)) }
+    }
+    letters += all
+    letters.removeAll { $0.reader == World.staffAddress || $0.reader == "sam@example.com" }
+    #expect(
+      Set(letters.map(\.kind)) == [
+        "request.received", "introduction.partner", "introduction.group", "introduction.reminder",
+        "referral.answered", "partner.invited", "partner.activated", "partner.changes_reviewed",
+        "credential.expiring", "coverage.available", "sign_in", "waitlist.confirm",
+      ])
+
+    let readers: [String: Role] = [
+      "canary-ann@example.com": .member, "canary-bob@example.com": .otherMember,
+      "canary-olga@example.com": .outsider, "canary-Law@partners.example": .partner,
+      "canary-Bank@partners.example": .otherPartner,
+    ]
+    // A partner got the request that it declined, and an inactive partner knows itself.
+    let known: [String: Set<String>] = [
+      "canary-Law@partners.example": ["the need, declined", "the ID, declined"],
+      "canary-Gone@partners.example": ["the inactive one", "its ID"],
+    ]
+    var found: [Role: Set<String>] = [:]
+    for letter in letters {
+      let reader = readers[letter.reader] ?? .nobody
+      for secret in furnished.secrets where letter.text.contains(secret.text) {
+        found[reader, default: []].insert(secret.name)
+        let mayKnow =
+          secret.shownTo.contains(reader) || known[letter.reader]?.contains(secret.name) == true
+        #expect(mayKnow, "\(letter.reader) learns \(secret.name) from \(letter)")
+      }
+    }
+    // What a letter is for is in it.
+    let contactData: [Role: Set<String>] = [
+      .member: ["the attorney's e-mail", "the attorney's phone"],
+      .partner: ["Ann's e-mail", "the need, introduced"],
+      .outsider: ["the lender's e-mail", "the lender's phone"],
+      .otherPartner: ["Olga's e-mail", "the need, foreign"],
+    ]
+    for (reader, names) in contactData {
+      #expect(names.isSubset(of: found[reader] ?? []), "\(reader)")
+    }
   }
 
   @Test("What only staff may know does not even change others' answers or their versions")

@@ -26,6 +26,12 @@ import Yams
   }
 
   static let problems: [Problem.Code: Provocation] = [
+    .alreadyAvailable: { world in
+      _ = world.partner()
+      return world.post(
+        "/api/coverage/MN/attorney/waitlist", ["email": "w@example.com"], as: .nobody)
+    },
+    .codeExpired: { $0.post("/api/sign-in/code", ["code": "unknown"], as: .nobody) },
     .consentMissing: { _ in
       let consent = Consent(version: "1", text: "You agree.")
       let world = try World(consent: ConsentPolicy(present: consent, isRequired: true))
@@ -70,12 +76,22 @@ import Yams
     },
     .invalidParameter: get("/api/partners?surplus=1"),
     .malformedJSON: { $0.send("POST", "/api/admin/partners", bytes: Array("{".utf8)) },
+    .messageNotQueued: { world in
+      _ = world.partner()
+      try world.deliver()
+      let sent = world.messages().at(0)["id"]?.text ?? ""
+      return world.post("/api/admin/messages/\(sent)/cancel")
+    },
     .methodNotAllowed: { $0.send("PATCH", "/api/partners") },
     .noActivePartner: { $0.put("/api/admin/coverage/WY/cpa", ["status": "available"]) },
     .noPendingChanges: { world in
       world.put("/api/admin/partners/\(world.partner())/changes", ["decision": "approved"])
     },
     .notFound: get("/api/nothing"),
+    .notResendable: { world in
+      world.post("/api/sign-in", ["email": "ann@example.com"], as: .nobody)
+      return world.post("/api/admin/messages/\(world.messages().at(0)["id"]?.text ?? "")/resend")
+    },
     .outcomeNotPossible: { world in
       world.put("/api/admin/referrals/\(world.referral())/outcome", ["outcome": "engaged"])
     },

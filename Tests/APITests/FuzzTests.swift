@@ -49,7 +49,7 @@ import Testing
     "pending_changes", "description", "languages",
     "affiliation_disclosure", "accepting_referrals", "paused_until", "max_open_referrals",
     "credentials_status", "kind", "number", "state_code", "issuer", "expires_on", "verified",
-    "verified_at", "verified_by",
+    "verified_at", "verified_by", "code",
   ]
 
   /// The fields of a partner.
@@ -159,6 +159,13 @@ import Testing
     ),
     ("PUT", "/api/partners/me/credentials/CREDENTIAL", credentialNames, [:]),
     ("DELETE", "/api/partners/me/credentials/CREDENTIAL", [], [:]),
+    ("POST", "/api/admin/messages/MESSAGE/resend", [], [:]),
+    ("POST", "/api/admin/messages/MESSAGE/cancel", [], [:]),
+    ("POST", "/api/sign-in", ["email"], ["email": "ann@example.com"]),
+    ("POST", "/api/sign-in/code", ["code"], ["code": "code-1"]),
+    ("POST", "/api/coverage/MN/attorney/waitlist", ["email"], ["email": "w@example.com"]),
+    ("POST", "/api/waitlist/confirm", ["code"], ["code": "code-2"]),
+    ("POST", "/api/waitlist/leave", ["code"], ["code": "code-2"]),
   ]
 
   @Test("Each route that changes something is fuzzed") func complete() {
@@ -168,7 +175,9 @@ import Testing
         .replacing("groups/BIRCH/referrals", with: "groups/:groupId/referrals")
         .replacing("VERIFIED", with: ":credentialId")
         .replacing("CREDENTIAL", with: ":credentialId")
-      for word in ["PARTNER", "REFERRAL", "INTRODUCED", "BIRCH", "ANN", "TOKEN", World.unknown] {
+      for word in [
+        "PARTNER", "REFERRAL", "INTRODUCED", "BIRCH", "ANN", "TOKEN", "MESSAGE", World.unknown,
+      ] {
         path = path.replacing(word, with: ":id")
       }
       return path
@@ -213,7 +222,7 @@ import Testing
       let reply = world.send(
         route.method, furnished.expand(route.path), as: role, bytes: bytes, headers: headers)
       #expect(
-        [200, 201, 204, 400, 403, 404, 409, 412, 415, 422].contains(reply.status),
+        [200, 201, 202, 204, 400, 403, 404, 409, 410, 412, 415, 422].contains(reply.status),
         "\(route) \(String(decoding: bytes, as: UTF8.self))")
       if reply.status < 400 {
         accepted += 1
@@ -237,6 +246,8 @@ import Testing
     "limit": ["1", "2", "10", "003"], "older_than_days": ["0", "3650"], "after": ["0", "5"],
     "group_id": [World.birch.text], "partner_id": [World.unknown],
     "requested_by": [Person.ann.text.uppercased()], "pending_changes": ["true", "false"],
+    "referral_id": [World.unknown], "to": ["ann@example.com", "STAFF@tomi.example"],
+    "kind": ["request.new", "request.new,sign_in"],
   ]
 
   @Test("Queries", arguments: FuzzTests.seeds(2, of: 800)) func queries(seed: UInt64) throws {

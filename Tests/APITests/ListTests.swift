@@ -123,6 +123,53 @@ import Testing
     #expect(found("/api/groups/\(World.oak)/referrals", as: .outsider) == "o")
   }
 
+  @Test("Messages by status, kind, request, partner and address, newest first") func messages()
+    throws
+  {
+    let law = world.partner(with: ["email": "law@example.com"])
+    let first = world.referral(.introSent, partner: law)
+    try world.deliver()
+    _ = world.partner(.invited, type: "cpa", with: ["email": "LAW@example.com"])
+    let second = world.referral(.introSent, type: "agent", group: World.oak, as: .outsider)
+    world.post("/api/groups/\(World.oak)/referrals/\(second)/cancel", as: .outsider)
+    world.post("/api/sign-in", ["email": "ann@example.com"], as: .nobody)
+    // By the first letters of the kind.
+    let names = [
+      "partner.activated": "A", "partner.invited": "I", "request.received": "r",
+      "request.new": "n", "introduction.partner": "p", "introduction.group": "g", "sign_in": "s",
+    ]
+    for (query, found) in [
+      ("", "sgpAnrIgpnrA"), ("status=sent", "gpnrA"), ("status=cancelled", "gpnr"),
+      ("status=queued", "sAI"), ("status=queued,cancelled", "sgpAnrI"), ("status=failed", ""),
+      ("status=queued,sending,sent,failed,cancelled", "sgpAnrIgpnrA"),
+      ("kind=request.new", "nn"), ("kind=request.new,sign_in,partner.invited", "snIn"),
+      ("kind=request.new&status=sent", "n"), ("kind=request.new,sign_in&status=sent,queued", "sn"),
+      ("referral_id=\(first)", "gpnr"), ("referral_id=\(second.uppercased())", "gpnr"),
+      ("referral_id=\(first)&kind=request.new,introduction.group", "gn"),
+      ("referral_id=\(first)&status=cancelled", ""), ("referral_id=\(World.unknown)", ""),
+      ("partner_id=\(law)", "gpA"), ("partner_id=\(law)&referral_id=\(first)", "gp"),
+      ("partner_id=\(law)&referral_id=\(second)", ""), ("partner_id=\(law)&kind=sign_in", ""),
+      ("to=law@example.com", "IpA"), ("to=Law@Example.COM&status=sent", "pA"),
+      ("to=ann@example.com", "sgr"), ("to=ann@example.com&kind=sign_in,request.received", "sr"),
+      ("to=ann@example.com&referral_id=\(first)", "gr"), ("to=nobody@example.com", ""),
+      ("to=&status=&kind=&referral_id=", "sgpAnrIgpnrA"),
+    ] {
+      let reply = world.get("/api/admin/messages?\(query)")
+      #expect(reply.verdict == "200", "\(query)")
+      let kinds = reply.items.map { names[$0["kind"]?.text ?? ""] ?? "?" }
+      #expect(kinds.joined() == found, "\(query)")
+      // The same by pages.
+      var walked: [JSON] = []
+      var next: String? = "/api/admin/messages?limit=2&\(query)"
+      while let target = next {
+        let page = world.get(target)
+        walked += page.items
+        next = page.headers[.link].map { String($0.dropFirst().prefix { $0 != ">" }) }
+      }
+      #expect(walked == reply.items, "\(query)")
+    }
+  }
+
   @Test("Exactly as old as asked for is old enough") func age() {
     let id = world.referral()
     world.clock.pass(milliseconds: 86_400_000 - 1)
@@ -194,6 +241,14 @@ import Testing
     (
       "/api/admin/events?subject_id=\(String(repeating: "x", count: 37))", "subject_id:too_long"
     ),
+    ("/api/admin/messages?sort=number", "sort:unknown_parameter"),
+    ("/api/admin/messages?status=pending&kind=sent", "kind:unknown_value status:unknown_value"),
+    ("/api/admin/messages?to=ann", "to:invalid_format"),
+    (
+      "/api/admin/messages?referral_id=x&partner_id=1",
+      "partner_id:invalid_format referral_id:invalid_format"
+    ),
+    ("/api/admin/referrals/\(World.unknown)/introduction?x=1", "x:unknown_parameter"),
     ("/api/admin/users?disabled=1&sort=email", "disabled:unknown_value sort:unknown_value"),
     ("/api/admin/groups?member=x&state=ZZ", "member:invalid_format state:unknown_state"),
     ("/api/admin/users/\(Person.ann)/tokens?sort=name", "sort:unknown_parameter"),
@@ -274,6 +329,8 @@ import Testing
       ("/api/admin/referrals/\(referral)/history?", .staff),
       ("/api/admin/referrals/\(referral)/candidates?", .staff),
       ("/api/admin/events?", .staff), ("/api/admin/events?after=3&", .staff),
+      ("/api/admin/messages?", .staff), ("/api/admin/messages?status=queued,cancelled&", .staff),
+      ("/api/admin/messages?kind=request.new,partner.activated&", .staff),
     ]
     for (target, role) in lists {
       let whole = world.get(target + "limit=100", as: role)

@@ -104,6 +104,7 @@ import Yams
       let takesMatch =
         route.method == .put
         || route.method == .delete && route.pattern != "/api/admin/tokens/:id"
+        || route.pattern == "/api/admin/messages/:id/cancel"
       #expect(headers.contains("If-Match") == takesMatch, "\(operation.name)")
       #expect((operation.node["requestBody"] != nil) == (route.body != .none), "\(operation.name)")
       if let body = operation.node["requestBody"] {
@@ -194,6 +195,7 @@ import Yams
       ("PartnerReferralDetail", .referrals, .partner, true),
       ("User", .users, .staff, true), ("Token", .tokens, .staff, false),
       ("Group", .groups, .staff, true),
+      ("Message", .messages, .staff, false), ("MessageDetail", .messages, .staff, true),
       ("Event", .events, .staff, true),
     ] as [(String, Table, Audiences, Bool)])
   func views(schema: String, table: Table, audience: Audiences, isSingle: Bool) throws {
@@ -260,6 +262,16 @@ import Yams
     #expect(described.required == Set(required.map(\.name)))
   }
 
+  @Test(
+    "The bodies of sign-in and of the waiting list",
+    arguments: [("Address", addressFields), ("Code", codeFields)])
+  func publicBodies(schema: String, fields: [Field]) throws {
+    let described = try properties(
+      of: try #require(document["components"]?["schemas"]?[schema], "\(schema) is missing"))
+    #expect(described.all == Set(fields.map(\.name)))
+    #expect(described.required == described.all)
+  }
+
   @Test("What waits for a review are the fields of that trait") func reviewed() throws {
     let schemas = try #require(document["components"]?["schemas"])
     let names = Table.partners.fields.filter { $0.traits.contains(.reviewed) }.map(\.name)
@@ -300,6 +312,9 @@ import Yams
         referral: ID("019ab4c3-7f10-7d21-8b3c-0a1b2c3d4e5f")!)),
     "OutcomeNotPossible": .conflict(.outcomeNotPossible(status: .pending)),
     "NoActivePartner": .conflict(.noActivePartner),
+    "AlreadyAvailable": .conflict(.alreadyAvailable),
+    "NotResendable": .conflict(.notResendable),
+    "MessageNotQueued": .conflict(.messageNotQueued(.sent)), "CodeExpired": .codeExpired,
     "NoPendingChanges": .conflict(.noPendingChanges), "EmailTaken": .conflict(.emailTaken),
     "UserErased": .conflict(.userErased), "PartnerErased": .conflict(.partnerErased),
     "UserIsStaff": .conflict(.userIsStaff),
@@ -388,6 +403,16 @@ import Yams
     #expect(
       elements(of: schemas["CredentialsStatus"]?["enum"]).compactMap(\.string)
         == CredentialsStatus.allCases.map(\.rawValue))
+    #expect(
+      elements(of: schemas["MessageKind"]?["enum"]).compactMap(\.string)
+        == MessageKind.allCases.map(\.rawValue))
+    #expect(
+      elements(of: schemas["MessageStatus"]?["enum"]).compactMap(\.string)
+        == MessageStatus.allCases.map(\.rawValue))
+    let missing = schemas["IntroductionPreview"]?["properties"]?["missing"]?["items"]?["enum"]
+    #expect(
+      elements(of: missing).compactMap(\.string)
+        == MissingForIntroduction.allCases.map(\.rawValue) + Ineligibility.allCases.map(\.rawValue))
   }
 
   @Test("The service answers with this document") func served() throws {

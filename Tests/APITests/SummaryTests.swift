@@ -43,7 +43,7 @@ import Testing
       "pending_without_candidates": 0,
       "introductions_unanswered": ["over_3_days": 0, "over_7_days": 0, "over_14_days": 0],
       "declines": SummaryTests.declines([:]), "changes_to_review": 0, "follow_ups_overdue": 0,
-      "credentials_expiring": 0,
+      "credentials_expiring": 0, "waitlist": [],
       "median_days": [
         "pending_to_matched": .null, "matched_to_intro_sent": .null,
         "intro_sent_to_connected": .null, "connected_to_closed": .null,
@@ -207,7 +207,7 @@ import Testing
       "changes_to_review": .integer(
         world.get("/api/admin/partners?pending_changes=true").items.count),
       "follow_ups_overdue": 0,
-      "credentials_expiring": .integer(expiring.count),
+      "credentials_expiring": .integer(expiring.count), "waitlist": [],
       "median_days": .object(
         [
           "pending_to_matched", "matched_to_intro_sent", "intro_sent_to_connected",

@@ -143,6 +143,13 @@ final class World: Sendable {
   /// An ID that names nothing.
   static let unknown = "00000000-0000-4000-8000-00000000dead"
 
+  /// How the service sends messages. Each letter says all its values, so that tests find what any template could show.
+  static let mail = MailSettings(
+    sender: "hello@tomi.example", staffAddress: staffAddress, publicURL: "https://tomi.example"
+  ) { Letter(subject: $0.rawValue, text: String(decoding: $1.bytes, as: UTF8.self)) }
+  /// Where messages to staff go that are nobody's in particular.
+  static let staffAddress = "staff@tomi.example"
+
   let store: Store
   let log: RecordedLog
   let clock: StoppedClock
@@ -152,13 +159,13 @@ final class World: Sendable {
 
   init(
     origins: [String] = [], verifier: WebTokenVerifier? = nil, quotas: Quotas = Quotas(),
-    consent: ConsentPolicy = ConsentPolicy()
+    consent: ConsentPolicy = ConsentPolicy(), mail: MailSettings? = World.mail
   ) throws {
     folder = try Folder()
     for (name, content) in try World.furnished.get() {
       try content.write(to: folder.file(name))
     }
-    store = try Store(path: folder.file("test.db").path)
+    store = try Store(path: folder.file("test.db").path, mail: mail)
     let clock = StoppedClock(try #require(Timestamp(World.start)))
     let log = RecordedLog()
     self.clock = clock
@@ -383,6 +390,49 @@ final class World: Sendable {
     return events
   }
 
+  // MARK: Messages
+
+  /// The messages that a query finds, without their texts, oldest first.
+  func messages(_ query: String = "") -> [JSON] {
+    var messages: [JSON] = []
+    var next: String? = "/api/admin/messages?limit=100&\(query)"
+    while let target = next {
+      let page = get(target)
+      #expect(page.verdict == "200", "\(target)")
+      messages += page.items
+      next = page.headers[.link].map { String($0.dropFirst().prefix { $0 != ">" }) }
+    }
+    return messages.reversed()
+  }
+
+  private let codes = Atomic<Int>(0)
+
+  /// Hands over the letters that are due, as the mailer does. The codes in them are `code-1`, `code-2` and so on.
+  @discardableResult
+  func deliver(_ result: DeliveryResult = .accepted) throws -> [Dispatch] {
+    var delivered: [Dispatch] = []
+    while let next = try store.write(
+      now: clock.now, actor: nil,
+      { change in
+        try change.takeMessage {
+          let code = "code-\(self.codes.add(1, ordering: .relaxed).newValue)"
+          return (code, AccessToken.sha256(of: code))
+        }
+      })
+    {
+      try store.write(now: clock.now, actor: nil) { _ = try $0.note(result, of: next) }
+      delivered.append(next)
+    }
+    return delivered
+  }
+
+  /// Makes the messages whose time has come, as the mailer does.
+  func remind() throws {
+    for reminder in try store.read(now: clock.now, { try $0.dueReminders() }) {
+      try store.write(now: clock.now, actor: nil) { try $0.remind(reminder) }
+    }
+  }
+
   /// Runs statements past the service.
   func run(_ sql: String) throws {
     try store.write(now: clock.now, actor: nil) { _ = try $0.connection.run(sql) }
@@ -396,6 +446,7 @@ final class World: Sendable {
         "partners_search", "service_area_coverage", "referral_requests",
         "referral_past_partners", "past_introductions", "declines", "partner_standings",
         "partner_ranks", "partner_credentials", "events", "idempotency_keys", "erasures",
+        "waiting_list", "messages", "message_counts", "sign_in_codes", "waiting_codes",
       ]
       return try tables.flatMap { table in
         let columns = try snapshot.connection.rows(
@@ -406,6 +457,13 @@ final class World: Sendable {
         ) { "\(table): \($0.text(0))" }
       }
     }
+  }
+}
+
+extension Dispatch {
+  /// The code in the letter's link; nil if it has none.
+  var code: String? {
+    letter.text.firstMatch(of: /#(?:code|confirm)=([\w-]+)/).map { String($0.1) }
   }
 }
 

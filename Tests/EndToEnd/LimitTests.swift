@@ -197,6 +197,60 @@ extension EndToEnd {
       }
     }
 
+    @Test("asking for letters and using their codes is limited by network, with any token")
+    func letters() throws {
+      let low = ["zone=tomi_letters burst=20": "zone=tomi_letters burst=5"]
+      try Self.run(low, rates: ["rate=1r/s": "rate=1r/m"]) { service in
+        var dice = Dice(4)
+        for (index, path) in [
+          "/api/sign-in", "/api/sign%2Din", "/api/sign-in/code", "/api/coverage/MN/cpa/waitlist",
+          "/%61pi/coverage/MN/cpa/waitlis%74", "/api/waitlist/confirm", "/api/waitlist/leave",
+        ].enumerated() {
+          let tokens: [(inout Dice) -> String?] = [
+            { _ in nil }, { _ in "Bearer \(service.token)" },
+            // Another one each time.
+            { "Bearer \(Self.madeUpToken(&$0))" },
+          ]
+          for (number, token) in tokens.enumerated() {
+            let client = Client(port: service.port)
+            let refused = try Self.firstRefusal(of: 20) { _ in
+              var headers = ["X-Network": "198.51.\(index).\(number)"]
+              if let token = token(&dice) { headers["Authorization"] = token }
+              return try client.post(path, [:], headers: headers)
+            }
+            #expect(refused == 6, "\(path) \(number)")
+            // That leaves what is read alone, and other changes.
+            let headers = ["X-Network": "198.51.\(index).\(number)"]
+            try client.get("/api/coverage/MN", headers: headers).expect(200)
+            try service.staff.put("/api/admin/users/1", [:], headers: headers)
+              .expectProblem(404, "not_found")
+          }
+        }
+      }
+    }
+
+    @Test("the cache keeps no answer to a POST, and takes it for no GET's")
+    func cachedPosts() throws {
+      try Self.run(cache: true) { service in
+        let body: JSON = ["email": "w@mail.example"]
+        for path in ["/api/sign-in", "/api/coverage/MN/cpa/waitlist"] {
+          for _ in 0..<2 {
+            let answer = try service.anyone.post(path, body).expect(202)
+            #expect(answer["cache-control"] == "no-store")
+          }
+          try service.anyone.get(path).expectProblem(405, "method_not_allowed")
+        }
+        try service.anyone.get("/api/coverage/MN/cpa").expect(200)
+        func statuses() throws -> [String] {
+          try String(contentsOfFile: service.accessLogPath, encoding: .utf8).split(separator: "\n")
+            .map { try JSON(parsing: Array($0.utf8)) }
+            .filter { $0["method"] == "POST" }.map(\.["cache"].text)
+        }
+        #expect(try eventually { try statuses().count == 4 })
+        #expect(try statuses() == ["", "", "", ""])
+      }
+    }
+
     @Test("reads with a token are limited by it, and another token in the network is not")
     func reads() throws {
       try Self.run(

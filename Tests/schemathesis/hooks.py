@@ -66,6 +66,12 @@ SCOPES = {
     "events": re.compile("GET /api/admin/events$"),
 }
 
+# What only the code of a letter makes possible. These tests get no letters.
+WITH_A_CODE = {("signInWithCode", "200"), ("confirmWaiting", "204")}
+
+# What needs a message, which a service without a sender's address does not make.
+WITH_A_MESSAGE = {("getMessage", "200"), ("resendMessage", "201"), ("cancelMessage", "200")}
+
 # What changes users, groups and tokens.
 CHANGERS = {"putUser", "putGroup", "revokeToken"}
 
@@ -79,6 +85,9 @@ referrals = []
 
 # The IDs of credentials in answers, with their partners; None for the partner's own.
 credentials = []
+
+# The IDs of messages in answers.
+messages = []
 
 # The best candidate for a referral request, by the request's ID.
 candidates = {}
@@ -165,6 +174,8 @@ def before_call(context, case, kwargs):
         path["id"] = pick(referrals, (None, path["id"]))[1]
     elif case.operation.path.startswith("/api/groups/{groupId}/referrals/{id}"):
         path["groupId"], path["id"] = pick(referrals, (path["groupId"], path["id"]))
+    elif case.operation.path.startswith("/api/admin/messages/{id}"):
+        path["id"] = pick(messages, path["id"])
     elif operation_id(case) == "listTokens":
         path["id"] = pick(made["users"], path["id"])
     elif "groupId" in path and ROLE == "partner":
@@ -209,6 +220,8 @@ def after_call(context, case, response):
         group = thing.get("group_id") or thing.get("group", {}).get("id")
         if group and thing.get("partner_id") != OWN_PARTNER and (group, thing["id"]) not in referrals:
             referrals.append((group, thing["id"]))
+        if "due_at" in thing and thing["id"] not in messages:
+            messages.append(thing["id"])
         if "expires_on" in thing:
             owner = thing.get("partner", {}).get("id") or (case.path_parameters or {}).get("id")
             if owner != OWN_PARTNER and (owner, thing["id"]) not in credentials:
@@ -365,6 +378,6 @@ class AcceptedAtLeastOnce:
             self.seen.add((operation, str(response.status_code)))
 
     def after_run(self, ctx):
-        missing = self.expected - self.seen
+        missing = self.expected - self.seen - WITH_A_CODE - (set() if messages else WITH_A_MESSAGE)
         if missing or not self.expected:
             raise AssertionError("never seen: " + ", ".join(f"{name} {status}" for name, status in sorted(missing)))

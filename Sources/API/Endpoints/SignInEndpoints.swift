@@ -19,8 +19,8 @@ import Store
     let secret = AccessToken.new()
     let token = try change.signIn(
       body, hash: AccessToken.sha256, tokenSHA256: AccessToken.sha256(of: secret))
-    return .resource(
-      object {
+    return Answer(
+      body: object {
         $0.field("token", secret)
         $0.field("user_id", token.userID.text)
         $0.field("scope", token.scope)
