@@ -77,7 +77,7 @@ let package = Package(
     .testTarget(
       name: "APITests",
       dependencies: [
-        "API", "Domain", "JSON", "POSIX", "Schema", "Store",
+        "API", "Domain", "JSON", "Mail", "POSIX", "Schema", "Store",
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "_CryptoExtras", package: "swift-crypto"),
         .product(name: "HTTPTypes", package: "swift-http-types"),

@@ -344,7 +344,8 @@ import Testing
     let message = world.messages().at(0)
     #expect(
       message.without("id") == [
-        "kind": "partner.activated", "to": "law@example.com", "subject": "partner.activated",
+        "kind": "partner.activated", "to": "law@example.com",
+        "subject": "Company 1 is now a Tomi partner",
         "status": "sent", "referral_id": .null, "partner_id": .string(partner),
         "user_id": .string(Person.pablo.text), "attempts": 1, "last_error": .null,
         "created_at": .string(World.start), "due_at": .string(World.start),

@@ -3,6 +3,7 @@ import Foundation
 import HTTPTypes
 import JSON
 import Logging
+import Mail
 import POSIX
 import Synchronization
 import Testing
@@ -143,10 +144,16 @@ final class World: Sendable {
   /// An ID that names nothing.
   static let unknown = "00000000-0000-4000-8000-00000000dead"
 
-  /// How the service sends messages. Each letter says all its values, so that tests find what any template could show.
+  /// How the service sends messages. Each letter has the subject of its template and says all its values, so that tests
+  /// find what any template could show.
   static let mail = MailSettings(
     sender: "hello@tomi.example", staffAddress: staffAddress, publicURL: "https://tomi.example"
-  ) { Letter(subject: $0.rawValue, text: String(decoding: $1.bytes, as: UTF8.self)) }
+  ) { kind, values in
+    Letter(
+      subject: try templates.get().letter(kind, values).subject,
+      text: String(decoding: values.bytes, as: UTF8.self))
+  }
+  private static let templates = Result { try Templates() }
   /// Where messages to staff go that are nobody's in particular.
   static let staffAddress = "staff@tomi.example"
 
