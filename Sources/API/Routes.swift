@@ -111,7 +111,8 @@ extension Route {
 
     .get("/api/consent", .anyone, getConsent),
 
-    .get("/api/coverage", .anyone, listCoverage),
+    .get(
+      "/api/coverage", .anyone, query: [.list("type", .word(PartnerType.self))], listCoverage),
     .get("/api/coverage/:stateCode", .anyone, getStateCoverage),
     .get("/api/coverage/:stateCode/:partnerType", .anyone, getTypeCoverage),
     .change(

@@ -22,13 +22,19 @@ extension Snapshot {
       partnerCount: row.int(3), pinnedStatus: try row.wordOrNil(4))
   }
 
-  /// Every state with the best status of its six types, in the order of the codes.
-  package func coverageByState() throws -> [(state: StateCode, status: CoverageStatus)] {
+  /// Every state with the best status of these types, in the order of the codes.
+  ///
+  /// - Parameter types: None means all six.
+  package func coverageByState(
+    _ types: [PartnerType] = []
+  ) throws -> [(state: StateCode, status: CoverageStatus)] {
     let rows = try connection.rows(
       "SELECT \(Snapshot.coverageColumns) FROM service_area_coverage", read: Snapshot.coverage)
-    return Dictionary(grouping: rows, by: \.stateCode)
-      .map { (state: $0, status: CoverageStatus.best(of: $1.map(\.status))) }
-      .sorted { $0.state.rawValue < $1.state.rawValue }
+    return Dictionary(
+      grouping: rows.filter { types.isEmpty || types.contains($0.partnerType) }, by: \.stateCode
+    )
+    .map { (state: $0, status: CoverageStatus.best(of: $1.map(\.status))) }
+    .sorted { $0.state.rawValue < $1.state.rawValue }
   }
 
   /// The states and types that the filter selects, in the order of the codes and of `PartnerType`.

@@ -270,7 +270,14 @@ import Testing
 
     _ = world.partner(.active, type: "agent", areas: ["TX", "CA"])
     _ = world.partner(.active, type: "agent", areas: ["TX"])
-    #expect(world.get("/api/coverage", as: .nobody).json == list(available: ["CA", "TX"]))
+    for (query, available) in [
+      ("", ["CA", "TX"]), ("?type=", ["CA", "TX"]), ("?type=agent", ["CA", "TX"]),
+      ("?type=cpa,agent", ["CA", "TX"]), ("?type=cpa", []), ("?type=cpa,title", []),
+    ] {
+      let reply = world.get("/api/coverage\(query)", as: .nobody)
+      #expect(reply.json == list(available: available), "\(query)")
+    }
+    #expect(world.get("/api/coverage?type=broker", as: .nobody).verdict == "400 invalid_parameter")
     let texas: JSON = [
       "state_code": "TX", "state_name": "Texas", "status": "available", "message": "Available",
       "partner_types": .array(

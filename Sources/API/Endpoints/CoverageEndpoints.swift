@@ -2,9 +2,9 @@ import Domain
 import JSON
 import Store
 
-/// `GET /api/coverage`: every state with its status, the best of its six types.
+/// `GET /api/coverage`: every state with its status, the best of the types that the query names, or of all six.
 @Sendable func listCoverage(_ call: Call, _ records: Snapshot) throws -> Answer {
-  let states = try records.coverageByState()
+  let states = try records.coverageByState(call.query.words("type"))
   var answer = call.page { json in
     for (state, status) in states {
       json.object {
