@@ -96,12 +96,25 @@ package enum Migrator {
         let key = (0..<32).map { _ in UInt8.random(in: .min ... .max) }
         _ = try connection.run("INSERT INTO secrets (name, value) VALUES ('cursors', ?)", key)
       }
+      try refreshStatistics(on: connection)
       try connection.script("PRAGMA user_version = \(migration.number)")
       _ = try connection.run("COMMIT")
     } catch {
       _ = try? connection.run("ROLLBACK")
       throw error
     }
+  }
+
+  /// Counts the tables again if the database has statistics of them (<https://www.sqlite.org/lang_analyze.html>).
+  ///
+  /// The planner would compare the counted indexes with a guess about those that the migration has created. After an
+  /// upgrade of version 1.0.0 with 200,000 requests it chose an index for which `check` ran for minutes, not seconds.
+  private static func refreshStatistics(on connection: Connection) throws {
+    let hasStatistics =
+      try connection.row("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_stat1'") { _ in true }
+    guard hasStatistics == true else { return }
+    try connection.pragma("analysis_limit=400")
+    try connection.script("ANALYZE")
   }
 
   /// - Throws: `MigrationError` unless the database has exactly this executable's schema.

@@ -1,5 +1,6 @@
 """The public host as callers see it, over the loopback: one request at a time, and under load."""
 
+import collections
 import http.client
 import socket
 import ssl
@@ -72,13 +73,15 @@ class Load:
     """Clients that post one partner after another, each on a kept connection, until this context ends.
 
     A request that meets the end of its connection, as when nginx reloads, is sent again with the same Idempotency-Key
-    (RFC 9112, 9.3.1). An answer other than 201 is a failure.
+    (RFC 9112, 9.3.1). For as many seconds as `patience` says, so is one that is answered "unavailable", after the time
+    in Retry-After. Any other answer than 201 is a failure.
     """
 
-    def __init__(self, site, tokens):
-        self.site, self.tokens = site, tokens
+    def __init__(self, site, tokens, patience=0):
+        self.site, self.tokens, self.patience = site, tokens, patience
         self.ledger = ledger.Ledger()
         self.failed, self.longest = [], 0.0
+        self.unavailable = collections.Counter()  # answers by status
         self.over = threading.Event()
 
     def __enter__(self):
@@ -113,6 +116,18 @@ class Load:
         client.close()
 
     def _post(self, client, email):
+        end = time.monotonic() + self.patience
+        while True:
+            answer = self._send(client, email)
+            if answer.status not in (502, 503, 504) or time.monotonic() >= end:
+                return answer
+            if answer.json["code"] != "unavailable" or not answer.headers["Retry-After"]:
+                return answer
+            with self.ledger.lock:
+                self.unavailable[answer.status] += 1
+            time.sleep(int(answer.headers["Retry-After"]))
+
+    def _send(self, client, email):
         body = {"type": "agent", "company_name": f"Firm of {email}", "email": email}
         for last in (False, True):
             try:

@@ -112,6 +112,21 @@ struct MigrationTests {
     #expect(try folder.texts("SELECT name || ifnull(nickname, '-') FROM users") == ["User 1-"])
   }
 
+  @Test("statistics cover what the migrations have created")
+  func statistics() throws {
+    let folder = try TemporaryFolder()
+    try folder.makeFirstRelease(referrals: 600)
+    let analyze = "PRAGMA analysis_limit = 400; ANALYZE"
+    let counts = "SELECT tbl || ' ' || ifnull(idx, '') || ' ' || stat FROM sqlite_stat1 ORDER BY 1"
+    try folder.run(analyze)
+    let former = try folder.texts(counts)
+    try Migrator.migrate(path: folder.database)
+    let found = try folder.texts(counts)
+    #expect(found != former)
+    try folder.run(analyze)
+    #expect(try folder.texts(counts) == found)
+  }
+
   @Test("rows of 1.0.0 get what later versions derive from them")
   func filled() throws {
     let folder = try TemporaryFolder()
