@@ -145,7 +145,6 @@ private final class Demo: @unchecked Sendable {
     let family = pick(Demo.families)
     let company = Demo.company(type, family: family, town: pick(Demo.towns))
     let domain = company.lowercased().filter { $0.isASCII && $0.isLetter }
-<<<<<<< HEAD
     let contact = "\(pick(Demo.names)) \(family)"
     let email = "office\(index + 1)@\(domain).example"
     let fields: JSON = [
@@ -156,14 +155,6 @@ private final class Demo: @unchecked Sendable {
       "affiliation_disclosure": chance() < 0.05
         ? "An owner of Tomi owns a part of this company." : .null,
       "max_open_referrals": chance() < 0.15 ? .integer(between(3, 8)) : .null,
-=======
-    let person: JSON = [
-      "name": "\(pick(Demo.names)) \(family)", "email": "office\(index + 1)@\(domain).example",
-    ]
-    let fields: JSON = [
-      "type": "\(type)", "company_name": "\(company)",
-      "contact_name": person["name"] ?? .null, "email": person["email"] ?? .null,
->>>>>>> 1ee5c69 (In the demo data each partner has a user of its own address)
       "phone": "(\(between(201, 989))) 555-\(between(1000, 9999))",
       "website": "https://www.\(domain).example", "service_areas": .array(areas.map { "\($0)" }),
       "co_ownership_certified": .bool(chance() < (type == .agent ? 0.5 : 0.25)),
@@ -181,9 +172,7 @@ private final class Demo: @unchecked Sendable {
       plan(hours, by: actor) { change in
         guard let id = created.id else { return }
         if status == .active {
-          let user = change.newID()
-          try change.putUser(user, change.body(person, .users))
-          let signed: JSON = ["agreement_signed_at": "\(change.now)", "user_id": "\(user)"]
+          let signed: JSON = ["agreement_signed_at": "\(change.now)"]
           try change.updatePartner(id, change.body(signed, .partners), by: .staff)
         }
         let fields: JSON = ["status": .string(status.rawValue), "note": "\(note)"]
