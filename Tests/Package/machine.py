@@ -65,9 +65,12 @@ def make(release, root, log, names):
         if line.startswith(CARRIED_OVER) and not line.endswith('"";')))
     shutil.copytree("/usr/local/share/ca-certificates", f"{root}/usr/local/share/ca-certificates", dirs_exist_ok=True)
     etc.joinpath("hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
-    script = ("update-ca-certificates && apt-get clean && apt-get -q update && apt-get -q -y dist-upgrade && "
-              "apt-get clean && apt-get -q -y --download-only install " + shlex.join(names))
-    complete("fetching packages", [*nspawn(root), "--pipe", "--as-pid2", "--resolv-conf=copy-host",
+    # Without --error-on=any, an update that reaches no mirror succeeds.
+    script = ("update-ca-certificates && apt-get clean && apt-get -q update --error-on=any && "
+              "apt-get -q -y dist-upgrade && apt-get clean && "
+              "apt-get -q -y --download-only install " + shlex.join(names))
+    # debootstrap keeps the mode of this machine's resolv.conf, and apt's own user must be able to read it.
+    complete("fetching packages", [*nspawn(root), "--pipe", "--as-pid2", "--resolv-conf=replace-host",
                                    "--setenv=DEBIAN_FRONTEND=noninteractive", "sh", "-c", script], log)
     forget()
     etc.joinpath("resolv.conf").unlink(missing_ok=True)
