@@ -372,9 +372,9 @@ private final class Demo: @unchecked Sendable {
     /// The partner answers itself if it has a user. Otherwise staff records that they work together.
     func answer(_ fields: JSON, at hours: Int) {
       act(at: hours, by: actor) { change, referral in
-        guard let partner = try referral.partnerID.flatMap({ try change.partner($0) }) else {
-          return
-        }
+        guard referral.status == .introSent,
+          let partner = try referral.partnerID.flatMap({ try change.partner($0) })
+        else { return }
         if let user = partner.userID {
           _ = try change.acting(as: user, at: change.now).answerReferral(
             referral.id, ofPartner: partner.id,
