@@ -24,20 +24,19 @@ extension String {
     return String(scalars[...last])
   }
 
-  /// The beginning of the text with at most `limit` Unicode scalars, which ends at a word and with an ellipsis
-  /// if something is left out.
+  /// The beginning of the text with at most `limit` Unicode scalars, which ends with an ellipsis if something is
+  /// left out. No character is split, and no word, unless that would leave less than half of what fits.
   func shortened(to limit: Int) -> String {
     guard unicodeScalars.count > limit else { return self }
     var end = startIndex
     var blank: Index?
     var count = 1  // of the ellipsis
     while true {
-      if self[end] == " " { blank = end }
+      if self[end] == " ", count > limit / 2 { blank = end }
       count += self[end].unicodeScalars.count
       if count > limit { break }
       formIndex(after: &end)
     }
-    // A text without spaces is cut anywhere.
     return self[..<(blank ?? end)] + "…"
   }
 

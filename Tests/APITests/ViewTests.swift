@@ -273,7 +273,7 @@ import Testing
     for (query, available) in [
       ("", ["CA", "TX"]), ("?type=", ["CA", "TX"]), ("?type=agent", ["CA", "TX"]),
       ("?type=cpa,agent", ["CA", "TX"]), ("?type=cpa", []), ("?type=cpa,title", []),
-    ] {
+    ] as [(String, Set<String>)] {
       let reply = world.get("/api/coverage\(query)", as: .nobody)
       #expect(reply.json == list(available: available), "\(query)")
     }

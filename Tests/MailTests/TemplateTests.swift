@@ -160,6 +160,9 @@ struct TemplateTests {
       try subject(String(repeating: "x", count: 200)) == String(repeating: "x", count: 200))
     #expect(
       try subject(String(repeating: "x", count: 201)) == String(repeating: "x", count: 199) + "…")
+    #expect(
+      try subject("a b " + String(repeating: "x", count: 300))
+        == "a b " + String(repeating: "x", count: 195) + "…")
     // A character of seven Unicode scalars is not split.
     let family = "👨\u{200D}👩\u{200D}👧\u{200D}👦"
     #expect(

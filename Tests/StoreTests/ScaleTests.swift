@@ -359,7 +359,7 @@ struct ScaleTests {
       COMMIT; PRAGMA analysis_limit = 400; ANALYZE
       """)
     let connection = try Connection(path: folder.database, role: .reader)
-    let snapshot = Snapshot(connection: connection, now: now)
+    let snapshot = Snapshot(connection: connection, now: now, mail: nil)
     var filter = UserFilter()
     filter.words = "zoe"
     var names: [JSON?] = []
