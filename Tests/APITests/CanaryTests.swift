@@ -376,7 +376,7 @@ import Testing
     world.move(partner: invited, to: .active)
     world.put(
       "/api/admin/partners/\(furnished.partners[0])/changes",
-      ["decision": "approved", "fields": ["website"]])
+      ["decision": "rejected", "fields": ["website"]])
     // The first introduction is answered, the other one waits.
     world.clock.pass(days: 3)
     try world.remind()

@@ -277,7 +277,9 @@ import Testing
       let reply = world.get("/api/coverage\(query)", as: .nobody)
       #expect(reply.json == list(available: available), "\(query)")
     }
-    #expect(world.get("/api/coverage?type=broker", as: .nobody).verdict == "400 invalid_parameter")
+    #expect(
+      world.get("/api/coverage?type=broker", as: .nobody).verdict
+        == "400 invalid_parameter type:unknown_value")
     let texas: JSON = [
       "state_code": "TX", "state_name": "Texas", "status": "available", "message": "Available",
       "partner_types": .array(

@@ -139,7 +139,8 @@ extension EndToEnd {
         #expect(
           plan.lines == [
             "Would apply migration 1, initial.", "Would apply migration 2, found_in_use.",
-            "Would apply migration 3, operation.", "This takes about a second.",
+            "Would apply migration 3, operation.", "Would apply migration 4, messages.",
+            "This takes about a second.",
           ])
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == [])
         let first = try Service.command(["migrate"], environment: ["TOMI_DATABASE": database])
