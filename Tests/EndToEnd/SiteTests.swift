@@ -77,7 +77,9 @@ extension EndToEnd {
         try copy(
           "service.conf", to: "\(parts)/service.conf",
           ["/run/tomi-referrals/referrals.sock": service.socket])
-        try copy("locations.conf", to: "\(parts)/locations.conf", [:])
+        try copy(
+          "locations.conf", to: "\(parts)/locations.conf",
+          ["/usr/share/tomi-referrals/pages": "\(Service.project)/nginx/pages"])
         // The package's postinst writes this file.
         let version = try Program.run(["nginx", "-v"]).errors
         let isOlder = version.contains(/nginx\/1\.(\d|1\d|2[0-4]|25\.0)(\.|\s|$)/)
@@ -117,7 +119,8 @@ extension EndToEnd {
         for (path, status, options) in [
           ("/api/health", "200", []), ("/api/coverage/MN/attorney", "200", []),
           ("/api/admin/partners", "200", ["--header", token]),
-          ("/api/admin/partners", "401", []), ("/api/nothing", "404", []), ("/", "404", []),
+          ("/api/admin/partners", "401", []), ("/api/nothing", "404", []), ("/", "200", []),
+          ("/directory", "200", []), ("/lib/api.js", "200", []), ("/nothing", "404", []),
           ("/api/partners/me", "413", ["--data", String(repeating: "x", count: 70_000)]),
         ] as [(String, String, [String])] {
           let answer = try site.ask(path, options.first ?? "--globoff", options.last ?? "--globoff")

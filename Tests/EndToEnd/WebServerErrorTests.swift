@@ -169,7 +169,7 @@ extension EndToEnd {
     func paths() throws {
       try Service.run { service in
         for target in [
-          "/", "/api", "/api/", "/apifoo", "/api//health", "//api/health", "/api/health/",
+          "/api", "/api/", "/apifoo", "/api//health", "//api/health", "/api/health/",
           "/api/../api/health", "/foo/../api/health", "/api/./health", "/api/%2e%2e/api/health",
           "/api%2Fhealth", "/api/coverage%2FMN", "/api/coverage/MN%2Fattorney",
           "/api/../etc/passwd",

@@ -1,0 +1,83 @@
+import { field, options } from './lib/form.js';
+import { byID, fill, html } from './lib/html.js';
+import { List } from './lib/list.js';
+import { start } from './lib/page.js';
+import { language, listed, stateChoices, states, typeChoices, types } from './lib/words.js';
+
+/**
+ * @typedef {object} Partner
+ * @property {string} id
+ * @property {string} type
+ * @property {string} company_name
+ * @property {string | null} contact_name
+ * @property {string | null} website
+ * @property {string[]} service_areas
+ * @property {boolean} co_ownership_certified
+ * @property {string | null} description
+ * @property {string[]} languages
+ * @property {string | null} affiliation_disclosure
+ * @property {boolean} accepting_referrals
+ */
+
+/** The languages that most people in the USA speak at home (US Census Bureau, American Community Survey). */
+const languages = 'en es zh tl vi ar fr ko ru pt ht hi de pl it ur fa te ja gu bn ta pa he so hy uk'.split(' ');
+/** @type {[value: string, words: string][]} */
+const languageChoices = languages.map((code) => [code, language(code)]);
+languageChoices.sort(([, a], [, b]) => a.localeCompare(b));
+
+/** @param {{ accepting_referrals: boolean }} partner */
+const acceptance = ({ accepting_referrals: accepts }) =>
+  accepts ? html`<span class="status good">Takes introductions</span>`
+    : html`<span class="status off">Takes no introductions now</span>`;
+
+/** @param {Partner} partner */
+const card = (partner) => html`
+  <li class="card">
+    <p class="row small muted">
+      <span>${types[partner.type].label}</span>
+      ${partner.co_ownership_certified && html`<span class="tag">Certified for co-ownership</span>`}
+    </p>
+    <h2><a href=${`/partner?id=${partner.id}`}>${partner.company_name}</a></h2>
+    ${partner.description && html`<p class="small clip">${partner.description}</p>`}
+    <dl class="facts small">
+      ${partner.contact_name && [html`<dt>Contact</dt>`, html`<dd>${partner.contact_name}</dd>`]}
+      <dt>Serves</dt><dd>${listed(partner.service_areas.map((code) => states[code]))}</dd>
+      <dt>Speaks</dt><dd>${listed(partner.languages.map(language)) || 'Not given'}</dd>
+      ${partner.website && [html`<dt>Website</dt>`,
+        html`<dd><a href=${partner.website} rel="noreferrer">${new URL(partner.website).host}</a></dd>`]}
+    </dl>
+    ${partner.affiliation_disclosure && html`<p class="small">Has a business relation with Tomi: <a
+      href=${`/partner?id=${partner.id}`}>what it is</a></p>`}
+    <p class="small">${acceptance(partner)}</p>
+  </li>`;
+
+const filters = byID('filters');
+fill(
+  filters,
+  field('Company or person', html`<input name="q" type="search" autocomplete="off" maxlength="100">`),
+  field('Profession', html`<select name="type">${options([['', 'All'], ...typeChoices])}</select>`),
+  field('State', html`<select name="state">${options([['', 'All'], ...stateChoices])}</select>`),
+  field('Language', html`<select name="language">${options([['', 'All'], ...languageChoices])}</select>`),
+);
+filters.hidden = false;
+
+const list = new List({
+  path: '/api/partners',
+  rows: byID('partners'),
+  row: card,
+  key: (/** @type {Partner} */ partner) => partner.id,
+  noun: ['partner', 'partners'],
+  filters,
+  summary: byID('summary'),
+  empty: (query) => {
+    if (!query.toString()) return 'There is nobody in the directory yet.';
+    const place = new URLSearchParams([...query].filter(([name]) => ['state', 'type'].includes(name)));
+    return html`
+      <div class="stack">
+        <p>Nobody fits all of that yet.</p>
+        <p><a href="/directory">Show everybody</a>, or <a href=${`/?${place}`}>see what is coming</a> to your state.</p>
+      </div>`;
+  },
+});
+list.load();
+await start();

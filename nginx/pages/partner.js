@@ -1,0 +1,56 @@
+import { Problem, get } from './lib/api.js';
+import { byID, fill, fragment, html } from './lib/html.js';
+import { show, start } from './lib/page.js';
+import { credentialKinds, language, listed, states, types } from './lib/words.js';
+
+/**
+ * @typedef {import('./directory.js').Partner & { credentials: { kind: string, number: string, state_code: string | null
+ *   }[] }} Profile
+ */
+
+/** @param {Profile} partner */
+function showProfile(partner) {
+  const type = types[partner.type];
+  document.title = `${partner.company_name} – Tomi`;
+  byID('name').textContent = partner.company_name;
+  const acceptance = partner.accepting_referrals
+    ? html`<span class="status good">Takes them now</span>` : html`<span class="status off">Takes none now</span>`;
+  const website = partner.website?.replace(/^https?:\/\/|\/$/g, '');
+  fill(byID('profile'), fragment`
+    <div class="stack">
+      <p class="lead">${type.label}, serves ${listed(partner.service_areas.map((code) => states[code]))}.</p>
+      ${partner.co_ownership_certified && html`<p><span class="tag">Certified for co-ownership</span></p>`}
+      ${partner.description && html`<p class="lines">${partner.description}</p>`}
+      <dl class="facts card">
+        ${partner.contact_name && [html`<dt>Contact</dt>`, html`<dd>${partner.contact_name}</dd>`]}
+        ${website && [html`<dt>Website</dt>`,
+          html`<dd><a href=${partner.website} rel="noreferrer">${website}</a></dd>`]}
+        <dt>Languages</dt><dd>${listed(partner.languages.map(language)) || 'Not given'}</dd>
+        <dt>Licenses</dt><dd>${partner.credentials.length === 0 ? 'None that Tomi has verified yet' : html`
+          <ul class="plain">${partner.credentials.map(({ kind, number, state_code: state }) => html`
+            <li>${credentialKinds[kind]} ${number}${state && `, ${states[state]}`}</li>`)}</ul>`}</dd>
+        <dt>Introductions</dt><dd>${acceptance}</dd>
+      </dl>
+      <section>
+        <h2>Relation with Tomi</h2>
+        <p class="lines">${partner.affiliation_disclosure ??
+          `Tomi and ${partner.company_name} have no relation of ownership or business.`}</p>
+        <p class="muted">Nobody pays Tomi for an introduction or for a place in the directory.</p>
+      </section>
+    </div>`);
+}
+
+async function load() {
+  const id = new URLSearchParams(location.search).get('id') ?? '';
+  try {
+    const { data } = await get(`/api/partners/${encodeURIComponent(id)}`);
+    showProfile(data);
+  } catch (error) {
+    if (!(error instanceof Problem && error.code === 'not_found')) return show(error, byID('profile'), load);
+    byID('name').textContent = 'This partner is not in the directory';
+    fill(byID('profile'), html`<p class="lead">It may have left. <a href="/directory">Look at the others</a>.</p>`);
+  }
+}
+
+load();
+await start();
