@@ -5,6 +5,8 @@ import urllib.parse
 
 from playwright.sync_api import sync_playwright
 
+import service
+
 WIDTHS = (360, 768, 1440)
 SCHEMES = ("light", "dark")
 # Reports what the Content-Security-Policy refused.
@@ -64,6 +66,11 @@ class Visit:
     def settle(self):
         self.page.wait_for_load_state("networkidle")
 
+    def wait(self, expression, seconds=15):
+        """Waits until the expression is true. Playwright's own function polls with eval, which the policy forbids."""
+        if not service.eventually(lambda: self.page.evaluate(expression), seconds, 0.05):
+            raise service.Failure(f"in vain: {expression}")
+
     def sent(self, method, path=None):
         """The requests of a method, and of a path, that this tab has sent."""
         return [request for request in self.requests if request.method == method
@@ -82,7 +89,7 @@ class Visit:
             self.page.keyboard.press(key)
 
     def tab_to(self, selector, limit=120):
-        """Moves the focus with the Tab key alone until it is on an element that matches; returns whether it came there."""
+        """Moves the focus with the Tab key until it is on an element that matches; returns whether it came there."""
         for _ in range(limit):
             self.press("Tab")
             if self.page.evaluate("selector => document.activeElement.matches(selector)", selector):

@@ -70,7 +70,7 @@ def run(checks, site, browser, screenshots):
 
 
 def check_frames(checks):
-    """The head, header and footer stand in each file: they are there before any script runs. They must stay the same."""
+    """The head, header and footer stand in each file, so that they are there before any script runs."""
     def frame(name):
         text = (PAGES / f"{name}.html").read_text()
         text = re.sub(r"<title>.*</title>", "<title></title>", text).replace(f'src="/{name}.js"', 'src=""')
@@ -101,9 +101,12 @@ def check_narrow(checks, browser, path, ready):
                          f"{wide} px wide")
     with browser.visit(width=320) as visit:
         visit.open(path).page.wait_for_selector(ready)
-        small = visit.page.evaluate("""() => [...document.querySelectorAll("main button, main .button, main input, main select")]
-          .filter((one) => one.offsetParent && Math.min(one.offsetWidth, one.offsetHeight) < (one.type === "checkbox" ? 20 : 24))
-          .map((one) => one.outerHTML.slice(0, 80))""")
+        small = visit.page.evaluate("""() => {
+          const controls = [...document.querySelectorAll("main :is(button, .button, input, select, #map a)")];
+          return controls.filter((one) => one.checkVisibility() && !one.closest("label.choice"))
+            .filter((one) => Math.min(one.offsetWidth, one.offsetHeight) < 24)
+            .map((one) => one.outerHTML.slice(0, 80));
+        }""")
         checks.check("everything is big enough for a thumb", not small, "; ".join(small))
 
 
@@ -112,9 +115,11 @@ def check_keyboard(checks, browser, path, ready):
     with browser.visit() as visit:
         visit.open(path).page.wait_for_selector(ready)
         visit.page.evaluate("document.activeElement.blur()")
-        reachable = visit.page.evaluate("""() => [...document.querySelectorAll("a[href], button, input, select, textarea, summary")]
-          .filter((one) => one.checkVisibility() && one.tabIndex >= 0 && !one.disabled
-            && (one.type !== "radio" || one.checked)).length""")
+        reachable = visit.page.evaluate("""() => {
+          const stops = [...document.querySelectorAll("a[href], button, input, select, textarea, summary")];
+          return stops.filter((one) => one.checkVisibility() && one.tabIndex >= 0 && !one.disabled)
+            .filter((one) => one.type !== "radio" || one.checked).length;
+        }""")
         seen, invisible, first = set(), [], None
         for _ in range(reachable + 5):
             visit.press("Tab")
@@ -167,4 +172,5 @@ def take(browser, name, path, ready):
         for width in WIDTHS:
             with browser.visit(scheme=scheme, width=width) as visit:
                 visit.open(path).page.wait_for_selector(ready)
-                visit.page.screenshot(path=SCREENSHOTS / f"{name.replace('/', '-')}-{scheme}-{width}.png", full_page=True)
+                file = SCREENSHOTS / f"{name.replace('/', '-')}-{scheme}-{width}.png"
+                visit.page.screenshot(path=file, full_page=True)

@@ -31,25 +31,28 @@ const acceptance = ({ accepting_referrals: accepts }) =>
     : html`<span class="status off">Takes no introductions now</span>`;
 
 /** @param {Partner} partner */
-const card = (partner) => html`
-  <li class="card">
-    <p class="row small muted">
-      <span>${types[partner.type].label}</span>
-      ${partner.co_ownership_certified && html`<span class="tag">Certified for co-ownership</span>`}
-    </p>
-    <h2><a href=${`/partner?id=${partner.id}`}>${partner.company_name}</a></h2>
-    ${partner.description && html`<p class="small clip">${partner.description}</p>`}
-    <dl class="facts small">
-      ${partner.contact_name && [html`<dt>Contact</dt>`, html`<dd>${partner.contact_name}</dd>`]}
-      <dt>Serves</dt><dd>${listed(partner.service_areas.map((code) => states[code]))}</dd>
-      <dt>Speaks</dt><dd>${listed(partner.languages.map(language)) || 'Not given'}</dd>
-      ${partner.website && [html`<dt>Website</dt>`,
-        html`<dd><a href=${partner.website} rel="noreferrer">${new URL(partner.website).host}</a></dd>`]}
-    </dl>
-    ${partner.affiliation_disclosure && html`<p class="small">Has a business relation with Tomi: <a
-      href=${`/partner?id=${partner.id}`}>what it is</a></p>`}
-    <p class="small">${acceptance(partner)}</p>
-  </li>`;
+function card(partner) {
+  const spoken = listed(partner.languages.map(language));
+  const host = partner.website && new URL(partner.website).host.replace(/^www\./, '');
+  return html`
+    <li class="card">
+      <p class="row small muted">
+        <span>${types[partner.type].label}</span>
+        ${partner.co_ownership_certified && html`<span class="tag">Certified for co-ownership</span>`}
+      </p>
+      <h2><a href=${`/partner?id=${partner.id}`}>${partner.company_name}</a></h2>
+      ${partner.description && html`<p class="small clip">${partner.description}</p>`}
+      <dl class="facts small">
+        ${partner.contact_name && [html`<dt>Contact</dt>`, html`<dd>${partner.contact_name}</dd>`]}
+        <dt>Serves</dt><dd>${listed(partner.service_areas.map((code) => states[code]))}</dd>
+        ${spoken && [html`<dt>Speaks</dt>`, html`<dd>${spoken}</dd>`]}
+        ${host && [html`<dt>Website</dt>`, html`<dd><a href=${partner.website} rel="noreferrer">${host}</a></dd>`]}
+      </dl>
+      ${partner.affiliation_disclosure && html`<p class="small">Has a business relation with Tomi: <a
+        href=${`/partner?id=${partner.id}`}>what it is</a></p>`}
+      <p class="small">${acceptance(partner)}</p>
+    </li>`;
+}
 
 const filters = byID('filters');
 fill(

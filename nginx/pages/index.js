@@ -159,7 +159,7 @@ function typeRow(code, coverage) {
 function waitingOffer(code, type) {
   const place = html`<div class="small"></div>`;
   const button = html`
-    <button type="button" class="quiet" onclick=${() => {
+    <button type="button" class="link" onclick=${() => {
       fill(place, waitingForm(code, type, place));
       place.querySelector('input')?.focus();
     }}>Write to me when there is ${types[type].a}</button>`;
@@ -185,7 +185,7 @@ function waitingForm(code, type, place) {
       </div>
     </form>`;
   new Form(element, {
-    save: (body) => post(`/api/coverage/${code}/${type}/waitlist`, { email: null, ...body }),
+    save: (body) => post(`/api/coverage/${code}/${type}/waitlist`, body),
     saved: () => {
       const email = new FormData(/** @type {HTMLFormElement} */ (element)).get('email');
       fill(place, html`
@@ -245,6 +245,7 @@ function readLetter() {
     <p>${letter.text}</p>
     ${status}
     <div class="actions"><button type="button" class="main" onclick=${act}>${letter.button}</button></div>`);
+  place.querySelector('button')?.focus();
 }
 
 // --- The page ---
@@ -268,7 +269,7 @@ const which = /** @type {HTMLSelectElement} */ (byID('which'));
 fill(which, options([['', 'Choose'], ...stateChoices]));
 which.addEventListener('change', () => choose({ state: which.value }));
 byID('types').hidden = false;
-for (const id of ['coverage', 'list']) byID(id).hidden = false;
+byID('coverage').hidden = false;
 addEventListener('popstate', showAll);
 addEventListener('hashchange', readLetter);
 readLetter();

@@ -1,6 +1,6 @@
 import { Problem, getMe, post, signIn, signOut, token } from './lib/api.js';
 import { Form, field } from './lib/form.js';
-import { byID, fill, fragment, html } from './lib/html.js';
+import { byID, fill, html } from './lib/html.js';
 import { show, start } from './lib/page.js';
 
 /** @typedef {import('./lib/api.js').Me} Me */
@@ -61,10 +61,10 @@ function showMail() {
       <div class="actions"><button class="main">Send me the link</button></div>
     </form>`;
   new Form(element, {
-    save: (body) => post('/api/sign-in', { email: null, ...body }),
+    save: (body) => post('/api/sign-in', body),
     saved: () => showSent(String(new FormData(/** @type {HTMLFormElement} */ (element)).get('email'))),
   });
-  fill(place, fragment`${element}${tokenWay()}`);
+  fill(place, html`<div class="stack">${element}${tokenWay()}</div>`);
 }
 
 /** @param {string} email */

@@ -168,7 +168,9 @@ export class Form {
    */
   fail(problem) {
     this.#clear();
-    const items = problem.errors.map(({ pointer = '', detail }) => {
+    const items = problem.errors.map(({ pointer = '', code, detail: words }) => {
+      // People empty a field; only programs know null.
+      const detail = code === 'not_null' ? 'This field is required.' : words;
       const control = this.#controlFor(pointer);
       if (!control) return html`<li>${pointer ? `${pointer.slice(1)}: ` : ''}${detail}</li>`;
       mark(control, detail);
@@ -177,11 +179,11 @@ export class Form {
         control.focus();
       }}>${labelOf(control)}: ${detail}</a></li>`;
     });
-    if (problem.status === 401) this.#keep();
     const content = items.length
       ? [html`<h2>Please correct this</h2>`, html`<ul>${items}</ul>`]
       : [html`<h2>${headline(problem)}</h2>`, html`<p>${explain(problem)} What you typed is kept.</p>`,
-        problem.status === 401 && html`<p><a href=${signInAddress()}>Sign in, and come back here</a></p>`];
+        problem.status === 401 && html`<p><a href=${signInAddress()} onclick=${() => this.#keep()}>Sign in, and come back
+          here</a></p>`];
     this.#summarize(content);
   }
 
@@ -237,6 +239,8 @@ export class Form {
 
   #keep() {
     sessionStorage.setItem(this.#draft, JSON.stringify(this.values()));
+    // It is not lost any more, so that leaving does not ask.
+    this.settle();
   }
 
   #restore() {
@@ -295,7 +299,7 @@ export class Form {
 
 /** @param {Problem} problem */
 const headline = (problem) =>
-  problem.isUncertain ? 'It is not known whether this was saved' : 'This was not saved';
+  problem.isUncertain ? 'It is not known whether this went through' : 'This did not go through';
 
 /** @param {Control} control */
 function labelOf(control) {

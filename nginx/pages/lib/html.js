@@ -10,7 +10,7 @@
 /** @typedef {{ tag: string, attributes: Attribute[], children: Part[] }} Element_ */
 /** @typedef {Element_ | string | number} Part Of a template: an element, a text, or the index of a value. */
 
-const empty = new Set(['br', 'col', 'hr', 'img', 'input', 'link', 'meta', 'wbr', 'circle', 'line', 'path', 'rect']);
+const empty = new Set(['br', 'col', 'hr', 'img', 'input', 'wbr']);
 const svg = 'http://www.w3.org/2000/svg';
 /** @type {WeakMap<TemplateStringsArray, Part[]>} */
 const parsed = new WeakMap();
@@ -20,7 +20,7 @@ const parsed = new WeakMap();
  *
  * A value between tags is a text, a number, a node, or a list of these; null, undefined and booleans are nothing. As an
  * attribute's value, false, null and undefined leave the attribute out, and true gives it no value. `onclick=${f}` adds
- * a listener. Every tag but the empty ones of HTML must be closed.
+ * a listener. Every element is closed, as `<path d="…" />` too; but br, col, hr, img, input and wbr need not be.
  *
  * @param {TemplateStringsArray} strings
  * @param {...(Child | Handler)} values
@@ -138,10 +138,6 @@ function parse(strings) {
   /** @type {{ attribute: Attribute, quote: string } | null} The attribute whose quoted value is being read. */
   let value = null;
   const fail = () => new Error(`Malformed template: ${strings.join('${…}')}`);
-  const close = () => {
-    if (open && !empty.has(open.tag)) stack.push(open);
-    open = null;
-  };
   strings.forEach((text, index) => {
     let at = 0;
     /** @param {RegExp} pattern Sticky. */
@@ -162,8 +158,10 @@ function parse(strings) {
         if (end >= 0) value = null;
       } else if (open) {
         if (take(/\s+/y)) continue;
-        if (take(/\/?>/y)) close();
-        else if ((match = take(/([a-zA-Z][\w:-]*)(?:=(["']?))?/y))) {
+        if ((match = take(/\/?>/y))) {
+          if (match[0] === '>' && !empty.has(open.tag)) stack.push(open);
+          open = null;
+        } else if ((match = take(/([a-zA-Z][\w:-]*)(?:=(["']?))?/y))) {
           const attribute = { name: match[1], parts: /** @type {(string | number)[]} */ ([]) };
           open.attributes.push(attribute);
           if (match[2]) value = { attribute, quote: match[2] };

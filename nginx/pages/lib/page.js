@@ -142,7 +142,9 @@ export function explain(error) {
     case 'internal': return `Something went wrong on our side. If it lasts, tell us this number: ${error.requestID}.`;
     case 'rate_limited': return 'There were too many requests at once. Wait a moment, and try again.';
     case 'unavailable': return 'Tomi is out of reach for a moment. Try again.';
-    default: return error.errors[0]?.parameter ? error.errors.map(({ detail }) => detail).join(' ') : error.detail;
+    case 'invalid_parameter':
+      return error.errors.map(({ parameter, detail }) => `${parameter}: ${detail}`).join(' ') || error.detail;
+    default: return error.detail;
   }
 }
 
