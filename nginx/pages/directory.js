@@ -30,6 +30,15 @@ const acceptance = ({ accepting_referrals: accepts }) =>
   accepts ? html`<span class="status good">Takes introductions</span>`
     : html`<span class="status off">Takes no introductions now</span>`;
 
+/**
+ * The states that a partner serves, or the first of many.
+ * @param {string[]} codes
+ */
+function areas(codes) {
+  const names = codes.map((code) => states[code]);
+  return names.length > 6 ? listed([...names.slice(0, 4), `${names.length - 4} more states`]) : listed(names);
+}
+
 /** @param {Partner} partner */
 function card(partner) {
   const spoken = listed(partner.languages.map(language));
@@ -44,7 +53,7 @@ function card(partner) {
       ${partner.description && html`<p class="small clip">${partner.description}</p>`}
       <dl class="facts small">
         ${partner.contact_name && [html`<dt>Contact</dt>`, html`<dd>${partner.contact_name}</dd>`]}
-        <dt>Serves</dt><dd>${listed(partner.service_areas.map((code) => states[code]))}</dd>
+        <dt>Serves</dt><dd>${areas(partner.service_areas)}</dd>
         ${spoken && [html`<dt>Speaks</dt>`, html`<dd>${spoken}</dd>`]}
         ${host && [html`<dt>Website</dt>`, html`<dd><a href=${partner.website} rel="noreferrer">${host}</a></dd>`]}
       </dl>
@@ -57,7 +66,7 @@ function card(partner) {
 const filters = byID('filters');
 fill(
   filters,
-  field('Company or person', html`<input name="q" type="search" autocomplete="off" maxlength="100">`),
+  field('Name', html`<input name="q" type="search" autocomplete="off" maxlength="100">`),
   field('Profession', html`<select name="type">${options([['', 'All'], ...typeChoices])}</select>`),
   field('State', html`<select name="state">${options([['', 'All'], ...stateChoices])}</select>`),
   field('Language', html`<select name="language">${options([['', 'All'], ...languageChoices])}</select>`),

@@ -75,8 +75,8 @@ function showSent(email) {
     <div class="notice note stack" role="status" tabindex="-1">
       <p><strong>Look into the mail of ${email}.</strong></p>
       <p>If Tomi knows this address, a letter with a link is on its way. The link works once, for 15 minutes.</p>
-      <p>Nothing there? Look among the spam, or <button type="button" class="quiet" onclick=${showMail}>try another
-        address</button></p>
+      <p>Nothing there? Look among the spam, or <button type="button" class="link" onclick=${showMail}>try another
+        address</button>.</p>
     </div>`);
   /** @type {HTMLElement} */ (place.firstElementChild).focus();
 }

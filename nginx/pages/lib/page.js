@@ -34,7 +34,7 @@ const account = (me) => html`
     <summary>${me.name}</summary>
     <div>
       <p>${me.email}</p>
-      <button type="button" class="quiet" onclick=${() => {
+      <button type="button" class="link" onclick=${() => {
         signOut();
         location.assign('/');
       }}>Sign out</button>
