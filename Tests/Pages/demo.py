@@ -21,7 +21,6 @@ class Site:
         self.service = service.Service(executable, folder, options=OPTIONS, demo=())
         self.mail = pathlib.Path(folder, "mail")
         self.address = f"http://127.0.0.1:{self.service.nginx.port}"
-        self.staff = self.service.staff()
         waiting = self.get("/api/admin/referrals?status=intro_sent&sort=status_since&limit=1")["data"][0]
         self.referral = waiting["id"]
         self.group = waiting["group"]["id"]
@@ -40,6 +39,11 @@ class Site:
 
     def __exit__(self, *_):
         self.service.kill()
+
+    @property
+    def staff(self):
+        """A client with the admin token. A new one each time: nginx closes a connection that was idle for a minute."""
+        return self.service.staff()
 
     def send(self, status, method, path, body=None):
         """Sends a request as staff; returns the answer's body."""

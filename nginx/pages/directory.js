@@ -2,7 +2,7 @@ import { field, options } from './lib/form.js';
 import { byID, fill, html } from './lib/html.js';
 import { List } from './lib/list.js';
 import { start } from './lib/page.js';
-import { language, listed, stateChoices, states, typeChoices, types } from './lib/words.js';
+import { host, language, listed, stateChoices, states, typeChoices, types } from './lib/words.js';
 
 /**
  * @typedef {object} Partner
@@ -41,8 +41,8 @@ function areas(codes) {
 
 /** @param {Partner} partner */
 function card(partner) {
+  const { website } = partner;
   const spoken = listed(partner.languages.map(language));
-  const host = partner.website && new URL(partner.website).host.replace(/^www\./, '');
   return html`
     <li class="card">
       <p class="row small muted">
@@ -55,7 +55,7 @@ function card(partner) {
         ${partner.contact_name && [html`<dt>Contact</dt>`, html`<dd>${partner.contact_name}</dd>`]}
         <dt>Serves</dt><dd>${areas(partner.service_areas)}</dd>
         ${spoken && [html`<dt>Speaks</dt>`, html`<dd>${spoken}</dd>`]}
-        ${host && [html`<dt>Website</dt>`, html`<dd><a href=${partner.website} rel="noreferrer">${host}</a></dd>`]}
+        ${website && [html`<dt>Website</dt>`, html`<dd><a href=${website} rel="noreferrer">${host(website)}</a></dd>`]}
       </dl>
       ${partner.affiliation_disclosure && html`<p class="small">Has a business relation with Tomi: <a
         href=${`/partner?id=${partner.id}`}>what it is</a></p>`}

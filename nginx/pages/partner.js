@@ -1,7 +1,7 @@
 import { Problem, get } from './lib/api.js';
 import { byID, fill, fragment, html } from './lib/html.js';
 import { show, start } from './lib/page.js';
-import { credentialKinds, language, listed, states, types } from './lib/words.js';
+import { credentialKinds, host, language, listed, states, types } from './lib/words.js';
 
 /**
  * @typedef {import('./directory.js').Partner & { credentials: { kind: string, number: string, state_code: string | null
@@ -15,7 +15,7 @@ function showProfile(partner) {
   byID('name').textContent = partner.company_name;
   const acceptance = partner.accepting_referrals
     ? html`<span class="status good">Takes them now</span>` : html`<span class="status off">Takes none now</span>`;
-  const website = partner.website?.replace(/^https?:\/\/|\/$/g, '');
+  const { website } = partner;
   fill(byID('profile'), fragment`
     <div class="stack">
       <p class="lead">${type.label}, serves ${listed(partner.service_areas.map((code) => states[code]))}.</p>
@@ -24,7 +24,7 @@ function showProfile(partner) {
       <dl class="facts card">
         ${partner.contact_name && [html`<dt>Contact</dt>`, html`<dd>${partner.contact_name}</dd>`]}
         ${website && [html`<dt>Website</dt>`,
-          html`<dd><a href=${partner.website} rel="noreferrer">${website}</a></dd>`]}
+          html`<dd><a href=${website} rel="noreferrer">${host(website)}</a></dd>`]}
         <dt>Languages</dt><dd>${listed(partner.languages.map(language)) || 'Not given'}</dd>
         <dt>Licenses</dt><dd>${partner.credentials.length === 0 ? 'None that Tomi has verified yet' : html`
           <ul class="plain">${partner.credentials.map(({ kind, number, state_code: state }) => html`
@@ -34,7 +34,7 @@ function showProfile(partner) {
       <section>
         <h2>Relation with Tomi</h2>
         <p class="lines">${partner.affiliation_disclosure ??
-          `Tomi and ${partner.company_name} have no relation of ownership or business.`}</p>
+          'Tomi has disclosed no relation of ownership or business with this partner.'}</p>
         <p class="muted">Nobody pays Tomi for an introduction or for a place in the directory.</p>
       </section>
     </div>`);

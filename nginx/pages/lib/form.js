@@ -182,8 +182,8 @@ export class Form {
     const content = items.length
       ? [html`<h2>Please correct this</h2>`, html`<ul>${items}</ul>`]
       : [html`<h2>${headline(problem)}</h2>`, html`<p>${explain(problem)} What you typed is kept.</p>`,
-        problem.status === 401 && html`<p><a href=${signInAddress()} onclick=${() => this.#keep()}>Sign in, and come back
-          here</a></p>`];
+        problem.status === 401 && html`
+          <p><a href=${signInAddress()} onclick=${() => this.#keep()}>Sign in, and come back here</a></p>`];
     this.#summarize(content);
   }
 

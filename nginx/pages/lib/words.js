@@ -135,6 +135,13 @@ export const count = (number, noun, nouns = `${noun}s`) =>
 export const listed = (words) =>
   words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words[words.length - 1]}`;
 
+/**
+ * The host of an address, which may be broken before each dot.
+ * @param {string} address
+ */
+export const host = (address) =>
+  new URL(address).host.replace(/^www\./, '').split(/(?=\.)/).map((part) => [html`<wbr>`, part]);
+
 const languageNames = new Intl.DisplayNames('en', { type: 'language' });
 /**
  * The English name of an ISO 639-1 code.
