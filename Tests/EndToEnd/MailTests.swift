@@ -30,11 +30,11 @@ extension EndToEnd {
       try Service.command(["mail"] + settings + arguments, database: service.database)
     }
 
-    /// The letters in a directory.
+    /// The letters in a directory. A file that is not whole yet has a hidden name.
     private static func letters(_ directory: String) throws -> [String] {
-      try FileManager.default.contentsOfDirectory(atPath: directory).sorted().map {
-        try String(contentsOfFile: "\(directory)/\($0)", encoding: .utf8)
-      }
+      try FileManager.default.contentsOfDirectory(atPath: directory).sorted()
+        .filter { !$0.hasPrefix(".") }
+        .map { try String(contentsOfFile: "\(directory)/\($0)", encoding: .utf8) }
     }
 
     @Test("mail --into writes each letter to a file once, and staff sees what became of it")
