@@ -54,12 +54,12 @@ def failures(setting, service):
         "directory": ("queued", f"cannot start {paths['directory']}: Permission denied")}
     for name, body, *end in [
             ("exit75", "echo first >&2; echo >&2; echo 'later, please' >&2; exit 75", "queued",
-             "exit status 75 (EX_TEMPFAIL): later, please"),
+             "exit status 75 (EX_TEMPFAIL): first / later, please"),
             ("exit69", "exit 69", "queued", "exit status 69 (EX_UNAVAILABLE)"),
             ("exit1", "exit 1", "queued", "exit status 1"),
             ("killed", f'cat >{kept}/"$5".killed; kill -KILL $$', "queued", "signal 9 (Killed)"),
-            ("endless", "exec yes", "queued", "exit status 1: y"),
-            ("exit67", "printf 'no such user\\r\\nhere' >&2; exit 67", "failed", "exit status 67 (EX_NOUSER): here"),
+            ("endless", "exec yes", "queued", "exit status 1: y / y / y"),
+            ("exit67", "printf 'no such user\\r\\nhere' >&2; exit 67", "failed", "exit status 67 (EX_NOUSER): no such user / here"),
             ("exit64", "exit 64", "failed", "exit status 64 (EX_USAGE)"),
             ("exit65", "exit 65", "failed", "exit status 65 (EX_DATAERR)"),
             ("exit68", "exit 68", "failed", "exit status 68 (EX_NOHOST)"),
