@@ -135,7 +135,8 @@ extension Change {
     return new
   }
 
-  /// Cancels a message that is queued or has failed.
+  /// Cancels a message that is queued or has failed. Who was to be told that a type became available is taken off the
+  /// waiting list.
   ///
   /// - Throws: `Failure`: `.notFound`, what `precondition` throws, `.conflict(.messageNotQueued)`.
   package func cancelMessage(_ id: ID, if precondition: Precondition = { _ in }) throws {
@@ -146,6 +147,7 @@ extension Change {
       throw Failure.conflict(.messageNotQueued(status))
     }
     try connection.run("UPDATE messages SET status = 'cancelled' WHERE id = ?", id.text)
+    try forgetWaiting(toldBy: id)
     try record(
       .messageCancelled, id,
       changes: #"{"status":{"from":"\#(status.rawValue)","to":"cancelled"}}"#)

@@ -94,10 +94,7 @@ extension Change {
   ) throws {
     guard let mail, let sender = mail.sender else { return }
     guard recipient != nil || cause != nil else { return }
-    if let cause {
-      let isMade = try connection.row("SELECT 1 FROM messages WHERE cause = ?", cause) { _ in true }
-      if isMade == true { return }
-    }
+    if let cause, try isMade(cause) { return }
     let letter = try mail.write(kind, values())
     let id = newID()
     try connection.run(
@@ -113,6 +110,11 @@ extension Change {
       subject.partner?.text, recipient?.user?.text, subject.credential?.text,
       subject.waiting?.text, cause, "<\(id)@\(MailSettings.domain(sender))>",
       recipient == nil ? "There was nobody to send it to." : nil, now.text)
+  }
+
+  /// Whether a message is made for a cause, whatever became of it.
+  func isMade(_ cause: String) throws -> Bool {
+    try connection.row("SELECT 1 FROM messages WHERE cause = ?", cause) { _ in true } ?? false
   }
 
   /// A user as a recipient; nil for a disabled user.
@@ -184,7 +186,7 @@ extension Change {
     return nil
   }
 
-  private struct Waiting {
+  private struct QueuedMessage {
     let number: Int
     let id: ID
     let kind: MessageKind
@@ -199,7 +201,7 @@ extension Change {
     let createdAt: Timestamp
   }
 
-  private func nextMessage() throws -> Waiting? {
+  private func nextMessage() throws -> QueuedMessage? {
     try connection.row(
       """
       SELECT number, id, kind, recipient, recipient_name, to_staff, subject, text, user_id,
@@ -207,7 +209,7 @@ extension Change {
       FROM messages WHERE status = 'queued' AND due_at <= ? ORDER BY due_at, number LIMIT 1
       """, now.text
     ) { row in
-      Waiting(
+      QueuedMessage(
         number: row.int(0), id: try row.id(1), kind: try row.word(2), address: row.text(3),
         name: row.textOrNil(4), isToStaff: row.int(5) != 0, subject: row.text(6),
         text: row.textOrNil(7), user: row.textOrNil(8).flatMap { ID($0) },
@@ -217,7 +219,7 @@ extension Change {
   }
 
   /// When an address may get the message; nil: now.
-  private func whenAllowed(_ message: Waiting) throws -> Timestamp? {
+  private func whenAllowed(_ message: QueuedMessage) throws -> Timestamp? {
     if message.isToStaff { return nil }
     let kinds = MessageKind.allCases.filter { $0.isAskedFor == message.kind.isAskedFor }
     let marks = kinds.map { _ in "?" }.joined(separator: ", ")
@@ -235,7 +237,7 @@ extension Change {
 
   /// The letter of a message; nil if it has no reason any more.
   private func letter(
-    of message: Waiting, secret: () -> (code: String, sha256: [UInt8])
+    of message: QueuedMessage, secret: () -> (code: String, sha256: [UInt8])
   ) throws -> Letter? {
     guard message.kind.isAskedFor else {
       return message.text.map { Letter(subject: message.subject, text: $0) }
@@ -278,13 +280,17 @@ extension Change {
         "UPDATE messages SET status = 'failed', last_error = ? WHERE number = ?", error,
         dispatch.number)
     }
-    if next == nil, dispatch.kind == .coverageAvailable {
-      try connection.run(
-        """
-        DELETE FROM waiting_list WHERE id = (SELECT waiting_id FROM messages WHERE number = ?)
-        """, dispatch.number)
-    }
+    if next == nil { try forgetWaiting(toldBy: dispatch.id) }
     return next
+  }
+
+  /// Takes off the waiting list who was told by a message, or is not to be told any more.
+  func forgetWaiting(toldBy message: ID) throws {
+    try connection.run(
+      """
+      DELETE FROM waiting_list
+      WHERE id = (SELECT waiting_id FROM messages WHERE id = ? AND kind = ?)
+      """, message.text, MessageKind.coverageAvailable.rawValue)
   }
 
   /// Queues the messages again that a mailer had taken when it ended. Call it while no other mailer runs.

@@ -105,7 +105,7 @@ extension Change {
       guard let referral = try referral(id), referral.status == .introSent else { return }
       let cause = Snapshot.cause(
         .introductionUnanswered, id.text, referral.time("status_since")?.text ?? "")
-      guard try !isQueued(cause) else { return }
+      guard try !isMade(cause) else { return }
       try remind(.introductionUnanswered, keeper(of: referral), of: referral)
       try record(.referralUnanswered, id, changes: "{}")
     case .outcome(let id):
@@ -119,10 +119,6 @@ extension Change {
     case .available(let id):
       try remindWaiting(id)
     }
-  }
-
-  private func isQueued(_ cause: String) throws -> Bool {
-    try connection.row("SELECT 1 FROM messages WHERE cause = ?", cause) { _ in true } ?? false
   }
 
   private func remind(_ kind: MessageKind, _ recipient: Recipient?, of referral: Referral) throws {

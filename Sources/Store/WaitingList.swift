@@ -21,17 +21,13 @@ extension Snapshot {
   }
 
   /// The entry of the waiting list that a code belongs to; nil if there is none.
-  private func waiting(codeSHA256: [UInt8]) throws -> ID? {
+  fileprivate func waiting(_ body: Body, hash: (String) -> [UInt8]) throws -> ID? {
     try connection.row(
       """
       SELECT w.id FROM waiting_codes AS c JOIN waiting_list AS w ON w.id = c.waiting_id
       WHERE c.sha256 = ? AND (w.confirmed_at IS NOT NULL OR w.created_at > ?)
-      """, codeSHA256, now.adding(days: -MessageLimits.confirmationDays).text
+      """, hash(body.text("code") ?? ""), now.adding(days: -MessageLimits.confirmationDays).text
     ) { try $0.id(0) }
-  }
-
-  fileprivate func waiting(_ body: Body, hash: (String) -> [UInt8]) throws -> ID? {
-    try waiting(codeSHA256: hash(body.text("code") ?? ""))
   }
 }
 

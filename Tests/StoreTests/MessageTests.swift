@@ -404,6 +404,31 @@ struct MessageTests {
     #expect(try test.findings() == [])
   }
 
+  @Test("who was to be told is forgotten when staff cancels the letter")
+  func cancelledTelling() throws {
+    let test = try Self.store()
+    try test.change { change in
+      try change.joinWaitingList(
+        .TX, .cpa, change.body(["email": "a@x.example"], addressFields))
+    }
+    let letter = try #require(try Self.take(test))
+    try test.change { change in
+      _ = try change.note(.accepted, of: letter)
+      try change.confirmWaiting(change.body(["code": "x"], codeFields)) { _ in
+        [UInt8](repeating: 7, count: 32)
+      }
+      try change.insert(Partner.sample(22, .active, .cpa, in: [.TX]))
+    }
+    #expect(try Self.remind(test, at: now).count == 1)
+    let id = try #require(
+      ID(try test.texts("SELECT id FROM messages WHERE kind = 'coverage.available'")[0]))
+    try test.change { try $0.cancelMessage(id) }
+    #expect(try test.number("SELECT count(*) FROM waiting_list") == 0)
+    #expect(try test.number("SELECT count(*) FROM messages WHERE recipient IS NOT NULL") == 0)
+    #expect(try Self.remind(test, at: now) == [])
+    #expect(try test.findings() == [])
+  }
+
   // MARK: - Keeping
 
   @Test("texts are dropped after 90 days, and the rows stay")
