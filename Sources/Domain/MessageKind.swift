@@ -21,6 +21,16 @@ package enum MessageKind: String, CaseIterable, Sendable {
   /// letter is written when it is handed over.
   package var isAskedFor: Bool { self == .signIn || self == .waitlistConfirm }
 
+  /// Whether it goes to a partner, at the partner's own address, unless it goes to staff.
+  package var isToPartner: Bool {
+    switch self {
+    case .introductionPartner, .introductionReminder, .partnerInvited, .partnerActivated,
+      .partnerChangesReviewed, .credentialExpiring:
+      true
+    default: false
+    }
+  }
+
   /// The kinds that have no reason any more when a request gets a status.
   package static func obsolete(in status: ReferralStatus) -> [MessageKind] {
     var kinds: [MessageKind] = []

@@ -14,9 +14,6 @@ package final class Mailer: Sendable {
     package let next: Timestamp?
   }
 
-  /// Another process hands over the messages of the same database.
-  package struct AnotherMailer: Error {}
-
   private let store: Store
   private let sender: Mailbox
   private let replyTo: Mailbox?
@@ -25,6 +22,7 @@ package final class Mailer: Sendable {
   private let secret: @Sendable () -> (code: String, sha256: [UInt8])
   private let clock: @Sendable () -> Timestamp
   private let report: @Sendable (Attempt) -> Void
+  private let onError: @Sendable (any Error) -> Void
   private let isStopping = Monitor(false)
 
   /// - Parameters:
@@ -34,12 +32,13 @@ package final class Mailer: Sendable {
   ///   - limit: How long the mail program may take for a letter.
   ///   - secret: Makes a code for a letter, with its SHA-256.
   ///   - report: Called after each attempt.
+  ///   - onError: Called with what keeps a message from being made or noted at the moment.
   package init(
     store: Store, sender: Mailbox, replyTo: Mailbox?, delivery: Delivery,
     limit: Duration = .seconds(60),
     secret: @escaping @Sendable () -> (code: String, sha256: [UInt8]),
     clock: @escaping @Sendable () -> Timestamp,
-    report: @escaping @Sendable (Attempt) -> Void = { _ in }
+    report: @escaping @Sendable (Attempt) -> Void, onError: @escaping @Sendable (any Error) -> Void
   ) {
     self.store = store
     self.sender = sender
@@ -49,23 +48,7 @@ package final class Mailer: Sendable {
     self.secret = secret
     self.clock = clock
     self.report = report
-  }
-
-  /// Runs `body` while no other process hands over the messages of the database. What such a process had in hand
-  /// when it ended is queued again first.
-  ///
-  /// - Parameter database: The path of the database.
-  /// - Throws: ``AnotherMailer``, `Failure.unavailable`, what `body` throws.
-  package func alone<Value>(with database: String, _ body: () throws -> Value) throws -> Value {
-    let file = open("\(database).mailer", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-    guard file >= 0 else {
-      throw Failure.unavailable("cannot open \(database).mailer: \(systemErrorText(errno))")
-    }
-    // The lock ends with the process in every case.
-    defer { close(file) }
-    guard flock(file, LOCK_EX | LOCK_NB) == 0 else { throw AnotherMailer() }
-    _ = try store.write(now: clock(), actor: nil) { try $0.requeueInterruptedMessages() }
-    return try body()
+    self.onError = onError
   }
 
   /// Makes the messages whose time has come, hands over all that are due, and forgets what is too old.
@@ -82,15 +65,15 @@ package final class Mailer: Sendable {
   /// It looks for a message that is due each second, which reads no more than SQLite keeps in memory unless the
   /// database has changed; and for reminders each minute.
   ///
-  /// - Parameter onError: Called when the database can't be used at the moment. It tries again after five seconds.
-  package func watch(onError: (any Error) -> Void) {
+  /// After an error it goes on after five seconds.
+  package func watch() {
     var nextReminders = MonotonicInstant.now
     var nextForgetting = MonotonicInstant.now
     while !pause(.zero) {
       do {
         if MonotonicInstant.now >= nextReminders {
-          try remind()
           nextReminders = .now + .seconds(60)
+          try remind()
         }
         if MonotonicInstant.now >= nextForgetting {
           try store.write(now: clock(), actor: nil) { try $0.forgetOldMessages() }
@@ -104,11 +87,13 @@ package final class Mailer: Sendable {
       } catch {
         onError(error)
         _ = pause(.seconds(5))
+        // Nothing is in hand here, whatever the error was.
+        _ = try? store.write(now: clock(), actor: nil) { try $0.requeueInterruptedMessages() }
       }
     }
   }
 
-  /// Ends ``watch(onError:)`` and ``run()`` after the letter in hand. It can be called on any thread.
+  /// Ends ``watch()`` and ``run()`` after the letter in hand. It can be called on any thread.
   package func stop() { isStopping.change { $0 = true } }
 
   /// - Returns: Whether it was told to stop.
@@ -116,16 +101,22 @@ package final class Mailer: Sendable {
     isStopping.wait(until: .now + duration) { $0 }
   }
 
-  /// Makes the messages whose time has come. Each is a change of its own, so that others do not wait long.
+  /// Makes the messages whose time has come. Each is a change of its own, so that others do not wait long, and so that
+  /// one that can't be made keeps no other back.
   private func remind() throws {
+    var before: [Reminder] = []
     while !pause(.zero) {
       let due = try store.read(now: clock()) { try $0.dueReminders() }
-      if due.isEmpty { return }
+      // What is left can't be made now.
+      guard due != before else { return }
       for reminder in due {
-        try store.write(now: clock(), actor: nil) { try $0.remind(reminder) }
+        do {
+          try store.write(now: clock(), actor: nil) { try $0.remind(reminder) }
+        } catch {
+          onError(error)
+        }
       }
-      // A message without a sender is not made.
-      guard try store.read(now: clock(), { try $0.dueReminders() }) != due else { return }
+      before = due
     }
   }
 
@@ -146,14 +137,15 @@ package final class Mailer: Sendable {
     }
   }
 
-  /// Notes a result. The letter is out of hand, so that the note is worth waiting for a full disk or a lock: without
-  /// it the letter is repeated. After ``stop()`` it tries three times more.
+  /// Notes a result. The note is worth waiting for a full disk or a lock, because the letter is repeated without it.
+  /// After ``stop()`` it tries three times more.
   private func note(_ result: DeliveryResult, of taken: Dispatch) throws -> Timestamp? {
     var attemptsAfterStop = 3
     while true {
       do {
         return try store.write(now: clock(), actor: nil) { try $0.note(result, of: taken) }
-      } catch Failure.unavailable where attemptsAfterStop > 0 {
+      } catch let failure as Failure where attemptsAfterStop > 0 {
+        onError(failure)
         guard pause(.seconds(5)) else { continue }
         attemptsAfterStop -= 1
         sleep(1)

@@ -329,6 +329,25 @@ package final class Database: Sendable {
 ///
 /// It never opens an existing file: closing it again would drop the locks that the process holds on
 /// it through SQLite (<https://www.sqlite.org/howtocorrupt.html>, 2.2).
+extension Database {
+  /// Runs `body` while no other process does so with the same file beside the database. The lock ends with the process
+  /// in every case.
+  ///
+  /// - Parameter suffix: What the file's name has beside the database's.
+  /// - Returns: Nil if another process holds the lock.
+  /// - Throws: ``SQLiteError`` if the file can't be opened, what `body` throws.
+  package func alone<Value>(suffix: String, _ body: () throws -> Value) throws -> Value? {
+    let lock = LockFile(besideDatabaseAt: path, suffix: suffix)
+    do {
+      try lock.acquire(timeout: .zero)
+    } catch let error as SQLiteError where error.extendedCode == Extended.busyTimeout {
+      return nil
+    }
+    defer { lock.release() }
+    return try body()
+  }
+}
+
 private func realPath(_ path: String, creating: Bool) throws -> String {
   if creating && mknod(path, S_IFREG | 0o640, 0) == 0 {
     // Whatever the umask is. SQLite gives the files beside it the same permissions.

@@ -2,13 +2,14 @@ import CSQLite
 import Glibc
 import POSIX
 
-/// The file `PATH.lock` beside a database. Only the holder of its flock(2) writes and checkpoints.
+/// A file beside a database with a lock that one process holds at a time. Only the holder of `PATH.lock` writes and
+/// checkpoints.
 ///
 /// SQLite's own locks keep two processes from writing at once, but not one from writing while
 /// another checkpoints, which is enough to corrupt the file with the SQLite of Debian 12 (fixed in
 /// 3.51.3, <https://www.sqlite.org/wal.html#walresetbug>).
 ///
-/// The file also carries the high-water mark, 20 decimal digits and a line feed: the greatest
+/// That file also carries the high-water mark, 20 decimal digits and a line feed: the greatest
 /// number that the database is known to have committed. If a write-ahead log is deleted or cut, the
 /// database is sound in itself but lacks the last changes, and its own number is less than the mark.
 ///
@@ -24,9 +25,9 @@ final class LockFile {
 
   /// - Parameter databasePath: The database's real path, so that two names of one database share
   ///   one lock.
-  init(besideDatabaseAt databasePath: String) {
+  init(besideDatabaseAt databasePath: String, suffix: String = ".lock") {
     self.databasePath = databasePath
-    path = databasePath + ".lock"
+    path = databasePath + suffix
   }
 
   deinit { closeFile() }

@@ -20,7 +20,11 @@ extension Change {
     let holder = try user(email: new.email)
     guard holder == nil || holder?.id == id else { throw Failure.conflict(.emailTaken) }
     try put(new, replacing: old, in: .users, old == nil ? .userCreated : .userUpdated)
-    if new.isDisabled { try cancelMessages("user_id = ?", [id.text]) }
+    if new.isDisabled {
+      try cancelMessages(
+        of: MessageKind.allCases.filter { !$0.isToPartner }, "user_id = ?", id.text)
+    }
+    if new.isDisabled || new.email != old?.email { try endSignIn(of: id) }
     return old == nil
   }
 
@@ -138,28 +142,27 @@ extension Change {
     }
     try body.check(against: nil)
     try checkIsNotStaff(owner)
-    // What the body leaves out has its default.
-    let expiry =
-      body["expires_at"] == nil ? now.adding(days: Token.defaultDays) : body.time("expires_at")
-    return try addToken(
-      for: owner, scope: scope, sha256: sha256, name: body.text("name"), expiresAt: expiry)
+    var token = newToken(for: owner, scope)
+    body.apply(to: &token)
+    try add(token, sha256: sha256)
+    return token
+  }
+
+  /// A new token of the change's actor, which expires after ``Token/defaultDays``.
+  func newToken(for owner: ID, _ scope: Scope?) -> Token {
+    var token = Token(record: Table.tokens.newRecord(newID(), at: now))
+    token.set("user_id", owner)
+    token.set("scope", scope)
+    token.set("created_by", actor)
+    token.set("expires_at", now.adding(days: Token.defaultDays))
+    return token
   }
 
   /// Stores a token and records it as an event.
-  func addToken(
-    for owner: ID, scope: Scope?, sha256: [UInt8], name: String?, expiresAt: Timestamp?
-  ) throws -> Token {
-    let id = newID()
-    var token = Token(record: Table.tokens.newRecord(id, at: now))
-    token.set("user_id", owner)
-    token.set("scope", scope)
-    token.record["name"] = name.map(JSON.string) ?? .null
-    token.set("expires_at", expiresAt)
-    token.set("created_by", actor)
+  func add(_ token: Token, sha256: [UInt8]) throws {
     try Table.tokens.insert(token.record, secrets: [sha256], on: connection)
     try record(
-      .tokenCreated, id, changes: Table.tokens.changes(from: nil, to: token.record))
-    return token
+      .tokenCreated, token.id, changes: Table.tokens.changes(from: nil, to: token.record))
   }
 
   /// Revokes every token that the user created over HTTP.

@@ -131,6 +131,32 @@ private struct AnyResource: Resource {
   var record: Record
 }
 
+extension String {
+  /// Whether the text has an e-mail address, and not only another one that ends or begins like it.
+  ///
+  /// - Parameter address: In the form in which addresses are compared.
+  fileprivate func names(address: String) -> Bool {
+    let (text, address) = (Array(comparisonKey.utf8), Array(address.utf8))
+    guard let first = address.first, text.count >= address.count else { return false }
+    func isPart(_ byte: UInt8) -> Bool {
+      byte >= 0x80 || (0x30...0x39).contains(byte) || (0x61...0x7A).contains(byte)
+        || "!#$%&'*+-/=?^_`{|}~.".utf8.contains(byte)
+    }
+    var index = 0
+    while let start = text[index...].firstIndex(of: first), start + address.count <= text.count {
+      index = start + 1
+      let end = start + address.count
+      guard text[start..<end].elementsEqual(address) else { continue }
+      let continues =
+        end < text.count && isPart(text[end])
+        // A full stop may end a sentence.
+        && !(text[end] == UInt8(ascii: ".") && (end + 1 == text.count || !isPart(text[end + 1])))
+      if !continues, start == 0 || !isPart(text[start - 1]) { return true }
+    }
+    return false
+  }
+}
+
 // MARK: - Values without personal data
 
 extension Field {
@@ -314,48 +340,60 @@ extension Change {
   /// - Parameter email: The address before the erasure.
   /// - Returns: How many messages lost something.
   private func eraseMessages(of subject: ErasureSubject, _ email: String) throws -> Int {
-    let own =
-      switch subject.kind {
-      case .user: "m.user_id = ?1 OR m.recipient_key = ?2"
-      // Its address may have been another one.
-      case .partner:
-        """
-        m.recipient_key = ?2 OR (m.partner_id = ?1 AND NOT m.to_staff
-          AND m.kind NOT IN ('introduction.group', 'referral.answered'))
-        """
-      }
-    let about =
-      switch subject.kind {
-      case .user:
+    let toPartner = MessageKind.allCases.filter(\.isToPartner).map { "'\($0.rawValue)'" }
+      .joined(separator: ", ")
+    let (id, key) = (subject.id.text, email.comparisonKey)
+    func numbers(_ condition: String, _ arguments: any Bindable...) throws -> Set<Int> {
+      Set(
+        try connection.rows(
+          "SELECT m.number FROM messages AS m WHERE \(condition)", arguments: arguments
+        ) { $0.int(0) })
+    }
+    var own = try numbers("m.recipient_key = ?", key)
+    var about: Set<Int>
+    switch subject.kind {
+    case .user:
+      // A partner's letters have the ID of its user, but are not the user's.
+      own.formUnion(try numbers("m.user_id = ? AND m.kind NOT IN (\(toPartner))", id))
+      about = try numbers(
         """
         m.referral_id IN
           (SELECT id FROM referral_requests WHERE requested_by = ?1 OR contact_id = ?1)
+        """, id)
+    case .partner:
+      about = try numbers("m.partner_id = ?", id)
+      own.formUnion(
+        try numbers("m.partner_id = ? AND NOT m.to_staff AND m.kind IN (\(toPartner))", id))
+    }
+    // Another text may still name the address, or somebody who was the contact before.
+    try connection.each(
+      """
+      SELECT m.number, m.text, EXISTS (SELECT 1 FROM events AS e
+        WHERE e.subject_id = m.referral_id AND e.subject_kind = 'referral'
+          AND e.changes ->> '$.contact_id.from' = ?)
+      FROM messages AS m WHERE m.text IS NOT NULL
+      """, arguments: [id]
+    ) { row in
+      if row.int(2) != 0 || row.text(1).names(address: key) { about.insert(row.int(0)) }
+    }
+    var count = 0
+    for number in own.union(about).sorted() {
+      count += try connection.run(
         """
-      case .partner: "m.partner_id = ?1"
-      }
-    let (id, key) = (subject.id.text, email.comparisonKey)
-    try connection.run(
-      """
-      UPDATE messages AS m SET status = 'cancelled'
-      WHERE m.status IN ('queued', 'sending') AND (\(own) OR \(about))
-      """, id, key)
-    let forgotten = try connection.run(
-      """
-      UPDATE messages AS m SET recipient = NULL, recipient_key = NULL, recipient_name = NULL
-      WHERE m.recipient IS NOT NULL AND (\(own))
-      """, id, key)
-    // Another text may still name the address, as that of somebody who was the contact before.
-    let emptied = try connection.run(
-      """
-      UPDATE messages AS m SET subject = 'Erased', text = NULL, last_error = NULL
-      WHERE (m.text IS NOT NULL OR m.subject <> 'Erased' OR m.last_error IS NOT NULL)
-        AND (\(own) OR \(about) OR instr(lower(m.text), ?2) > 0)
-      """, id, key)
+        UPDATE messages SET
+          status = iif(status IN ('queued', 'sending'), 'cancelled', status),
+          recipient = iif(?2, NULL, recipient), recipient_key = iif(?2, NULL, recipient_key),
+          recipient_name = iif(?2, NULL, recipient_name),
+          subject = 'Erased', text = NULL, last_error = NULL
+        WHERE number = ?1 AND (text IS NOT NULL OR subject <> 'Erased' OR last_error IS NOT NULL
+          OR status IN ('queued', 'sending') OR (?2 AND recipient IS NOT NULL))
+        """, number, own.contains(number))
+    }
     if subject.kind == .user {
       try connection.run("DELETE FROM sign_in_codes WHERE user_id = ?", id)
       try connection.run("DELETE FROM waiting_list WHERE email_key = ?", key)
     }
-    return max(forgotten, emptied)
+    return count
   }
 
   private struct Edit {
@@ -490,6 +528,16 @@ extension Snapshot {
       """
       WHERE m.user_id = ?1 OR m.recipient_key = (SELECT email_key FROM users WHERE id = ?1)
       ORDER BY m.number
+      """)
+    let waiting = [
+      Field("state_code", .state), Field("partner_type", .word(PartnerType.self)),
+      Field("created_at", .time), Field("confirmed_at", .time),
+    ]
+    try list(
+      "waiting_list", Shape(waiting, of: "waiting_list", "w"),
+      """
+      WHERE w.email_key = (SELECT email_key FROM users WHERE id = ?1)
+      ORDER BY w.state_code, w.partner_type
       """)
     let events = (Holding.ofUser.map(\.ofEvents) + ["e.actor_id = ?1"])
       .map { "SELECT e.number FROM events AS e WHERE \($0)" }.joined(separator: " UNION ")

@@ -106,7 +106,7 @@ extension Snapshot {
 }
 
 extension Change {
-  /// Makes a new message of the text of one that was made before.
+  /// Makes a new message of the text of one that was made before, to the recipient's present address.
   ///
   /// - Returns: The new message's ID.
   /// - Throws: `Failure`: `.notFound`, `.conflict(.notResendable)`.
@@ -114,8 +114,12 @@ extension Change {
     let new = newID()
     let domain = mail?.sender.map(MailSettings.domain)
     let found = try connection.row(
-      "SELECT kind, text IS NOT NULL AND recipient IS NOT NULL FROM messages WHERE id = ?", id.text
-    ) { (kind: try $0.word(0, MessageKind.self), hasText: $0.int(1) != 0) }
+      """
+      SELECT m.kind, m.text IS NOT NULL AND m.recipient IS NOT NULL,
+        ifnull(\(Change.presentAddress), '')
+      FROM messages AS m WHERE m.id = ?
+      """, id.text
+    ) { (kind: try $0.word(0, MessageKind.self), hasText: $0.int(1) != 0, address: $0.text(2)) }
     guard let found else { throw Failure.notFound }
     guard found.hasText, !found.kind.isAskedFor, let domain else {
       throw Failure.conflict(.notResendable)
@@ -125,10 +129,11 @@ extension Change {
       INSERT INTO messages (id, kind, recipient, recipient_key, recipient_name, to_staff, subject,
         text, referral_id, partner_id, user_id, credential_id, waiting_id, message_id, created_at,
         due_at)
-      SELECT ?1, kind, recipient, recipient_key, recipient_name, to_staff, subject, text,
+      SELECT ?1, kind, ?5, ?6, recipient_name, to_staff, subject, text,
         referral_id, partner_id, user_id, credential_id, waiting_id, ?2, ?3, ?3
       FROM messages WHERE id = ?4
-      """, new.text, "<\(new)@\(domain)>", now.text, id.text)
+      """, new.text, "<\(new)@\(domain)>", now.text, id.text, found.address,
+      found.address.comparisonKey)
     try record(
       .messageResent, new,
       changes: #"{"resent_from":{"from":null,"to":"\#(id)"}}"#)

@@ -38,15 +38,33 @@ package struct MailSettings: Sendable {
           JSON.Member("public_url", publicURL.map(JSON.string) ?? .null),
         ]))
   }
+}
 
+extension Snapshot {
   /// The links of a letter by name, each with its path; all null without the address of the pages.
   func links(_ paths: KeyValuePairs<String, String>) -> JSON.Member {
     JSON.Member(
       "links",
       .object(
         paths.map { name, path in
-          JSON.Member(name, publicURL.map { JSON.string($0 + path) } ?? .null)
+          JSON.Member(name, mail?.publicURL.map { JSON.string($0 + path) } ?? .null)
         }))
+  }
+}
+
+extension Store {
+  /// Runs `body` while no other process hands over the messages of the database. What such a process had in hand
+  /// when it ended is queued again first.
+  ///
+  /// - Returns: Nil if another process does.
+  /// - Throws: `Failure.unavailable`, what `body` throws.
+  package func aloneAsMailer<Value>(now: Timestamp, _ body: () throws -> Value) throws -> Value? {
+    try Store.translatingErrors {
+      try database.alone(suffix: ".mailer") {
+        _ = try write(now: now, actor: nil) { try $0.requeueInterruptedMessages() }
+        return try body()
+      }
+    }
   }
 }
 
@@ -117,10 +135,9 @@ extension Change {
     try connection.row("SELECT 1 FROM messages WHERE cause = ?", cause) { _ in true } ?? false
   }
 
-  /// A user as a recipient; nil for a disabled user.
-  func recipient(user id: ID, isStaff: Bool = false) throws -> Recipient? {
-    guard let user = try user(id), !user.isDisabled else { return nil }
-    return Recipient(address: user.email, name: user.name, user: id, isStaff: isStaff)
+  /// A user as a recipient.
+  func recipient(_ user: User) -> Recipient {
+    Recipient(address: user.email, name: user.name, user: user.id)
   }
 
   /// A partner as a recipient; nil for a removed one.
@@ -136,37 +153,35 @@ extension Change {
     mail?.staffAddress.map { Recipient(address: $0, name: nil, isStaff: true) }
   }
 
-  /// Cancels the queued messages that a condition selects.
-  func cancelMessages(_ condition: String, _ arguments: [any Bindable]) throws {
-    try connection.run(
-      "UPDATE messages SET status = 'cancelled' WHERE status = 'queued' AND \(condition)",
-      arguments: arguments)
-  }
-
-  /// Cancels the queued messages of some kinds that a condition selects.
+  /// Cancels the messages of some kinds that a condition selects and that are not sent yet. One that the mailer has in
+  /// hand may be sent nevertheless, but is not tried again.
   func cancelMessages(
     of kinds: [MessageKind], _ condition: String, _ argument: any Bindable
   ) throws {
     guard !kinds.isEmpty else { return }
     // The unary plus keeps SQLite from walking the kinds.
     let marks = kinds.map { _ in "?" }.joined(separator: ", ")
-    try cancelMessages(
-      "\(condition) AND +kind IN (\(marks))", [argument] + kinds.map(\.rawValue))
+    try connection.run(
+      """
+      UPDATE messages SET status = 'cancelled'
+      WHERE \(condition) AND +kind IN (\(marks)) AND +status IN ('queued', 'sending')
+      """, arguments: [argument] + kinds.map(\.rawValue))
   }
 
   // MARK: - Handing over
 
   /// Takes the next message that is due for the mailer: it is `sending` from now on.
   ///
-  /// A message to an address that has got as many as it may within 24 hours waits. One that carries a code is
-  /// written here.
+  /// A message to an address that has got as many as it may within 24 hours waits. One that has no reason any more is
+  /// cancelled. One that carries a code is written here. What people wait for comes first.
   ///
   /// - Parameter secret: Makes a code, with its SHA-256.
   /// - Returns: Nil if none is due.
   package func takeMessage(
     secret: () -> (code: String, sha256: [UInt8])
   ) throws -> Dispatch? {
-    while let next = try nextMessage() {
+    while let next = try nextMessage(askedFor: true) ?? nextMessage(askedFor: false) {
+      guard try hasReason(next) else { continue }
       if let later = try whenAllowed(next) {
         try connection.run(
           "UPDATE messages SET due_at = ? WHERE number = ?", later.text, next.number)
@@ -177,8 +192,11 @@ extension Change {
         continue
       }
       try connection.run(
-        "UPDATE messages SET status = 'sending', attempts = attempts + 1 WHERE number = ?",
-        next.number)
+        """
+        UPDATE messages
+        SET status = 'sending', attempts = attempts + 1, recipient = ?, recipient_key = ?
+        WHERE number = ?
+        """, next.address, next.address.comparisonKey, next.number)
       return Dispatch(
         number: next.number, id: next.id, kind: next.kind, address: next.address, name: next.name,
         letter: letter, messageID: next.messageID, createdAt: next.createdAt)
@@ -196,26 +214,65 @@ extension Change {
     let subject: String
     let text: String?
     let user: ID?
+    let referral: ID?
     let waiting: ID?
     let messageID: String
     let createdAt: Timestamp
   }
 
-  private func nextMessage() throws -> QueuedMessage? {
-    try connection.row(
+  /// The present address of a message's recipient, who may have got another one since the message was made.
+  static let presentAddress = """
+    CASE WHEN NOT m.to_staff AND m.kind IN
+        (\(MessageKind.allCases.filter(\.isToPartner).map { "'\($0.rawValue)'" }.joined(separator: ", ")))
+      THEN (SELECT email FROM partners WHERE id = m.partner_id)
+    WHEN m.user_id IS NOT NULL THEN (SELECT email FROM users WHERE id = m.user_id)
+    ELSE m.recipient END
+    """
+
+  /// - Parameter askedFor: Whether to look for what somebody asked for without a token.
+  private func nextMessage(askedFor: Bool) throws -> QueuedMessage? {
+    let asked = MessageKind.allCases.filter(\.isAskedFor).map(\.rawValue)
+    // The first has an index of the status and the kind, the other one an index of the time.
+    let condition = askedFor ? "m.kind IN (?, ?) AND +m.due_at <= ?" : "m.due_at <= ?"
+    return try connection.row(
       """
-      SELECT number, id, kind, recipient, recipient_name, to_staff, subject, text, user_id,
-        waiting_id, message_id, created_at
-      FROM messages WHERE status = 'queued' AND due_at <= ? ORDER BY due_at, number LIMIT 1
-      """, now.text
+      SELECT m.number, m.id, m.kind, \(Change.presentAddress), m.recipient_name, m.to_staff,
+        m.subject, m.text, m.user_id, m.referral_id, m.waiting_id, m.message_id, m.created_at
+      FROM messages AS m WHERE m.status = 'queued' AND \(condition)
+      ORDER BY m.due_at, m.number LIMIT 1
+      """, arguments: (askedFor ? asked : []) + [now.text]
     ) { row in
       QueuedMessage(
         number: row.int(0), id: try row.id(1), kind: try row.word(2), address: row.text(3),
         name: row.textOrNil(4), isToStaff: row.int(5) != 0, subject: row.text(6),
         text: row.textOrNil(7), user: row.textOrNil(8).flatMap { ID($0) },
-        waiting: row.textOrNil(9).flatMap { ID($0) }, messageID: row.text(10),
-        createdAt: try row.time(11))
+        referral: row.textOrNil(9).flatMap { ID($0) },
+        waiting: row.textOrNil(10).flatMap { ID($0) }, messageID: row.text(11),
+        createdAt: try row.time(12))
     }
+  }
+
+  /// Whether a message still has a reason, as far as no change cancels it. If not, it is cancelled, or removed if its
+  /// reason may come back.
+  private func hasReason(_ message: QueuedMessage) throws -> Bool {
+    if message.kind == .coverageAvailable {
+      let isAvailable = try connection.row(
+        """
+        SELECT 1 FROM waiting_list AS w JOIN service_area_coverage AS a
+          ON a.state_code = w.state_code AND a.partner_type = w.partner_type
+        WHERE w.id = ? AND a.status = 'available'
+        """, message.waiting?.text
+      ) { _ in true }
+      if isAvailable == true { return true }
+      try connection.run("DELETE FROM messages WHERE number = ?", message.number)
+      return false
+    }
+    guard !message.isToStaff, !message.kind.isToPartner, let user = message.user,
+      let id = message.referral, let referral = try referral(id),
+      try reachable(user, inGroup: referral.groupID) == nil
+    else { return true }
+    try connection.run("UPDATE messages SET status = 'cancelled' WHERE number = ?", message.number)
+    return false
   }
 
   /// When an address may get the message; nil: now.
@@ -258,11 +315,13 @@ extension Change {
   /// - Returns: When the next attempt follows; nil if there is none.
   @discardableResult
   package func note(_ result: DeliveryResult, of dispatch: Dispatch) throws -> Timestamp? {
-    let attempts = try connection.row(
-      "SELECT attempts FROM messages WHERE number = ? AND status = 'sending'", dispatch.number
-    ) { $0.int(0) }
-    // Meanwhile the person may have left the waiting list, or was erased.
-    guard let attempts else { return nil }
+    let found = try connection.row(
+      "SELECT attempts, status FROM messages WHERE number = ?", dispatch.number
+    ) { (attempts: $0.int(0), status: try $0.word(1, MessageStatus.self)) }
+    // Meanwhile it may have been cancelled. Then it is noted if it was sent, but it is not tried again.
+    guard let found, found.status == .sending || (found.status == .cancelled && result == .accepted)
+    else { return nil }
+    let attempts = found.attempts
     var next: Timestamp?
     switch result {
     case .accepted:

@@ -69,9 +69,9 @@ extension Change {
           "a_type_name": .string(partner.type.nounWithArticle),
           "states": Wording.list(states).map(JSON.string) ?? .null,
         ]),
-      mail?.links([
+      links([
         "sign_in": "/sign-in", "portal": "/portal", "desk": "/desk/partner?id=\(partner.id)",
-      ]) ?? JSON.Member("links", .null),
+      ]),
     ]
   }
 }

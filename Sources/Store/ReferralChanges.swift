@@ -161,7 +161,7 @@ extension Change {
     requiresConsent: Bool = false, note: String? = nil
   ) throws {
     let contact = command.contactID ?? old.contactID
-    let hasContact = try contact.map { try isReachable($0, inGroup: old.groupID) } ?? false
+    let hasContact = try contact.flatMap { try reachable($0, inGroup: old.groupID) } != nil
     let new = try old.applying(
       command, partner: partner, hasContact: hasContact, requiresConsent: requiresConsent, at: now)
     if new == old {
@@ -169,11 +169,6 @@ extension Change {
     } else {
       try replace(old, by: new, note: note)
     }
-  }
-
-  /// Whether the user is a member of the group and not disabled.
-  private func isReachable(_ user: ID, inGroup group: ID) throws -> Bool {
-    try isMember(user, of: group) && self.user(user)?.isDisabled == false
   }
 
   /// Records a note on a request that does not change. Nothing happens if it repeats the last event's note.

@@ -6,11 +6,10 @@ extension Change {
   /// Queues the messages about a new request: to its contact, and to staff.
   func announce(_ referral: Referral) throws {
     let about = MessageSubject(referral: referral.id)
-    let contact = try referral.contactID.flatMap { try recipient(user: $0) }
-    try queue(.requestReceived, to: contact, about: about) {
-      try values(of: referral, for: .member)
+    try queue(.requestReceived, to: contact(of: referral).map(recipient), about: about) {
+      try values(of: referral)
     }
-    try queue(.requestNew, to: staff, about: about) { try values(of: referral, for: .staff) }
+    try queue(.requestNew, to: staff, about: about) { try values(of: referral, forStaff: true) }
   }
 
   /// Queues the messages that follow from a request's change of status, and cancels those that have no reason any
@@ -23,11 +22,12 @@ extension Change {
       return
     }
     let about = MessageSubject(referral: new.id, partner: id)
-    let contact = try new.contactID.flatMap { try recipient(user: $0) }
     try queue(.introductionPartner, to: recipient(partner), about: about) {
-      try values(of: new, for: .partner)
+      try values(of: new)
     }
-    try queue(.introductionGroup, to: contact, about: about) { try values(of: new, for: .member) }
+    try queue(.introductionGroup, to: contact(of: new).map(recipient), about: about) {
+      try values(of: new)
+    }
   }
 
   /// Queues the messages about a partner's answer: to the request's owner or staff, and to the contact if the partner
@@ -41,26 +41,42 @@ extension Change {
     func letter(_ recipient: Recipient?, toContact: Bool) throws {
       try queue(.referralAnswered, to: recipient, about: about) {
         // The partner gives its reasons to staff.
-        try values(of: old, for: toContact ? .member : .staff) + [
+        try values(of: old, forStaff: !toContact) + [
           JSON.Member("to_contact", .bool(toContact)), JSON.Member("accepted", .bool(accepted)),
           JSON.Member("reason", (toContact ? nil : reason).map(JSON.string) ?? .null),
           JSON.Member("reason_code", code.map { .string($0.words) } ?? .null),
         ]
       }
     }
-    try letter(keeper(of: old), toContact: false)
+    try letter(assigneeOrStaff(of: old), toContact: false)
     if accepted {
-      try letter(try old.contactID.flatMap { try recipient(user: $0) }, toContact: true)
+      try letter(contact(of: old).map(recipient), toContact: true)
     }
   }
 
   /// The member of staff who looks after a request, else staff's address.
-  func keeper(of referral: Referral) throws -> Recipient? {
-    try referral.id("assigned_to").flatMap { try recipient(user: $0, isStaff: true) } ?? staff
+  func assigneeOrStaff(of referral: Referral) throws -> Recipient? {
+    guard let assignee = try referral.id("assigned_to").flatMap({ try user($0) }),
+      !assignee.isDisabled
+    else { return staff }
+    var recipient = recipient(assignee)
+    recipient.isStaff = true
+    return recipient
   }
 }
 
 extension Snapshot {
+  /// The user if a member of the group and not disabled, else nil.
+  func reachable(_ id: ID, inGroup group: ID) throws -> User? {
+    guard try isMember(id, of: group), let user = try user(id), !user.isDisabled else { return nil }
+    return user
+  }
+
+  /// The contact of a request, if the partner can be put in touch with it.
+  func contact(of referral: Referral) throws -> User? {
+    try referral.contactID.flatMap { try reachable($0, inGroup: referral.groupID) }
+  }
+
   /// The letters of a request's introduction as they would be now.
   ///
   /// - Parameter requiresConsent: Whether an introduction needs the requester's consent.
@@ -69,9 +85,7 @@ extension Snapshot {
   package func introduction(of id: ID, requiresConsent: Bool) throws -> [UInt8] {
     guard let referral = try referral(id) else { throw Failure.notFound }
     let partner = try referral.partnerID.flatMap { try self.partner($0) }
-    let contact = try referral.contactID.flatMap { id in
-      try isMember(id, of: referral.groupID) ? try user(id) : nil
-    }.flatMap { $0.isDisabled ? nil : $0 }
+    let contact = try contact(of: referral)
     var missing: [MissingForIntroduction] = []
     if partner == nil { missing.append(.partner) }
     if contact == nil { missing.append(.contact) }
@@ -82,13 +96,13 @@ extension Snapshot {
     let isComplete = partner != nil && contact != nil
     var json = JSONWriter()
     try json.object { json in
-      for (name, kind, audience, address) in [
-        ("to_partner", MessageKind.introductionPartner, Audiences.partner, partner?.email),
-        ("to_group", .introductionGroup, .member, contact?.email),
+      for (name, kind, address) in [
+        ("to_partner", MessageKind.introductionPartner, partner?.email),
+        ("to_group", .introductionGroup, contact?.email),
       ] {
         json.name(escaping: name)
         guard isComplete, let address,
-          let letter = try mail?.write(kind, values(of: referral, for: audience))
+          let letter = try mail?.write(kind, values(of: referral))
         else {
           json.null()
           continue
@@ -106,9 +120,9 @@ extension Snapshot {
     return json.bytes
   }
 
-  /// What the letters about a request say to an audience. Only staff sees who has made it: the partner and the group
-  /// write to the contact.
-  func values(of referral: Referral, for audience: Audiences) throws -> [JSON.Member] {
+  /// What the letters about a request say. Only staff sees who has made it: the partner and the group write to the
+  /// contact.
+  func values(of referral: Referral, forStaff: Bool = false) throws -> [JSON.Member] {
     let context = referral.record["context"]
     func text(_ name: String, in object: JSON?) -> String? {
       if case .string(let text) = object?[name] { text } else { nil }
@@ -117,9 +131,8 @@ extension Snapshot {
       if case .integer(let number) = object?[name] { number } else { nil }
     }
     func json(_ text: String?) -> JSON { text.map(JSON.string) ?? .null }
-    func person(_ id: ID?) throws -> JSON {
-      guard let user = try id.flatMap({ try user($0) }) else { return .null }
-      return ["name": .string(user.name), "email": .string(user.email)]
+    func person(_ user: User?) -> JSON {
+      user.map { ["name": .string($0.name), "email": .string($0.email)] } ?? .null
     }
     let prices = context["home_price_range"]
     let need: [(String, String?)] = [
@@ -145,8 +158,9 @@ extension Snapshot {
         "need",
         need.allSatisfy { $0.1 == nil }
           ? .null : .object(need.map { JSON.Member($0.0, json($0.1)) })),
-      JSON.Member("contact", try person(referral.contactID)),
-      JSON.Member("requester", audience == .staff ? try person(referral.requestedBy) : .null),
+      JSON.Member("contact", person(try contact(of: referral))),
+      JSON.Member(
+        "requester", forStaff ? person(try user(referral.requestedBy)) : .null),
       JSON.Member(
         "partner",
         partner.map { partner in
@@ -156,10 +170,10 @@ extension Snapshot {
               "affiliation_disclosure",
             ].map { JSON.Member($0, partner.record[$0]) })
         } ?? .null),
-      mail?.links([
+      links([
         "group": "/group?id=\(referral.groupID)", "portal": "/portal",
         "desk": "/desk/referral?id=\(referral.id)",
-      ]) ?? JSON.Member("links", .null),
+      ]),
     ]
   }
 }

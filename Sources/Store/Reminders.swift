@@ -106,11 +106,11 @@ extension Change {
       let cause = Snapshot.cause(
         .introductionUnanswered, id.text, referral.time("status_since")?.text ?? "")
       guard try !isMade(cause) else { return }
-      try remind(.introductionUnanswered, keeper(of: referral), of: referral)
+      try remind(.introductionUnanswered, assigneeOrStaff(of: referral), of: referral)
       try record(.referralUnanswered, id, changes: "{}")
     case .outcome(let id):
       guard let referral = try referral(id), referral.status == .connected else { return }
-      try remind(.referralOutcome, keeper(of: referral), of: referral)
+      try remind(.referralOutcome, assigneeOrStaff(of: referral), of: referral)
     case .credential(let id, let days):
       guard let credential: Credential = try find(.credentials, "id", id.text),
         credential.isVerified, let partner = try partner(credential.partnerID)
@@ -128,7 +128,7 @@ extension Change {
       about: MessageSubject(referral: referral.id, partner: referral.partnerID),
       cause: Snapshot.cause(kind, referral.id.text, since)
     ) {
-      try values(of: referral, for: kind == .introductionReminder ? .partner : .staff)
+      try values(of: referral, forStaff: kind != .introductionReminder)
         + [JSON.Member("days", .string(Snapshot.delay(of: kind)))]
     }
   }
@@ -183,9 +183,9 @@ extension Change {
         JSON.Member("state", .string(entry.state.name)),
         JSON.Member("type_name", .string(entry.type.noun)),
         JSON.Member("a_type_name", .string(entry.type.nounWithArticle)),
-        mail?.links([
+        links([
           "directory": "/directory?state=\(entry.state.rawValue)&type=\(entry.type.rawValue)"
-        ]) ?? JSON.Member("links", .null),
+        ]),
       ]
     }
   }

@@ -22,8 +22,8 @@ extension Change {
     return (count ?? 0) >= MessageLimits.askedForPerHour
   }
 
-  /// Uses up the number of a message where none is queued. Without it such a change would not wait for the disk, so
-  /// that the time of the answer would show whether an address is known.
+  /// Writes something where no message is queued, so that the answer takes as long as for an address that is known:
+  /// a change that writes nothing does not wait for the disk.
   func skipMessage() throws {
     // The row exists from the first message on.
     let known = try connection.run(
@@ -41,11 +41,11 @@ extension Change {
   package func askToSignIn(_ body: Body) throws {
     try body.check(against: nil)
     guard mail?.sender != nil, mail?.publicURL != nil else { return }
-    guard let user = try user(email: body.text("email") ?? ""),
-      let recipient = try recipient(user: user.id), try !isAskedTooOften(user.email)
+    guard let user = try user(email: body.text("email") ?? ""), !user.isDisabled,
+      try !isAskedTooOften(user.email)
     else { return try skipMessage() }
     try cancelMessages(of: [.signIn], "user_id = ?", user.id.text)
-    try queue(.signIn, to: recipient, about: MessageSubject()) {
+    try queue(.signIn, to: recipient(user), about: MessageSubject()) {
       try signInValues(user, code: nil)
     }
   }
@@ -54,8 +54,14 @@ extension Change {
     [
       JSON.Member("name", .string(user.name)),
       JSON.Member("minutes", .string(Wording.count(MessageLimits.signInMinutes, "minute"))),
-      mail?.links(["sign_in": "/sign-in#code=\(code ?? "")"]) ?? JSON.Member("links", .null),
+      links(["sign_in": "/sign-in#code=\(code ?? "")"]),
     ]
+  }
+
+  /// Cancels the letters for signing in that a user has asked for, and ends the codes of those that were sent.
+  func endSignIn(of user: ID) throws {
+    try cancelMessages(of: [.signIn], "user_id = ?", user.text)
+    try connection.run("DELETE FROM sign_in_codes WHERE user_id = ?", user.text)
   }
 
   /// The letter with a code that ends those of earlier messages; nil if the user may not sign in.
@@ -110,8 +116,11 @@ extension Change {
     try connection.run(
       "DELETE FROM sign_in_codes WHERE user_id = ? AND scope IS ?", found.user.text,
       found.scope?.rawValue)
-    return try acting(as: found.user, at: now).addToken(
-      for: found.user, scope: found.scope, sha256: secret, name: "Sign-in by link",
-      expiresAt: now.adding(days: MessageLimits.signInDays))
+    let change = acting(as: found.user, at: now)
+    var token = change.newToken(for: found.user, found.scope)
+    token.record["name"] = "Sign-in by link"
+    token.set("expires_at", now.adding(days: MessageLimits.signInDays))
+    try change.add(token, sha256: secret)
+    return token
   }
 }

@@ -72,9 +72,7 @@ extension Change {
       JSON.Member("state", .string(state.name)),
       JSON.Member("a_type_name", .string(type.nounWithArticle)),
       JSON.Member("days", .string(Wording.count(MessageLimits.confirmationDays, "day"))),
-      mail?.links([
-        "confirm": "/#confirm=\(code ?? "")", "leave": "/#leave=\(code ?? "")",
-      ]) ?? JSON.Member("links", .null),
+      links(["confirm": "/#confirm=\(code ?? "")", "leave": "/#leave=\(code ?? "")"]),
     ]
   }
 

@@ -20,7 +20,7 @@ struct CheckCommand: ParsableCommand {
     Progress.end()
     for finding in findings { print(finding) }
     guard findings.isEmpty else {
-      throw CommandError("the check found \(counted(findings.count, "problem"))")
+      throw CommandError("the check found \(Wording.count(findings.count, "problem"))")
     }
     print("No problems found.")
   }

@@ -21,15 +21,19 @@ struct DatabaseOption: ParsableArguments {
 
   /// Opens the database, which must exist.
   ///
-  /// - Parameter mail: How messages are made; nil: no change makes one.
+  /// - Parameters:
+  ///   - mail: How messages are made; nil: no change makes one.
+  ///   - onFatal: As that of `Store.init`.
   /// - Throws: `CommandError`, `MigrationError`.
-  func open(mail: MailSettings? = nil) throws -> Store {
+  func open(
+    mail: MailSettings? = nil, onFatal: @escaping @Sendable (String) -> Void = { _ in }
+  ) throws -> Store {
     guard FileManager.default.fileExists(atPath: path) else {
       throw CommandError(
         "the database \(path) does not exist; create it with `tomi-referrals migrate`")
     }
     do {
-      return try Store(path: path, mail: mail)
+      return try Store(path: path, mail: mail, onFatal: onFatal)
     } catch Failure.unavailable(let cause) {
       throw CommandError("cannot open the database \(path): \(cause)")
     }

@@ -35,7 +35,7 @@ struct ErasureOptions: ParsableArguments {
     } catch ErasureRefusal.openRequests(let ids) {
       let list = ids.prefix(10).map(\.text).joined(separator: ", ") + (ids.count > 10 ? ", …" : "")
       throw CommandError(
-        "\(counted(ids.count, "request")) still open; end them, or use --force: \(list)")
+        "\(Wording.count(ids.count, "request")) still open; end them, or use --force: \(list)")
     }
     if let report {
       print("\(dryRun ? "Would erase" : "Erased") the \(name).")

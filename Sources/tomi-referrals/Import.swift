@@ -202,7 +202,7 @@ struct Import: ParsableCommand {
     Progress.end()
     // On standard output, because standard error gets only one line.
     for line in lines { print(line) }
-    throw CommandError("nothing was imported: \(counted(lines.count, "error"))")
+    throw CommandError("nothing was imported: \(Wording.count(lines.count, "error"))")
   }
 
   /// Stores all rows.
@@ -246,7 +246,7 @@ struct Import: ParsableCommand {
     ///
     /// - Parameter isDone: Whether the rows were stored, not only checked.
     func text(_ noun: String, isDone: Bool) -> String {
-      var parts = ["\(isDone ? "Imported" : "Would import") \(counted(added, noun))"]
+      var parts = ["\(isDone ? "Imported" : "Would import") \(Wording.count(added, noun))"]
       if updated > 0 { parts.append("\(isDone ? "updated" : "update") \(updated)") }
       if unchanged > 0 { parts.append("\(isDone ? "left" : "leave") \(unchanged) as they are") }
       var text = parts.joined(separator: ", ") + "."

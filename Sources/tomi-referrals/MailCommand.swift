@@ -73,11 +73,16 @@ struct MailCommand: ParsableCommand {
     if checkTemplates { return print("The templates are fine.") }
     // Before any thread starts, so that each inherits it.
     Signals.block()
-    let store = try database.open(mail: settings)
+    let logger = JSONLog()
+    let store = try database.open(mail: settings) { cause in
+      logger.log(
+        .critical, "it is unknown whether a change was stored, so the mailer ends",
+        ["cause": "\(cause)"])
+      _exit(Serve.inDoubt)
+    }
     defer { store.close() }
     guard let sender = settings.sender else { return }
     let counts = Lock(Counts())
-    let logger = JSONLog()
     let isWatching = watch
     let mailer = Mailer(
       store: store, sender: Mailbox(name: "Tomi", address: sender),
@@ -94,6 +99,9 @@ struct MailCommand: ParsableCommand {
         } else {
           Progress.update("Handing over: \(counts.withLock { $0.text })")
         }
+      },
+      onError: { error in
+        logger.log(.error, "a message can't be made or noted", ["cause": "\(error)"])
       })
     try POSIX.Thread(name: "signals") {
       var signal = Signals.wait()
@@ -101,17 +109,14 @@ struct MailCommand: ParsableCommand {
       Systemd.notify("STOPPING=1")
       mailer.stop()
     }.detach()
-    do {
-      try mailer.alone(with: database.path) {
-        guard watch else { return try mailer.run() }
-        Systemd.notify("READY=1")
-        logger.log(.notice, "started")
-        mailer.watch { error in
-          logger.log(.error, "the database can't be used", ["cause": "\(error)"])
-        }
-        logger.log(.notice, "stopped")
-      }
-    } catch is Mailer.AnotherMailer {
+    let ended: Void? = try store.aloneAsMailer(now: .present) {
+      guard watch else { return try mailer.run() }
+      Systemd.notify("READY=1")
+      logger.log(.notice, "started")
+      mailer.watch()
+      logger.log(.notice, "stopped")
+    }
+    guard ended != nil else {
       throw CommandError("another `tomi-referrals mail` hands over the messages of this database")
     }
     guard !watch else { return }
@@ -135,7 +140,7 @@ struct MailCommand: ParsableCommand {
     }
 
     var text: String {
-      var parts = ["\(counted(sent, "message")) sent"]
+      var parts = ["\(Wording.count(sent, "message")) sent"]
       if retried > 0 { parts.append("\(retried) to be tried again") }
       if failed > 0 { parts.append("\(failed) failed") }
       return parts.joined(separator: ", ")

@@ -46,7 +46,7 @@ struct RestoreCommand: ParsableCommand {
         "The replaced database can't be read. If it knew erasures, repeat them with `person erase` "
           + "and `partner erase`.")
     case 0?: break
-    case let count?: print("Repeated \(counted(count, "erasure")) of the replaced database.")
+    case let count?: print("Repeated \(Wording.count(count, "erasure")) of the replaced database.")
     }
   }
 }

@@ -40,7 +40,7 @@ struct Serve: ParsableCommand {
       """)
 
   /// EX_TEMPFAIL of sysexits(3).
-  private static let inDoubt: Int32 = 75
+  static let inDoubt: Int32 = 75
 
   @OptionGroup var database: DatabaseOption
 

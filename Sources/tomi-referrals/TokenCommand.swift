@@ -190,7 +190,7 @@ struct TokenCommand: ParsableCommand {
         }
         return try change.revokeTokens(createdBy: known(createdBy ?? "", in: change).id)
       }
-      print(id == nil ? "Revoked \(counted(count, "token"))." : "Revoked.")
+      print(id == nil ? "Revoked \(Wording.count(count, "token"))." : "Revoked.")
     }
   }
 }

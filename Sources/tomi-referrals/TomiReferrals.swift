@@ -91,9 +91,6 @@ func value<Value: ExpressibleByArgument>(
   return value
 }
 
-/// "1 partner", "2 partners".
-func counted(_ count: Int, _ noun: String) -> String { "\(count) \(noun)\(count == 1 ? "" : "s")" }
-
 extension Timestamp {
   /// The present time by the system's clock.
   static var present: Timestamp {

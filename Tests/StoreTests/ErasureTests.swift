@@ -261,6 +261,28 @@ struct ErasureTests {
       try test.texts("SELECT CAST(body AS TEXT) FROM idempotency_keys") == [#"{"x":"other "}"#])
   }
 
+  @Test("a text is erased for the whole address alone; what is not sent then is cancelled")
+  func addresses() throws {
+    for (text, isErased) in [
+      ("Write to ÉVA@x.example.", true), ("<éva@x.example>", true), ("éva@x.example, Bo", true),
+      ("joéva@x.example", false), ("éva@x.example.com", false), ("éva@x.examples", false),
+      ("a.éva@x.example", false), ("éva@x.exampl", false),
+    ] {
+      let test = try TestStore(mail: .sample)
+      try test.addGroups()
+      try test.change { change in
+        _ = try change.putUser(1, ["email": "éva@x.example"])
+        try change.requestReferral(group: 14, ["partner_type": "cpa"])
+        _ = try change.connection.run("UPDATE messages SET text = ?", text)
+      }
+      #expect(try Self.erase(Self.user, in: test) != nil)
+      #expect(
+        try test.texts("SELECT DISTINCT status || ifnull(text, '') FROM messages")
+          == [isErased ? "cancelled" : "queued\(text)"], "\(text)")
+      #expect(try Self.erase(Self.user, in: test, at: minute(2)) == nil)
+    }
+  }
+
   @Test("an address that another user has taken does not keep a person from being erased")
   func takenAddress() throws {
     let test = try Self.store()
@@ -585,7 +607,7 @@ struct ErasureTests {
     let person = try export(1)
     #expect(
       person.names == [
-        "user", "tokens", "groups", "referrals", "partners", "messages", "events",
+        "user", "tokens", "groups", "referrals", "partners", "messages", "waiting_list", "events",
       ])
     #expect(person["user"]?["name"]?.text?.hasPrefix(canary) == true)
     func items(_ name: String, of person: JSON) -> [JSON] {

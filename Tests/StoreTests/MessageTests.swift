@@ -167,7 +167,8 @@ struct MessageTests {
     try test.change { change in
       for _ in 1...25 {
         try change.queue(
-          .requestReceived, to: try change.recipient(user: sampleID(1)), about: MessageSubject()
+          .requestReceived, to: try change.user(sampleID(1)).map { change.recipient($0) },
+          about: MessageSubject()
         ) { [] }
         try change.queue(.requestNew, to: change.staff, about: MessageSubject()) { [] }
       }
@@ -212,6 +213,89 @@ struct MessageTests {
     #expect(try Self.kinds(test) == Array(Self.letters.prefix(2)))
     try test.change { _ = try $0.putUser(1, ["disabled": true]) }
     #expect(try Self.kinds(test) == [Self.letters[1]])
+  }
+
+  @Test("what the mailer has in hand when its reason goes is not tried again, but noted if sent")
+  func inHand() throws {
+    for (result, status) in [
+      (.temporarily("Later."), "cancelled"), (.permanently("No."), "cancelled"),
+      (.accepted, "sent"),
+      (nil, "cancelled"),
+    ] as [(DeliveryResult?, String)] {
+      let test = try Self.store()
+      let id = try Self.introduce(test)
+      try test.run("DELETE FROM messages WHERE kind <> 'introduction.partner'")
+      let letter = try #require(try Self.take(test))
+      try test.change { change in
+        try change.perform(.cancel, on: try #require(try change.referral(id)), partner: nil)
+        if let result {
+          _ = try change.note(result, of: letter)
+        } else {
+          _ = try change.requeueInterruptedMessages()
+        }
+      }
+      #expect(try test.texts("SELECT status FROM messages") == [status], "\(status)")
+      #expect(try Self.take(test, at: now.adding(days: 1)) == nil)
+      #expect(try test.findings() == [])
+    }
+  }
+
+  @Test("a letter goes to the address that its reader has when it is handed over")
+  func presentAddress() throws {
+    let test = try Self.store()
+    try Self.introduce(test)
+    try test.change { change in
+      _ = try change.putUser(1, ["email": "new@example.com"])
+      try change.updatePartner(21, ["email": "other@example.com"])
+    }
+    let letters = [
+      "request.received new@example.com", "request.new staff@tomi.example",
+      "introduction.partner other@example.com", "introduction.group new@example.com",
+    ]
+    #expect(try Self.sendAll(test) == letters)
+    #expect(try Self.kinds(test, .sent) == letters)
+    // Sent again, it goes to the address of then.
+    let id = try #require(ID(try test.texts("SELECT id FROM messages ORDER BY number")[0]))
+    try test.change { change in
+      _ = try change.putUser(1, ["email": "third@example.com"])
+      _ = try change.resendMessage(id)
+    }
+    #expect(try Self.kinds(test) == ["request.received third@example.com"])
+  }
+
+  @Test("who has left the group gets no letter about it, and is in none")
+  func formerMember() throws {
+    let test = try Self.store()
+    let id = try Self.introduce(test)
+    try test.change { _ = try $0.putGroup(11, ["members": [.string(sampleID(2).text)]]) }
+    #expect(
+      try Self.sendAll(test) == [
+        "request.new staff@tomi.example", "introduction.partner partner21@example.com",
+      ])
+    #expect(try Self.remind(test, at: now.adding(days: 3)) == [.introduction(id)])
+    #expect(
+      try test.number(
+        """
+        SELECT count(*) FROM messages
+        WHERE kind = 'introduction.reminder' AND instr(text, 'user1@example.com') > 0
+        """) == 0)
+    try test.change { change in
+      _ = try change.answerReferral(
+        id, ofPartner: sampleID(21),
+        Body(["response": "accepted"], responseFields, by: .partner, at: change.now))
+    }
+    #expect(
+      try test.texts("SELECT recipient FROM messages WHERE kind = 'referral.answered'")
+        == ["staff@tomi.example"])
+  }
+
+  @Test("the disabled user of a partner keeps no letter from the company")
+  func disabledPartnerUser() throws {
+    let test = try Self.store()
+    try test.run("UPDATE partners SET user_id = ?", sampleID(5).text)
+    try Self.introduce(test)
+    try test.change { _ = try $0.putUser(5, ["disabled": true]) }
+    #expect(try Self.sendAll(test) == Self.letters)
   }
 
   // MARK: - Reminders
@@ -367,7 +451,10 @@ struct MessageTests {
       ])
     try test.change(ask)
     #expect(try Self.take(test, at: minute(60)) == nil)
-    #expect(try Self.kinds(test, .cancelled).count == 1)
+    // The first two were in hand when another one was asked for.
+    #expect(
+      try test.texts("SELECT status || attempts FROM messages ORDER BY number")
+        == ["cancelled1", "cancelled1", "cancelled0"])
   }
 
   @Test("who waits is told once when the type becomes available, however it does, and forgotten")
@@ -402,6 +489,50 @@ struct MessageTests {
     #expect(try test.number("SELECT count(*) FROM waiting_list") == 0)
     #expect(try test.number("SELECT count(*) FROM messages WHERE recipient LIKE '%x.example'") == 0)
     #expect(try test.findings() == [])
+  }
+
+  @Test("a type that is not available any more is not told, and told when it is again")
+  func availableAgain() throws {
+    let test = try Self.store()
+    try test.change { change in
+      try change.joinWaitingList(.TX, .cpa, change.body(["email": "a@x.example"], addressFields))
+    }
+    let letter = try #require(try Self.take(test))
+    try test.change { change in
+      _ = try change.note(.accepted, of: letter)
+      try change.confirmWaiting(change.body(["code": "x"], codeFields)) { _ in
+        [UInt8](repeating: 7, count: 32)
+      }
+      try change.insert(Partner.sample(22, .active, .cpa, in: [.TX]))
+    }
+    #expect(try Self.remind(test, at: now).count == 1)
+    try test.change { try $0.movePartner(22, to: .inactive) }
+    try test.run("DELETE FROM messages WHERE kind LIKE 'partner.%'")
+    #expect(try Self.sendAll(test) == [])
+    #expect(try test.number("SELECT count(*) FROM waiting_list") == 1)
+    try test.change { try $0.movePartner(22, to: .active) }
+    #expect(try Self.remind(test, at: now).count == 1)
+    #expect(try Self.sendAll(test).contains("coverage.available a@x.example"))
+    #expect(try test.findings() == [])
+  }
+
+  @Test("what people wait for is handed over before what is due longer; a new address ends codes")
+  func askedFirst() throws {
+    let test = try Self.store()
+    try Self.introduce(test)
+    let ask: @Sendable (Change) throws -> Void = {
+      try $0.askToSignIn($0.body(["email": "user1@example.com"], addressFields))
+    }
+    try test.change(at: minute(1), ask)
+    let letter = try #require(try Self.take(test, at: minute(1)))
+    #expect(letter.kind == .signIn)
+    #expect(try test.number("SELECT count(*) FROM sign_in_codes") == 1)
+    try test.change { change in
+      try ask(change)
+      _ = try change.putUser(1, ["email": "new@example.com"])
+    }
+    #expect(try test.number("SELECT count(*) FROM sign_in_codes") == 0)
+    #expect(try Self.sendAll(test, at: minute(2)).contains { $0.hasPrefix("sign_in") } == false)
   }
 
   @Test("who was to be told is forgotten when staff cancels the letter")
