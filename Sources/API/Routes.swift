@@ -190,6 +190,7 @@ extension Route {
       ], listEvents),
 
     .get("/api/health", .anyone, storable: false, getHealth),
+    .get("/api/openapi.json", .anyone, getOpenAPIAsJSON),
     .get("/api/openapi.yaml", .anyone, getOpenAPI),
   ]
 }

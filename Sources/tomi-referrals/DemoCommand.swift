@@ -9,8 +9,11 @@ struct DemoCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "demo", abstract: "Fill an empty database with demo data.",
     discussion: """
-      The data look like a year of real use, and follow the service's rules. The same options always \
-      give the same data.
+      The data look like a year of real use that ends now, and follow the service's rules. With --until, \
+      the same options always give the same data.
+
+      With --mail-from the last days have their messages too: most are sent, some have failed, and the \
+      newest wait for `tomi-referrals mail`. Nobody gets any of them before that.
       """)
 
   @OptionGroup var database: DatabaseOption
@@ -27,7 +30,21 @@ struct DemoCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Another seed gives other data.", valueName: "number"))
   var seed: UInt64 = 1
 
+  @Option(
+    help: ArgumentHelp(
+      "The end of the year, such as 2026-11-01T18:00:00Z (default: now).", valueName: "time"))
+  var until: String?
+
+  @OptionGroup var mail: MailOptions
+
+  /// The end of the year; nil if the option has none.
+  private var end: Timestamp? { until.map { Timestamp($0) } ?? .present }
+
   func validate() throws {
+    guard let end, end <= .present else {
+      throw ValidationError(
+        "--until takes a time that is not in the future, such as 2026-11-01T18:00:00Z.")
+    }
     guard min(partners, groups, referrals) >= 0 else {
       throw ValidationError("--partners, --groups and --referrals must not be negative.")
     }
@@ -35,18 +52,27 @@ struct DemoCommand: ParsableCommand {
   }
 
   func run() throws {
+    let settings = try mail.settings()
+    guard let end else { return }
     try Migrator.migrate(path: database.path)
     let random = Lock(SplitMix64(state: seed))
-    let store = try Store(
-      path: database.path, random: { random.withLock { $0.next() } },
-      // Room for a large database, so that filling it does not wait for pages to be read again.
-      writerCacheKiB: 512 << 10)
-    defer { store.close() }
-    guard try store.read(now: .present, { try $0.isEmpty() }) else {
-      throw CommandError("the database is not empty; demo data needs a new one")
+    func withStore(mail: MailSettings?, _ body: (Store) throws -> Void) throws {
+      let store = try Store(
+        path: database.path, random: { random.withLock { $0.next() } }, mail: mail,
+        // Room for a large database, so that filling it does not wait for pages to be read again.
+        writerCacheKiB: 512 << 10)
+      defer { store.close() }
+      try body(store)
     }
-    let demo = Demo(store: store, seed: seed)
-    try demo.run(partners: partners, groups: groups, referrals: referrals)
+    let demo = Demo(seed: seed, end: end)
+    demo.plan(partners: partners, groups: groups, referrals: referrals)
+    try withStore(mail: nil) { store in
+      guard try store.read(now: end, { try $0.isEmpty() }) else {
+        throw CommandError("the database is not empty; demo data needs a new one")
+      }
+      try demo.fill(store)
+    }
+    try withStore(mail: settings) { try demo.fillLastDays($0) }
     Progress.end()
     print("Created \(partners) partners, \(groups) groups and \(referrals) referral requests.")
   }
@@ -72,7 +98,7 @@ private struct SplitMix64: RandomNumberGenerator {
 private final class Demo: @unchecked Sendable {
   private struct Action: @unchecked Sendable {
     let time: Timestamp
-    let actor: ID
+    let actor: ID?
     let run: (Change) throws -> Void
   }
 
@@ -81,41 +107,134 @@ private final class Demo: @unchecked Sendable {
     var id: ID?
   }
 
-  /// The end of the year. It is fixed, so that the same seed gives the same data.
-  private static let end = Timestamp("2026-11-01T18:00:00Z")!
   private static let hoursOfYear = 365 * 24
   private static let actionsPerTransaction = 10_000
+  /// The actions of the last days that have their messages, at most so many: each is a transaction of its own.
+  private static let lastDays = 10
+  private static let mostLastActions = 500
 
-  private let store: Store
+  private let end: Timestamp
   private var random: SplitMix64
   private var staff: [ID] = []
   private var actions: [Action] = []
+  private var lastActions: ArraySlice<Action> = []
 
-  init(store: Store, seed: UInt64) {
-    self.store = store
+  init(seed: UInt64, end: Timestamp) {
+    self.end = end
     random = SplitMix64(state: seed ^ 0x544F_4D49)
   }
 
-  func run(partners: Int, groups: Int, referrals: Int) throws {
-    try addStaff()
+  func plan(partners: Int, groups: Int, referrals: Int) {
+    planStaff()
     for index in 0..<partners { planPartner(index) }
     for index in 0..<groups {
       planGroup(index, referrals: referrals / groups + (index < referrals % groups ? 1 : 0))
     }
-    let ordered = actions.enumerated().sorted {
+    actions = actions.enumerated().sorted {
       ($0.element.time, $0.offset) < ($1.element.time, $1.offset)
-    }.map(\.element).filter { $0.time <= Demo.end }
-    for first in stride(from: 0, to: ordered.count, by: Demo.actionsPerTransaction) {
-      Progress.update("Filling: \(100 * first / ordered.count) %")
-      let actions = ordered[first...].prefix(Demo.actionsPerTransaction)
-      try store.fill(now: Demo.end) { change in
+    }.map(\.element).filter { $0.time <= end }
+    let since = end.adding(days: -Demo.lastDays)
+    lastActions = actions.suffix(Demo.mostLastActions).drop { $0.time < since }
+    actions.removeLast(lastActions.count)
+  }
+
+  /// Carries out the actions of the year but for those of the last days.
+  func fill(_ store: Store) throws {
+    for first in stride(from: 0, to: actions.count, by: Demo.actionsPerTransaction) {
+      Progress.update("Filling: \(100 * first / actions.count) %")
+      let actions = actions[first...].prefix(Demo.actionsPerTransaction)
+      try store.fill(now: end) { change in
         for action in actions {
-          do {
-            try action.run(change.acting(as: action.actor, at: action.time))
-          } catch Failure.conflict {
-            // An earlier action makes this one impossible: a request was cancelled, or a partner left. Rules
-            // are checked before anything is written.
+          try Demo.carryOut(action, change.acting(as: action.actor, at: action.time))
+        }
+      }
+    }
+  }
+
+  private static func carryOut(_ action: Action, _ change: Change) throws {
+    do {
+      try action.run(change)
+    } catch Failure.conflict {
+      // An earlier action makes this one impossible: a request was cancelled, or a partner left. Rules are checked
+      // before anything is written.
+    }
+  }
+
+  // MARK: The last days, with their messages
+
+  /// Carries out the actions of the last days. A store with settings for messages makes theirs. What was made more
+  /// than two days ago counts as handed over.
+  func fillLastDays(_ store: Store) throws {
+    Progress.update("Filling: the last days")
+    let newest = end.adding(days: -2)
+    var next = end.adding(days: -Demo.lastDays)
+    func carryOut(_ action: Action) throws {
+      try store.write(now: action.time, actor: action.actor) { try Demo.carryOut(action, $0) }
+    }
+    for action in lastActions.prefix(while: { $0.time < newest }) {
+      while next < action.time {
+        try handOver(store, at: next)
+        next = next.adding(minutes: 12 * 60)
+      }
+      try carryOut(action)
+    }
+    try joinWaitingList(store, at: newest)
+    try handOver(store, at: newest)
+    for action in lastActions.drop(while: { $0.time < newest }) { try carryOut(action) }
+  }
+
+  private var handedOver = 0
+
+  /// Makes the reminders that are due, and notes of each message what a mail system may say.
+  private func handOver(_ store: Store, at time: Timestamp) throws {
+    for reminder in try store.read(now: time, { try $0.dueReminders() }) {
+      try store.write(now: time, actor: nil) { try $0.remind(reminder) }
+    }
+    func take() throws -> Dispatch? {
+      try store.write(now: time, actor: nil) { [self] in try $0.takeMessage(secret: secret) }
+    }
+    while let dispatch = try take() {
+      handedOver += 1
+      let isRefused = handedOver % 20 == 10
+      let result = isRefused ? Demo.refusals[handedOver / 20 % Demo.refusals.count] : .accepted
+      try store.write(now: time, actor: nil) { _ = try $0.note(result, of: dispatch) }
+    }
+  }
+
+  /// The code of the last letter that has one, with a hash that only the demo knows.
+  private var lastCode = (code: "", sha256: [UInt8]())
+
+  private func secret() -> (code: String, sha256: [UInt8]) {
+    let code = newID(at: 0).text
+    lastCode = (code, Array(code.utf8.prefix(32)))
+    return lastCode
+  }
+
+  /// Some people wait for types of partner that their state lacks. The last one has not confirmed the address.
+  private func joinWaitingList(_ store: Store, at time: Timestamp) throws {
+    let wishes: [(StateCode, PartnerType, Int)] = [
+      (.TX, .attorney, 3), (.NY, .lender, 2), (.OH, .attorney, 2), (.FL, .agent, 1),
+      (.GA, .attorney, 1),
+    ]
+    var number = 0
+    for (state, type, count) in wishes {
+      for _ in 0..<count {
+        number += 1
+        let email: JSON = ["email": "waiting\(number)@mail.example"]
+        do {
+          try store.write(now: time, actor: nil) { change in
+            try change.joinWaitingList(state, type, change.body(email, addressFields, by: .anyone))
           }
+        } catch Failure.conflict {
+          continue
+        }
+        try handOver(store, at: time)
+        guard number < 9, !lastCode.code.isEmpty else { continue }
+        let (code, sha256) = lastCode
+        lastCode = ("", [])
+        try store.write(now: time, actor: nil) { change in
+          try change.confirmWaiting(
+            change.body(["code": "\(code)"], codeFields, by: .anyone), hash: { _ in sha256 })
         }
       }
     }
@@ -123,15 +242,13 @@ private final class Demo: @unchecked Sendable {
 
   // MARK: Staff and partners
 
-  private func addStaff() throws {
-    let people = [("Ana Lindqvist", "ana"), ("Marcus Bell", "marcus"), ("Priya Raman", "priya")]
-    try store.write(now: time(hours: 0), actor: nil) { [self] change in
-      for (name, mailbox) in people {
-        let id = change.newID()
-        staff.append(id)
-        try change.putUser(
-          id, change.body(["name": "\(name)", "email": "\(mailbox)@tomi.example"], .users))
-      }
+  private func planStaff() {
+    let people = [("Ana Lindqvist", "staff"), ("Marcus Bell", "marcus"), ("Priya Raman", "priya")]
+    for (name, mailbox) in people {
+      let id = newID(at: 0)
+      staff.append(id)
+      let fields: JSON = ["name": "\(name)", "email": "\(mailbox)@tomi.example"]
+      plan(0, by: nil) { try $0.putUser(id, $0.body(fields, .users)) }
     }
   }
 
@@ -233,7 +350,7 @@ private final class Demo: @unchecked Sendable {
     let roll = chance()
     let days =
       roll < 0.04 ? between(-40, -1) : roll < 0.18 ? between(1, 30) : between(31, 700)
-    return Demo.end.adding(days: days).day
+    return end.adding(days: days).day
   }
 
   /// Plans what a partner changes itself: an early change that staff reviews, one that still waits, and a pause.
@@ -264,7 +381,7 @@ private final class Demo: @unchecked Sendable {
     guard lately > hours else { return }
     if chance() < 0.15 { propose(pick(proposals), at: lately) }
     if chance() < 0.1 {
-      let pause: JSON = ["paused_until": "\(Demo.end.adding(days: between(10, 60)).day)"]
+      let pause: JSON = ["paused_until": "\(end.adding(days: between(10, 60)).day)"]
       propose(pause, at: lately)
     }
   }
@@ -424,14 +541,14 @@ private final class Demo: @unchecked Sendable {
 
   // MARK: Times and random choices
 
-  private func plan(_ hours: Int, by actor: ID, _ run: @escaping (Change) throws -> Void) {
+  private func plan(_ hours: Int, by actor: ID?, _ run: @escaping (Change) throws -> Void) {
     actions.append(Action(time: time(hours: hours), actor: actor, run: run))
   }
 
   /// The time so many hours after the beginning of the year.
   private func time(hours: Int) -> Timestamp {
     Timestamp(
-      milliseconds: Demo.end.milliseconds + Int64(hours - Demo.hoursOfYear) * 3_600_000)
+      milliseconds: end.milliseconds + Int64(hours - Demo.hoursOfYear) * 3_600_000)
   }
 
   private func newID(at hours: Int) -> ID {
@@ -521,6 +638,13 @@ private final class Demo: @unchecked Sendable {
     (.outsidePractice, "We do not make loans of this kind."),
     (.terms, "The timeline is too short for us."),
     (.other, "We are moving our office."),
+  ]
+  private static let refusals: [DeliveryResult] = [
+    .permanently(
+      "exit status 67 (EX_NOUSER): 550 5.1.1 Recipient address rejected: User unknown in virtual mailbox table"
+    ),
+    .temporarily(
+      "exit status 75 (EX_TEMPFAIL): 451 4.7.1 Greylisting in action, please come back later"),
   ]
   private static let sources = [
     "a bar association", "a member's tip", "a conference", "their website",

@@ -99,6 +99,7 @@ import Testing
       "/api/groups/:groupId/referrals/:id/cancel": "POST, OPTIONS",
       "/api/health": "GET, HEAD, OPTIONS",
       "/api/me": "GET, HEAD, OPTIONS",
+      "/api/openapi.json": "GET, HEAD, OPTIONS",
       "/api/openapi.yaml": "GET, HEAD, OPTIONS",
     ]
     #expect(allowed.keys.sorted() == patterns)

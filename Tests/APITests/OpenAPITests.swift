@@ -420,6 +420,42 @@ import Yams
     #expect(reply.body == Schema.openAPI)
     #expect(reply.headers[.contentType] == "application/yaml")
   }
+
+  @Test("The service answers with this document as JSON too") func servedAsJSON() throws {
+    let reply = try World().get("/api/openapi.json", as: .nobody)
+    #expect(reply.headers[.contentType] == "application/json")
+    let text = String(decoding: reply.body, as: UTF8.self)
+    // Each JSON text is YAML too.
+    let read = try #require(try Yams.compose(yaml: text))
+    expectSame(read, document, at: "")
+    #expect(try JSON(parsing: reply.body)["openapi"] == "3.1.0")
+  }
+
+  private func expectSame(_ found: Node, _ wanted: Node, at path: String) {
+    switch (found, wanted) {
+    case (.mapping(let found), .mapping(let wanted)):
+      #expect(found.map(\.key.string) == wanted.map(\.key.string), "\(path)")
+      for (found, wanted) in zip(found, wanted) {
+        expectSame(found.value, wanted.value, at: "\(path)/\(wanted.key.string ?? "")")
+      }
+    case (.sequence(let found), .sequence(let wanted)):
+      #expect(found.count == wanted.count, "\(path)")
+      for (index, pair) in zip(found, wanted).enumerated() {
+        expectSame(pair.0, pair.1, at: "\(path)/\(index)")
+      }
+    case (.scalar(let found), .scalar(let wanted)):
+      #expect(found.string == wanted.string, "\(path)")
+      // Only what the document has without quotes is anything but text.
+      if wanted.style != .plain { #expect(found.style == .doubleQuoted, "\(path)") }
+      if let number = Double(wanted.string), wanted.style == .plain {
+        #expect(Double(found.string) == number && found.style == .plain, "\(path)")
+      }
+      if ["true", "false", "null"].contains(wanted.string), wanted.style == .plain {
+        #expect(found.style == .plain, "\(path)")
+      }
+    default: Issue.record("\(path): \(found) instead of \(wanted)")
+    }
+  }
 }
 
 extension Route {

@@ -22,7 +22,8 @@ import Testing
       ("\(group)/\(referral)", .staff), ("\(group)/\(referral)", .member),
       ("/api/admin/users/\(Person.ann)", .staff), ("/api/admin/groups/\(World.birch)", .staff),
       ("/api/coverage", .nobody), ("/api/coverage/MN", .nobody),
-      ("/api/coverage/MN/attorney", .nobody), ("/api/openapi.yaml", .nobody),
+      ("/api/coverage/MN/attorney", .nobody), ("/api/openapi.json", .nobody),
+      ("/api/openapi.yaml", .nobody),
     ]
     for (path, role) in things {
       let reply = world.get(path, as: role)

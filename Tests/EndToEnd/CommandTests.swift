@@ -74,6 +74,8 @@ extension EndToEnd {
           ["serve", "--socket", "\(folder)/s", "--allow-origin", "*"] + database,
           ["serve", "--socket", "\(folder)/s", "--log-level", "loud"] + database,
           ["demo", "--partners", "-1"] + database, ["demo", "--seed", "x"] + database,
+          ["demo", "--until", "2999-01-01T00:00:00Z"] + database,
+          ["demo", "--until", "x"] + database,
           ["mail"] + database, ["mail", "--mail-from", "nobody"] + database,
           ["mail", "--mail-from", "a@b.example", "--into", "x", "--sendmail", "y"] + database,
           ["sign-in-link", "--email", "a@b.example"] + database,
@@ -507,6 +509,8 @@ extension EndToEnd {
         let database = "\(folder)/\(UUID().uuidString).db"
         let arguments = [
           "--partners", "30", "--groups", "8", "--referrals", "24", "--seed", "\(seed)",
+          "--until", "2026-11-01T18:00:00Z", "--mail-from", "referrals@tomi.example",
+          "--staff-address", "staff@tomi.example", "--public-url", "https://tomi.example",
         ]
         return (try Service.command(["demo"] + arguments, database: database), database)
       }
@@ -539,6 +543,7 @@ extension EndToEnd {
             // The last two are the token's.
             Array(events.dropLast(2)),
             try staff.all("/api/coverage"),
+            try staff.all("/api/admin/messages?limit=100"),
           ])
           try service.expectSound()
         }
@@ -556,6 +561,9 @@ extension EndToEnd {
         #expect(all[0][0].contains { $0["description"] != .null })
         #expect(all[0][0].contains { $0["user_id"] != .null })
         #expect(all[0][1].contains { $0["assigned_to"] != .null && $0["follow_up_on"] != .null })
+
+        // There are messages of the last days: sent, failed, and some that the mailer will hand over.
+        #expect(Set(all[0][4].map(\.["status"].text)).isSuperset(of: ["sent", "failed", "queued"]))
 
         let before = try Service.command(["check"], database: firstDatabase)
         #expect(before.status == 0)

@@ -18,7 +18,7 @@ class Site:
 
     def __init__(self, executable, folder):
         # The cache of public answers would hide for a minute what a check changes.
-        self.service = service.Service(executable, folder, options=OPTIONS, demo=())
+        self.service = service.Service(executable, folder, options=OPTIONS, demo=OPTIONS)
         self.mail = pathlib.Path(folder, "mail")
         self.address = f"http://127.0.0.1:{self.service.nginx.port}"
         waiting = self.get("/api/admin/referrals?status=intro_sent&sort=status_since&limit=1")["data"][0]
