@@ -3,7 +3,7 @@ import Store
 
 /// The version of the executable (<https://semver.org>), and what it is made of.
 enum Version {
-  static let current = "1.0.0"
+  static let current = "1.1.0"
 
   /// The version; what `nginx/package` built it from; the SQLite that this process runs with. libfcgi does not
   /// tell its version, so only that of the build is known.
