@@ -1,7 +1,8 @@
 import Domain
-import Foundation
+import Glibc
 import JSON
 import Mustache
+import POSIX
 import Schema
 
 /// The templates of all kinds of messages.
@@ -17,10 +18,7 @@ package struct Templates: Sendable {
     let ending = ".mustache"
     var replaced: [String: String] = [:]
     if let directory {
-      guard let files = try? FileManager.default.contentsOfDirectory(atPath: directory) else {
-        throw TemplateError(file: directory, line: nil, detail: "This directory can't be read.")
-      }
-      for file in files.sorted()
+      for file in try names(in: directory).sorted()
       where file.hasSuffix(ending) && !file.hasPrefix(".") {
         let path = directory + "/" + file
         let kind = String(file.dropLast(ending.count))
@@ -33,16 +31,10 @@ package struct Templates: Sendable {
     }
     var templates: [MessageKind: Template] = [:]
     for kind in MessageKind.allCases {
-      guard let path = replaced[kind.rawValue] else {
-        templates[kind] = try Template(
-          Schema.mailTemplates[kind.rawValue] ?? [], file: kind.rawValue + ending,
-          names: kind.names)
-        continue
-      }
-      guard let file = FileManager.default.contents(atPath: path) else {
-        throw TemplateError(file: path, line: nil, detail: "This file can't be read.")
-      }
-      templates[kind] = try Template([UInt8](file), file: path, names: kind.names)
+      let path = replaced[kind.rawValue]
+      templates[kind] = try Template(
+        path.map(contents) ?? Schema.mailTemplates[kind.rawValue] ?? [],
+        file: path ?? kind.rawValue + ending, names: kind.names)
     }
     self.templates = templates
   }
@@ -71,6 +63,44 @@ package struct TemplateError: Error, CustomStringConvertible {
   package var description: String {
     "\(file)\(line.map { ", line \($0)" } ?? ""): \(detail)"
   }
+}
+
+/// The names of what is in a directory.
+private func names(in directory: String) throws -> [String] {
+  guard let stream = opendir(directory) else { throw unreadable(directory) }
+  defer { closedir(stream) }
+  var names: [String] = []
+  while true {
+    errno = 0
+    guard let entry = readdir(stream) else {
+      guard errno == 0 else { throw unreadable(directory) }
+      return names
+    }
+    names.append(
+      withUnsafeBytes(of: &entry.pointee.d_name) { name in
+        String(decoding: name.prefix { $0 != 0 }, as: UTF8.self)
+      })
+  }
+}
+
+/// Everything in a file.
+private func contents(of path: String) throws -> [UInt8] {
+  let file = open(path, O_RDONLY | O_CLOEXEC)
+  guard file >= 0 else { throw unreadable(path) }
+  defer { close(file) }
+  var bytes: [UInt8] = []
+  var buffer = [UInt8](repeating: 0, count: 1 << 16)
+  while true {
+    let count = read(file, &buffer, buffer.count)
+    if count < 0 && errno == EINTR { continue }
+    guard count >= 0 else { throw unreadable(path) }
+    if count == 0 { return bytes }
+    bytes += buffer[..<count]
+  }
+}
+
+private func unreadable(_ path: String) -> TemplateError {
+  TemplateError(file: path, line: nil, detail: "cannot read it: \(systemErrorText(errno))")
 }
 
 /// A value that is not there: Mustache leaves its section out.

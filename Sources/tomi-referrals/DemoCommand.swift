@@ -400,7 +400,7 @@ private final class Demo: @unchecked Sendable {
       )
     }
     let name =
-      "\(pick(Demo.streets)) \(pick(["House", "Collective", "Co-op", "Neighbours", "Home"]))"
+      "\(pick(Demo.streets)) \(pick(["House", "Collective", "Co-op", "Neighbors", "Home"]))"
     plan(founded, by: pick(staff)) { change in
       for member in members { try change.putUser(member.id, change.body(member.fields, .users)) }
       let group: JSON = [
@@ -457,6 +457,7 @@ private final class Demo: @unchecked Sendable {
     let actor = pick(staff)
     let fate = chance()
     let outcome = pick(["deal_closed", "deal_closed", "not_engaged", "unknown"])
+    let patience = between(14, 60)
     func act(
       at hours: Int, by actor: ID, _ run: @escaping (Change, Referral) throws -> Void
     ) {
@@ -468,17 +469,16 @@ private final class Demo: @unchecked Sendable {
     /// Matches the request with the best candidate, who is not the partner that declined it.
     func match(at hours: Int) {
       act(at: hours, by: actor) { change, referral in
-        guard let best = try change.bestCandidate(for: referral) else {
-          // The state has no partner yet, so the request stays pending.
-          created.id = nil
-          return
-        }
+        // Without a partner in the state, the request waits.
+        guard referral.status == .pending, let best = try change.bestCandidate(for: referral)
+        else { return }
         let fields: JSON = ["partner_id": "\(best)", "assigned_to": "\(actor)"]
         try change.updateReferral(referral.id, change.body(fields, .referrals))
       }
     }
     func introduce(at hours: Int) {
       act(at: hours, by: actor) { change, referral in
+        guard referral.status == .matched else { return }
         let fields: JSON = [
           "status": "\(ReferralStatus.introSent.rawValue)",
           "follow_up_on": "\(change.now.adding(days: 7).day)",
@@ -499,35 +499,53 @@ private final class Demo: @unchecked Sendable {
         } else if fields["response"] == "accepted" {
           try change.perform(.connect, on: referral, partner: partner)
         }
+        guard fields["response"] == "accepted" else { return }
+        let later: JSON = ["follow_up_on": "\(change.now.adding(days: patience).day)"]
+        try change.updateReferral(referral.id, change.body(later, .referrals))
       }
     }
-    if fate < 0.06 {
-      act(at: hours + between(5, 90), by: member) { change, referral in
+    func cancel(at hours: Int, from statuses: Set<ReferralStatus>) {
+      act(at: hours, by: member) { change, referral in
+        guard statuses.contains(referral.status) else { return }
         let note = change.body(["note": "We found somebody ourselves."], [.note], by: .member)
         try change.cancelReferral(referral.id, ofGroup: group, note, byStaff: false)
       }
     }
-    let matched = hours + between(4, 120)
-    let introduced = matched + between(2, 72)
-    match(at: matched)
-    introduce(at: introduced)
-    if chance() < 0.12 {
-      let (code, reason) = pick(Demo.declines)
-      let declined = introduced + between(2, 9)
-      answer(
-        ["response": "declined", "reason_code": "\(code.rawValue)", "reason": "\(reason)"],
-        at: declined)
-      match(at: declined + 24)
-      introduce(at: declined + 30)
-    }
-    if fate > 0.3 { answer(["response": "accepted"], at: introduced + between(40, 200)) }
-    if fate > 0.5 {
-      act(at: introduced + between(20, 80) * 24, by: actor) { change, referral in
-        let fields: JSON = [
-          "outcome": "\(outcome)", "outcome_notes": "The partner told us on the telephone.",
-        ]
+    func close(at hours: Int, from status: ReferralStatus, _ outcome: String, _ notes: String) {
+      act(at: hours, by: actor) { change, referral in
+        guard referral.status == status else { return }
+        let fields: JSON = ["outcome": "\(outcome)", "outcome_notes": "\(notes)"]
         try change.recordOutcome(referral.id, change.body(fields, outcomeFields))
       }
+    }
+    if fate < 0.06 { cancel(at: hours + between(5, 90), from: Set(ReferralStatus.allCases)) }
+    let matched = hours + between(4, 120)
+    // Staff looks again after three weeks if there was no partner.
+    for matched in [matched, matched + 21 * 24] {
+      let introduced = matched + between(2, 72)
+      match(at: matched)
+      introduce(at: introduced)
+      if chance() < 0.12 {
+        let (code, reason) = pick(Demo.declines)
+        let declined = introduced + between(2, 9)
+        answer(
+          ["response": "declined", "reason_code": "\(code.rawValue)", "reason": "\(reason)"],
+          at: declined)
+        match(at: declined + 24)
+        introduce(at: declined + 30)
+      }
+      if fate > 0.25 { answer(["response": "accepted"], at: introduced + between(40, 200)) }
+      if fate > 0.4 {
+        close(
+          at: introduced + between(20, 80) * 24, from: .connected, outcome,
+          "The partner told us on the telephone.")
+      }
+      let given = introduced + between(15, 25) * 24
+      if fate > 0.08 { close(at: given, from: .introSent, "unknown", "They never answered.") }
+    }
+    if chance() < 0.9 { cancel(at: matched + between(40, 60) * 24, from: [.pending]) }
+    if chance() < 0.8 {
+      close(at: matched + 120 * 24, from: .connected, "unknown", "Nobody could tell us.")
     }
   }
 
