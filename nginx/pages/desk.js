@@ -59,7 +59,7 @@ const did = new Map();
 function row(referral) {
   const { id, partner_type: type, context: { state }, group, assignee, follow_up_on: date } = referral;
   const isDue = date && date <= new Date().toISOString().slice(0, 10);
-  const followUp = () => date && html`<span class=${isDue && 'status waiting'}>${isDue && 'Due '}${day(date)}</span>`;
+  const followUp = () => date && (isDue ? html`<span class="status waiting"><span>Due ${day(date)}</span></span>` : day(date));
   const line = [types[type].label, state, assignee?.name, followUp()].filter(Boolean);
   return html`
     <tr aria-current=${id === openID() ? 'true' : null} onclick=${(/** @type {MouseEvent} */ event) => {
