@@ -42,7 +42,7 @@ const leftOut = {
   tried_before: 'it declined this request, or was taken off it', own_group: 'its own user is in the group',
 };
 /** @param {any} referral */
-export const title = ({ group, partner_type: type, context: { state } }) =>
+const title = ({ group, partner_type: type, context: { state } }) =>
   `${group.name} asks for ${types[type].a}${state ? ` in ${states[state]}` : ''}`;
 
 /** One request with all that can be done with it, in an element. */
@@ -279,11 +279,11 @@ export class RequestView {
   #draw() {
     if (!this.referral || !this.me || !this.isShown) return;
     const { candidates, history, messages } = this.#data;
-    const now = this.referral.status;
     this.#part('head', [this.referral, this.#proposed[0]?.id], () => this.#head());
     this.#part('facts', this.referral, () => this.#facts());
-    this.#part('candidates', ['pending', 'matched'].includes(now) && [candidates, this.referral.partner_id],
-      () => candidates && this.#candidates(candidates.data));
+    const isOpen = ['pending', 'matched'].includes(this.referral.status);
+    this.#part('candidates', isOpen && [candidates, this.referral.partner_id],
+      () => isOpen && candidates && this.#candidates(candidates.data));
     this.#part('history', history, () => history && fragment`
       <h3>History</h3>
       ${timeline(history.data)}
@@ -328,7 +328,7 @@ export class RequestView {
     const { context, group, requester, contact, partner, consent_version: version, consented_at: at, outcome,
       outcome_notes: notes, status: now } = this.referral;
     const person = (/** @type {{ name: string, email: string }} */ { name, email }) =>
-      [name, html`<br>`, html`<a href=${`mailto:${email}`}>${email}</a>`];
+      [name, html`<br>`, html`<a class="small" href=${`mailto:${email}`}>${email}</a>`];
     const edit = (/** @type {string} */ words, /** @type {string} */ of, /** @type {Name} */ name) => [' ', html`
       <button type="button" class="link" aria-label=${`${words} ${of}`} onclick=${() => this.run(name)}>${words}</button>`];
     const fact = (/** @type {string} */ name, /** @type {Child} */ value) =>
@@ -441,5 +441,9 @@ if (place) {
   const view = new RequestView(place, id, { me, close: () => history.back() });
   addRequestKeys();
   await view.ready;
-  if (view.referral) document.title = `${title(view.referral)} – Tomi`;
+  if (view.referral) {
+    document.title = `${title(view.referral)} – Tomi`;
+    // Its own title says it better. Screen readers still find where it belongs.
+    document.querySelector('h1')?.classList.add('hidden');
+  }
 }
