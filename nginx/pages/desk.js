@@ -1,8 +1,9 @@
+import { filter, showColumns, showFilters } from './desk/filters.js';
 import { addKeys, addListKeys, recount, showPlaces, startDesk } from './lib/desk.js';
 import { byID, fill, fragment, html } from './lib/html.js';
 import { List } from './lib/list.js';
 import { show } from './lib/page.js';
-import { day, since, stateChoices, status, statusWords, typeChoices, types } from './lib/words.js';
+import { count, day, since, stateChoices, status, statusWords, typeChoices, types } from './lib/words.js';
 
 /** @typedef {import('./desk/referral.js').RequestView} RequestView */
 /** @typedef {import('./desk/actions.js').Done} Done */
@@ -49,6 +50,9 @@ function setOpen(id) {
 
 // --- The rows ---
 
+const statuses = ['pending', 'matched', 'intro_sent', 'connected', 'closed', 'cancelled'];
+showColumns(byID('rows'), ['Waits', 'Group', 'Asks for', 'State', 'Status', 'Owner', 'Follow up'], 'Waits');
+
 /**
  * What was done with a row since the list was loaded.
  * @type {Map<string, string>}
@@ -73,11 +77,11 @@ function row(referral) {
         <p class="line small muted">${line.map((one, index) => [index > 0 && ' · ', one])}</p>
         ${did.has(id) && html`<p class="small did">${did.get(id)}</p>`}
       </td>
-      <td class="full">${types[type].label}</td>
-      <td class="full">${state}</td>
+      <td>${types[type].label}</td>
+      <td>${state}</td>
       <td>${status('referral', referral.status)}</td>
-      <td class="full">${assignee?.name}</td>
-      <td class="full">${followUp()}</td>
+      <td>${assignee?.name}</td>
+      <td>${followUp()}</td>
     </tr>`;
 }
 
@@ -115,16 +119,34 @@ const list = new List({
 
 // --- Filters ---
 
+/** @type {(all: string, pairs: [value: string, words: string][]) => [value: string, words: string][]} */
+const choices = (all, pairs) => [['', all], ...pairs];
+
 function fillFilters() {
-  for (const [code, words] of stateChoices) addOption('state', code, words);
-  for (const [type, words] of typeChoices) addOption('partner_type', type, words);
+  const form = byID('filters');
+  showFilters(form, [
+    filter('Search', 'q', 'search'),
+    filter('Status', 'status', choices('All', [
+      ['pending,matched,intro_sent,connected', 'Open'], ...statuses.map((one) => /** @type {[string, string]} */ (
+        [one, statusWords('referral', one)])),
+    ])),
+    filter('Asks for', 'partner_type', choices('All', typeChoices)),
+    filter('State', 'state', choices('All', stateChoices)),
+    filter('Owner', 'assigned_to', choices('Anyone', [['me', 'You'], ['none', 'Nobody']])),
+    filter('Follow up until', 'follow_up_until', 'date'),
+    filter('In this status', 'in_status_days', choices('Any time',
+      [1, 3, 7, 14, 30].map((days) => [String(days), `${count(days, 'day')} or more`]))),
+    filter('Order', 'sort', [
+      ['-created_at', 'Newest first'], ['created_at', 'Oldest first'], ['status_since', 'Longest wait first'],
+      ['-status_since', 'Shortest wait first'], ['-updated_at', 'Last changed first'],
+    ]),
+  ]);
   // A saved view may have what no option has. It must not be lost with the next filter.
-  for (const name of ['status', 'partner_type', 'state', 'assigned_to', 'in_status_days', 'sort']) {
-    const value = query().get(name);
-    const words = value?.split(',').map((one) => name === 'status' ? statusWords('referral', one) : one).join(', ');
-    if (value && words) addOption(name, value, words);
+  for (const [name, value] of query()) {
+    const words = value.split(',').map((one) => name === 'status' ? statusWords('referral', one) : one).join(', ');
+    addOption(name, value, words);
   }
-  return byID('filters');
+  return form;
 }
 
 /**
@@ -134,19 +156,21 @@ function fillFilters() {
  * @param {string} words
  */
 function addOption(name, value, words) {
-  const select = /** @type {HTMLSelectElement} */ (byID(name));
-  if (![...select.options].some((option) => option.value === value)) select.add(new Option(words, value));
+  const select = document.getElementById(`filter-${name}`);
+  if (select instanceof HTMLSelectElement && ![...select.options].some((option) => option.value === value)) {
+    select.add(new Option(words, value));
+  }
 }
 
 const search = /** @type {HTMLDetailsElement} */ (byID('search'));
 const isWide = matchMedia('(min-width: 801px)');
-const showFilters = () => (search.open = isWide.matches);
-isWide.addEventListener('change', showFilters);
-showFilters();
+const unfold = () => (search.open = isWide.matches);
+isWide.addEventListener('change', unfold);
+unfold();
 
 function focusSearch() {
   search.open = true;
-  /** @type {HTMLInputElement} */ (byID('q')).select();
+  /** @type {HTMLInputElement} */ (byID('filter-q')).select();
 }
 
 // --- The open request ---

@@ -1,6 +1,5 @@
 import { Problem, get } from '../lib/api.js';
 import { addKeys, startDesk } from '../lib/desk.js';
-import { timeline, whoChanged } from '../lib/history.js';
 import { fill, fragment, html } from '../lib/html.js';
 import { show, toast } from '../lib/page.js';
 import { count, day, outcomes, price, states, status, statusWords, types, when } from '../lib/words.js';
@@ -26,14 +25,21 @@ const pollSeconds = 30;
 /** @type {RequestView | null} */
 let current = null;
 
-/** What is done with a request needs forms, and a look at one does not. */
-async function loadActions() {
-  try {
-    return await import('./actions.js');
-  } catch {
-    throw new Problem(0, 'network', 'Tomi could not be reached. Check your connection, and try again.');
-  }
-}
+/**
+ * A module that a first look does not need.
+ * @template Module
+ * @param {Promise<Module>} module
+ * @returns {Promise<Module>}
+ */
+const loaded = (module) => module.catch(() => {
+  throw new Problem(0, 'network', 'Tomi could not be reached. Check your connection, and try again.');
+});
+const loadActions = () => loaded(import('./actions.js'));
+
+/** Which of the folded parts a person likes to see stays for the next request. */
+const foldedKey = 'tomi.desk.shown';
+/** @returns {string[]} */
+const shownFolds = () => JSON.parse(localStorage.getItem(foldedKey) ?? '[]');
 
 /** @type {Record<string, string>} */
 const leftOut = {
@@ -51,14 +57,15 @@ export class RequestView {
   /** @type {string | null} Of the version that is shown. */ etag = null;
   /** @type {Me} */ me = /** @type {any} */ (null);
   /** Whether a change is on its way. */ isBusy = false;
-  /** @type {Record<string, any>} What is shown beside the request itself, by part. */ #data = {};
+  /** @type {Candidate[] | null} */ #candidates = null;
   /** @type {Record<string, string>} What each part shows, so that one that did not change stays as it is. */ #drawn = {};
   /** @type {ReturnType<typeof setInterval>} */ #timer;
   parts = {
     head: html`<header class="stack"></header>`, alert: html`<div></div>`, form: html`<div></div>`,
     facts: html`<section></section>`, candidates: html`<section></section>`,
-    messages: html`<section></section>`, history: html`<section></section>`,
+    history: html`<div></div>`, letters: html`<div></div>`,
   };
+  #folds = { history: this.#fold('history', 'History'), letters: this.#fold('letters', 'Letters') };
 
   /**
    * @param {Element} place
@@ -69,13 +76,13 @@ export class RequestView {
     this.id = id;
     this.options = options;
     this.path = `/api/admin/referrals/${encodeURIComponent(id)}`;
-    const { head, alert, form, facts, candidates, messages, history } = this.parts;
+    const { head, alert, form, facts, candidates } = this.parts;
     this.element = html`
       <article class="request stack" aria-labelledby="request-title" aria-busy="true">
         ${head}${alert}${form}
         <div class="pair">
           <div class="stack">${facts}${candidates}</div>
-          <div class="stack">${history}${messages}</div>
+          <div class="stack">${this.#folds.history}${this.#folds.letters}</div>
         </div>
       </article>`;
     fill(place, this.element);
@@ -128,24 +135,52 @@ export class RequestView {
     }
   }
 
-  /** Reads the parts that have requests of their own. Each fails by itself. */
+  /** Reads the parts that have requests of their own, if they are shown. Each fails by itself. */
   async loadRest() {
-    const read = async (/** @type {'candidates' | 'history' | 'messages'} */ name, /** @type {string} */ path,
-      /** @type {Record<string, any>} */ query) => {
-      try {
-        this.#data[name] = (await get(path, { query })).data;
-        this.#draw();
-      } catch (error) {
-        if (error instanceof Problem && error.code === 'not_found') return;
-        this.#drawn[name] = '';
-        show(error, this.parts[name], () => this.loadRest());
-      }
-    };
+    const parts = /** @type {('history' | 'letters')[]} */ (Object.keys(this.#folds));
     await Promise.all([
-      read('candidates', `${this.path}/candidates`, { all: true, limit: 100 }),
-      read('history', `${this.path}/history`, { limit: 25 }),
-      read('messages', '/api/admin/messages', { referral_id: this.id, limit: 25 }),
+      this.#loadPart('candidates', async () => {
+        const { data } = await get(`${this.path}/candidates`, { query: { all: true, limit: 100 } });
+        this.#candidates = data.data;
+        this.#draw();
+      }),
+      ...parts.filter((name) => this.parts[name].hasChildNodes()).map((name) => this.#loadPast(name)),
     ]);
+  }
+
+  /**
+   * @param {'candidates' | 'history' | 'letters'} name
+   * @param {() => Promise<void>} load
+   */
+  async #loadPart(name, load) {
+    try {
+      await load();
+    } catch (error) {
+      if (error instanceof Problem && error.code === 'not_found') return;
+      this.#drawn[name] = '';
+      show(error, this.parts[name], () => this.#loadPart(name, load));
+    }
+  }
+
+  /** @param {'history' | 'letters'} name */
+  #loadPast(name) {
+    return this.#loadPart(name, async () => (await loaded(import('./past.js')))[name](this));
+  }
+
+  /**
+   * A part that is read when it is unfolded.
+   * @param {'history' | 'letters'} name
+   * @param {string} words
+   */
+  #fold(name, words) {
+    const details = /** @type {HTMLDetailsElement} */ (html`
+      <details ontoggle=${() => {
+        const others = shownFolds().filter((one) => one !== name);
+        localStorage.setItem(foldedKey, JSON.stringify(details.open ? [...others, name] : others));
+        if (details.open) this.#loadPast(name);
+      }}><summary><h3>${words}</h3></summary>${this.parts[name]}</details>`);
+    details.open = shownFolds().includes(name);
+    return details;
   }
 
   /**
@@ -176,6 +211,7 @@ export class RequestView {
    * @returns {Promise<string | null>} Who has changed it.
    */
   async reload(answer) {
+    const { whoChanged } = await loaded(import('../lib/history.js'));
     const [now, who] = await Promise.all([answer ?? get(this.path), whoChanged(`${this.path}/history`, this.me)]);
     this.take(now);
     this.loadRest();
@@ -245,7 +281,7 @@ export class RequestView {
 
   /** @returns {Candidate[]} */
   get #proposed() {
-    return (this.#data.candidates?.data ?? []).filter((/** @type {Candidate} */ one) => !one.left_out.length);
+    return (this.#candidates ?? []).filter((one) => !one.left_out.length);
   }
 
   /**
@@ -278,26 +314,20 @@ export class RequestView {
 
   #draw() {
     if (!this.referral || !this.me || !this.isShown) return;
-    const { candidates, history, messages } = this.#data;
-    this.#part('head', [this.referral, this.#proposed[0]?.id], () => this.#head());
-    this.#part('facts', this.referral, () => this.#facts());
+    this.draw('head', [this.referral, this.#proposed[0]?.id], () => this.#head());
+    this.draw('facts', this.referral, () => this.#facts());
     const isOpen = ['pending', 'matched'].includes(this.referral.status);
-    this.#part('candidates', isOpen && [candidates, this.referral.partner_id],
-      () => isOpen && candidates && this.#candidates(candidates.data));
-    this.#part('history', history, () => history && fragment`
-      <h3>History</h3>
-      ${timeline(history.data)}
-      ${history.has_more && html`<p><a href=${`/desk/history?subject_id=${this.id}`}>All of the history</a></p>`}`);
-    this.#part('messages', messages, () => messages && this.#letters(messages));
+    this.draw('candidates', isOpen && [this.#candidates, this.referral.partner_id],
+      () => isOpen && this.#candidates && this.#listCandidates(this.#candidates));
   }
 
   /**
    * Draws a part if what it shows has changed. The focus stays on the same thing.
-   * @param {'head' | 'facts' | 'candidates' | 'history' | 'messages'} name
+   * @param {'head' | 'facts' | 'candidates' | 'history' | 'letters'} name
    * @param {unknown} data
    * @param {() => Child} content
    */
-  #part(name, data, content) {
+  draw(name, data, content) {
     const text = JSON.stringify(data) ?? '';
     if (this.#drawn[name] === text) return;
     this.#drawn[name] = text;
@@ -355,7 +385,7 @@ export class RequestView {
   }
 
   /** @param {Candidate[]} all */
-  #candidates(all) {
+  #listCandidates(all) {
     const { partner_id: partner, partner_type: type, context: { state } } = this.referral;
     const item = (/** @type {Candidate} */ candidate, /** @type {number | null} */ number) => {
       const { id, company_name: name, co_ownership_certified: isCertified, why, left_out: reasons } = candidate;
@@ -381,30 +411,6 @@ export class RequestView {
           <summary>${count(others.length, 'partner')} not proposed</summary>
           <ul class="candidates">${others.map((one) => item(one, null))}</ul>
         </details>`}`;
-  }
-
-  /** @param {{ data: any[], has_more: boolean }} messages */
-  #letters({ data, has_more: hasMore }) {
-    const read = async (/** @type {string} */ id, /** @type {Element} */ place) => {
-      if (place.hasChildNodes()) return;
-      try {
-        const { data: { text } } = await get(`/api/admin/messages/${id}`);
-        fill(place, html`<p class="letter small">${text ?? 'The text is not kept any more.'}</p>`);
-      } catch (error) {
-        show(error, place, () => read(id, place));
-      }
-    };
-    return fragment`
-      <h3>Letters</h3>
-      ${data.length ? html`<ul class="plain stack">${data.map(({ id, to, subject, status: now, created_at: at, last_error: error }) => {
-        const text = html`<div></div>`;
-        return html`
-          <li>
-            <details ontoggle=${() => read(id, text)}><summary>${subject}</summary>${text}</details>
-            <p class="small muted">${status('message', now)}, to ${to ?? 'nobody'}, ${when(at)}${error && `. ${error}`}</p>
-          </li>`;
-      })}</ul>` : html`<p class="muted">No letter is about this request yet.</p>`}
-      ${hasMore && html`<p><a href=${`/desk/messages?referral_id=${this.id}`}>All letters</a></p>`}`;
   }
 }
 
