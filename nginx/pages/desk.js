@@ -119,10 +119,9 @@ const list = new List({
 
 // --- Filters ---
 
-/** @type {(all: string, pairs: [value: string, words: string][]) => [value: string, words: string][]} */
-const choices = (all, pairs) => [['', all], ...pairs];
-
 function fillFilters() {
+  /** @type {(all: string, pairs: [value: string, words: string][]) => [value: string, words: string][]} */
+  const choices = (all, pairs) => [['', all], ...pairs];
   const form = byID('filters');
   showFilters(form, [
     filter('Search', 'q', 'search'),
