@@ -443,8 +443,7 @@ export function addRequestKeys(find = () => current) {
 const place = document.getElementById('referral');
 if (place) {
   const id = new URLSearchParams(location.search).get('id') ?? '';
-  const me = new Promise((resolve) => setTimeout(() => startDesk().then(resolve)));
-  const view = new RequestView(place, id, { me, close: () => history.back() });
+  const view = new RequestView(place, id, { me: startDesk(), close: () => history.back() });
   addRequestKeys();
   await view.ready;
   if (view.referral) {
