@@ -6,6 +6,9 @@ import itertools
 import json
 import uuid
 
+from axe_playwright_python.sync_playwright import Axe
+
+from everywhere import AXE
 from failing import NETWORK, answer, check_form
 
 STAFF = "sam@tomi.example"
@@ -59,7 +62,8 @@ class Desk:
         for step in steps:
             partner = {"partner_id": self.candidates(made)[0]["id"]} if step == "matched" else {}
             self.site.put(path, {"status": step, **partner})
-        return self.get(made)
+        self.last = self.get(made)
+        return self.last
 
     def get(self, referral):
         return self.site.get(f"/api/admin/referrals/{referral['id']}")
@@ -86,6 +90,12 @@ class Desk:
 def ready(visit):
     visit.page.wait_for_selector(".request:not([aria-busy]) .facts")
     return visit
+
+
+def check_axe(checks, visit, label):
+    found = Axe().run(visit.page, options=AXE)
+    checks.check(f"axe finds nothing: {label}", found.violations_count == 0,
+                 found.generate_report() if found.violations_count else "")
 
 
 def until(visit, desk, referral, **fields):
@@ -170,6 +180,7 @@ def check_rows(checks, desk, browser):
                 ready(visit)
                 wide = visit.page.evaluate("document.documentElement.scrollWidth")
                 checks.check(f"{name[:12]} fits at {width} px", wide <= width, f"{wide} px")
+            check_axe(checks, visit, f"an open request, {width} px")
             words = visit.page.locator("#rows tr").first.inner_text()
             checks.check(f"a row says who looks after it and when to follow up, at {width} px",
                          desk.ben["name"] in words and "Due Jan 2, 2026" in words, words.replace("\n", " "))
@@ -302,6 +313,21 @@ def check_next(checks, desk, browser):
         checks.check("Undo works when the next request is open", until(visit, desk, referral, status="matched"))
         page.wait_for_selector(".request h2:has-text('Undo from afar asks')")
         checks.clean("undo from the next request", visit)
+    with desk.visit(browser, "/desk?q=afar&sort=created_at") as visit:
+        page = visit.page
+        page.wait_for_selector("#rows tr >> nth=1")
+        page.route("**/desk/referral.js", lambda route: route.abort())
+        visit.press("j", "Enter")
+        page.wait_for_selector("#detail .notice.bad button")
+        checks.check("without a network the request says so", "could not be reached" in visit.text("#detail"))
+        page.unroute("**/desk/referral.js")
+        page.locator("#detail .notice.bad button").click()
+        ready(visit)
+        page.locator("#rows tr a").nth(1).focus()
+        visit.press("a")
+        checks.check("a key acts on the row that has the focus, and opens it first", until(
+            visit, desk, desk.last, assigned_to=desk.me["id"]) and "the next" in visit.text(".request h2"))
+        checks.equal("and not on the one that was open", desk.get(referral)["assigned_to"], None)
 
 
 def check_undo(checks, desk, browser):
@@ -399,6 +425,7 @@ def check_introduction(checks, desk, browser):
         page.route("**/introduction", without_mail)
         visit.press("i")
         page.wait_for_selector("dialog button.main")
+        check_axe(checks, visit, "the letters")
         words = visit.text("dialog .foot")
         checks.check("who sends is said", "Send both yourself" in words and page.locator(
             "dialog a[href^='mailto:']").count() == 2, words)
@@ -586,14 +613,16 @@ def check_failures(checks, desk, browser):
         page = ready(visit).page
         path = f"**/api/admin/referrals/{referral['id']}"
         visit.expect(*FAILURES)
+
+        def refuse(route):
+            return answer(route, status) if route.request.method == "PUT" else route.fallback()
         for status in FAILURES:
-            page.route(path, lambda route, status=status: answer(route, status) if route.request.method == "PUT"
-                       else route.fallback())
+            page.route(path, refuse)
             visit.press("m", "1")
             page.wait_for_selector(".request .notice")
             words = visit.text(".request .notice")
             checks.check(f"matching by key, {status or 'no network'}: it says so", len(words) > 20, words)
-            page.unroute(path)
+            page.unroute(path, refuse)
             page.evaluate("document.querySelector('.request .notice').remove()")
         checks.equal("and nothing was done", desk.get(referral)["status"], "pending")
         visit.press("m", "1")

@@ -1,5 +1,5 @@
 import { filter, showColumns, showFilters } from './desk/filters.js';
-import { addKeys, addListKeys, recount, showPlaces, startDesk } from './lib/desk.js';
+import { addKeys, addListKeys, loaded, recount, showPlaces, startDesk } from './lib/desk.js';
 import { byID, fill, fragment, html } from './lib/html.js';
 import { List } from './lib/list.js';
 import { show } from './lib/page.js';
@@ -54,16 +54,19 @@ const statuses = ['pending', 'matched', 'intro_sent', 'connected', 'closed', 'ca
 showColumns(byID('rows'), ['Waits', 'Group', 'Asks for', 'State', 'Status', 'Owner', 'Follow up'], 'Waits');
 
 /**
- * What was done with a row since the list was loaded.
- * @type {Map<string, string>}
+ * What was done with a row, and when.
+ * @type {Map<string, { words: string, at: number }>}
  */
 const did = new Map();
+/** How long a row says so, in milliseconds. */
+const recently = 60_000;
 
 /** @param {Referral} referral */
 function row(referral) {
   const { id, partner_type: type, context: { state }, group, assignee, follow_up_on: date } = referral;
   const isDue = date && date <= new Date().toISOString().slice(0, 10);
   const followUp = () => date && (isDue ? html`<span class="status waiting"><span>Due ${day(date)}</span></span>` : day(date));
+  const last = did.get(id);
   const line = [types[type].label, state, assignee?.name, followUp()].filter(Boolean);
   return html`
     <tr aria-current=${id === openID() ? 'true' : null} onclick=${(/** @type {MouseEvent} */ event) => {
@@ -75,7 +78,7 @@ function row(referral) {
       <td>
         <a href=${`/desk/referral?id=${id}`}>${group.name}</a>
         <p class="line small muted">${line.map((one, index) => [index > 0 && ' · ', one])}</p>
-        ${did.has(id) && html`<p class="small did">${did.get(id)}</p>`}
+        ${last && Date.now() - last.at < recently && html`<p class="small did">${last.words}</p>`}
       </td>
       <td>${types[type].label}</td>
       <td>${state}</td>
@@ -210,10 +213,8 @@ async function showOpen() {
 /** @type {Promise<typeof import('./desk/referral.js')> | undefined} */
 let loading;
 function loadDetail() {
-  loading ??= import('./desk/referral.js').then((module) => {
-    module.addRequestKeys(atHand);
-    return module;
-  });
+  loading ??= loaded(import('./desk/referral.js'));
+  loading.then(({ addRequestKeys }) => addRequestKeys(atHand), () => (loading = undefined));
   return loading;
 }
 
@@ -253,7 +254,7 @@ const moment = 1200;
  */
 function changed({ id, referral }, done) {
   clearTimeout(timer);
-  if (done) did.set(id, done.words);
+  if (done) did.set(id, { words: done.words, at: Date.now() });
   const { timeline, ...item } = referral;
   list.update(item, 'changed');
   if (!done) return;
@@ -269,7 +270,7 @@ function changed({ id, referral }, done) {
 function openNext(id) {
   const place = list.items.findIndex((one) => one.id === id);
   const others = [...list.items.slice(place + 1), ...list.items.slice(0, Math.max(place, 0))];
-  const next = others.find((one) => !did.has(one.id));
+  const next = others.find((one) => !did.has(one.id) && !list.row(one.id)?.classList.contains('gone'));
   if (next) open(next.id);
 }
 
@@ -279,6 +280,8 @@ addEventListener('popstate', async () => {
 });
 addKeys({ key: '/', words: 'Search', act: focusSearch });
 addListKeys(list);
+// Keys may act on a row that is not open yet.
+byID('rows').addEventListener('focusin', () => loadDetail().catch(() => {}), { once: true });
 for (const id of ['search', 'split']) byID(id).hidden = false;
 list.load().then(() => {
   if (location.hash === '#search') focusSearch();

@@ -1,5 +1,5 @@
 import { Problem, get } from '../lib/api.js';
-import { addKeys, startDesk } from '../lib/desk.js';
+import { addKeys, loaded, startDesk } from '../lib/desk.js';
 import { fill, fragment, html } from '../lib/html.js';
 import { show, toast } from '../lib/page.js';
 import { count, day, outcomes, price, states, status, statusWords, types, when } from '../lib/words.js';
@@ -25,15 +25,6 @@ const pollSeconds = 30;
 /** @type {RequestView | null} */
 let current = null;
 
-/**
- * A module that a first look does not need.
- * @template Module
- * @param {Promise<Module>} module
- * @returns {Promise<Module>}
- */
-const loaded = (module) => module.catch(() => {
-  throw new Problem(0, 'network', 'Tomi could not be reached. Check your connection, and try again.');
-});
 const loadActions = () => loaded(import('./actions.js'));
 
 /** Which of the folded parts a person likes to see stays for the next request. */

@@ -4,7 +4,7 @@
  * Importing it is not enough: {@link startDesk} shows the places and finds out who is signed in.
  * @module
  */
-import { get } from './api.js';
+import { Problem, get } from './api.js';
 import { byID, fill, html } from './html.js';
 import { start } from './page.js';
 
@@ -105,6 +105,16 @@ export async function startDesk() {
   setInterval(() => document.visibilityState === 'visible' && recount(), 60_000);
   return me;
 }
+
+/**
+ * A module that a first view does not need.
+ * @template Module
+ * @param {Promise<Module>} module
+ * @returns {Promise<Module>}
+ */
+export const loaded = (module) => module.catch(() => {
+  throw new Problem(0, 'network', 'Tomi could not be reached. Check your connection, and try again.');
+});
 
 // --- Keys ---
 
