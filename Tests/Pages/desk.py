@@ -111,6 +111,7 @@ def until(visit, desk, referral, **fields):
 
 
 def check_views(checks, desk, browser):
+    desk.request()
     with desk.visit(browser, "/desk") as visit:
         page = visit.page
         page.wait_for_selector("#rows tr")
