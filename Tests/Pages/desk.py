@@ -516,6 +516,8 @@ def check_two(checks, desk, browser):
         checks.check("decided again, it is done", until(visit, desk, referral, partner_id=first["id"]))
         visit.page.wait_for_selector(".toast button:has-text('Undo')")
         desk.as_ben(referral, {"follow_up_on": "2027-01-05"})
+        visit.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        visit.page.wait_for_selector(".request .notice:has-text('Jan 5, 2027')")
         visit.press("u")
         visit.page.wait_for_selector(".request .notice:has-text('nothing was done')")
         checks.equal("Undo does not undo past somebody else", desk.get(referral)["partner_id"], first["id"])
