@@ -188,7 +188,8 @@ export class List {
    */
   move(step) {
     const rows = [...this.#shown.values()].map(({ row }) => row);
-    const present = rows.findIndex((row) => row.contains(document.activeElement) || row.hasAttribute('aria-current'));
+    const focused = rows.findIndex((row) => row.contains(document.activeElement));
+    const present = focused >= 0 ? focused : rows.findIndex((row) => row.hasAttribute('aria-current'));
     const row = rows[Math.min(Math.max(present + step, 0), rows.length - 1)];
     if (row) focusIn(row);
   }

@@ -1,0 +1,292 @@
+import { filter, showColumns, showFilters } from './desk/filters.js';
+import { addKeys, addListKeys, loaded, recount, showPlaces, startDesk } from './lib/desk.js';
+import { byID, fill, fragment, html } from './lib/html.js';
+import { List } from './lib/list.js';
+import { show } from './lib/page.js';
+import { count, day, since, stateChoices, status, statusWords, typeChoices, types } from './lib/words.js';
+
+/** @typedef {import('./desk/referral.js').RequestView} RequestView */
+/** @typedef {import('./desk/actions.js').Done} Done */
+/**
+ * @typedef {object} Referral
+ * @property {string} id
+ * @property {string} partner_type
+ * @property {string} status
+ * @property {string} status_since
+ * @property {string | null} follow_up_on
+ * @property {{ state: string | null }} context
+ * @property {{ id: string, name: string }} group
+ * @property {{ id: string, name: string } | null} assignee
+ */
+
+// --- The address: the view, and which row is open ---
+
+const query = () => new URLSearchParams(location.search);
+const openID = () => query().get('open');
+
+/** A bare address is the view of what is new, and each view has an order. */
+function completeAddress() {
+  const given = query();
+  const isBare = [...given.keys()].every((name) => name === 'open');
+  if (isBare) given.set('status', 'pending');
+  if (!given.get('sort')) given.set('sort', isBare ? 'status_since' : '-created_at');
+  history.replaceState(history.state, '', `?${given.toString().replaceAll('%2C', ',')}${location.hash}`);
+}
+completeAddress();
+
+/** @param {string | null} id */
+function setOpen(id) {
+  const next = query();
+  if (id) next.set('open', id);
+  else next.delete('open');
+  const address = `?${next.toString().replaceAll('%2C', ',')}`;
+  const state = { ...history.state, count: list.items.length, y: scrollY };
+  // From one row to the next is no step of its own, so that Back leaves the request and not only the last one.
+  if (id && !openID()) {
+    history.replaceState(state, '');
+    history.pushState(state, '', address);
+  } else history.replaceState(state, '', address);
+}
+
+// --- The rows ---
+
+const statuses = ['pending', 'matched', 'intro_sent', 'connected', 'closed', 'cancelled'];
+showColumns(byID('rows'), ['Waits', 'Group', 'Asks for', 'State', 'Status', 'Owner', 'Follow up'], 'Waits');
+
+/**
+ * What was done with a row, and when.
+ * @type {Map<string, { words: string, at: number }>}
+ */
+const did = new Map();
+/** How long a row says so, in milliseconds. */
+const recently = 60_000;
+
+/** @param {Referral} referral */
+function row(referral) {
+  const { id, partner_type: type, context: { state }, group, assignee, follow_up_on: date } = referral;
+  const isDue = date && date <= new Date().toISOString().slice(0, 10);
+  const followUp = () => date && (isDue ? html`<span class="status waiting"><span>Due ${day(date)}</span></span>` : day(date));
+  const last = did.get(id);
+  const line = [types[type].label, state, assignee?.name, followUp()].filter(Boolean);
+  return html`
+    <tr aria-current=${id === openID() ? 'true' : null} onclick=${(/** @type {MouseEvent} */ event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      open(id);
+    }}>
+      <td class="number">${since(referral.status_since)}</td>
+      <td>
+        <a href=${`/desk/referral?id=${id}`}>${group.name}</a>
+        <p class="line small muted">${line.map((one, index) => [index > 0 && ' · ', one])}</p>
+        ${last && Date.now() - last.at < recently && html`<p class="small did">${last.words}</p>`}
+      </td>
+      <td>${types[type].label}</td>
+      <td>${state}</td>
+      <td>${status('referral', referral.status)}</td>
+      <td>${assignee?.name}</td>
+      <td>${followUp()}</td>
+    </tr>`;
+}
+
+/** @type {Record<string, import('./lib/html.js').Child>} */
+const empty = {
+  New: 'Nothing is new. What comes in next shows here by itself.',
+  Mine: fragment`You look after no open request. Open a <a href="/desk">new</a> one, and press <kbd>a</kbd> to take it.`,
+  'Follow up': 'Nothing is to follow up today. Press f in a request to have it come back on a day.',
+  Unanswered: 'Every partner has answered within 3 days.',
+  Everything: 'There are no requests yet. Groups make them on their page.',
+};
+
+/** The name of the view, as its place in the desk has it. */
+const viewName = () => document.querySelector('#places [aria-current]')?.firstChild?.textContent?.trim() ?? 'Requests';
+
+const list = new List({
+  path: '/api/admin/referrals',
+  rows: byID('rows'),
+  row,
+  key: (/** @type {Referral} */ referral) => referral.id,
+  noun: ['request', 'requests'],
+  filters: fillFilters(),
+  summary: byID('summary'),
+  own: ['open'],
+  every: 30,
+  loaded: (items) => {
+    showPlaces();
+    byID('view').textContent = viewName();
+    document.title = `${viewName()} – Tomi`;
+    for (const { assignee } of items) if (assignee) addOption('assigned_to', assignee.id, assignee.name);
+  },
+  empty: () => empty[viewName()] ??
+    html`<p>No request fits all of that. <a href="/desk?sort=-created_at">Show everything</a>, or loosen a filter.</p>`,
+});
+
+// --- Filters ---
+
+function fillFilters() {
+  /** @type {(all: string, pairs: [value: string, words: string][]) => [value: string, words: string][]} */
+  const choices = (all, pairs) => [['', all], ...pairs];
+  const form = byID('filters');
+  showFilters(form, [
+    filter('Search', 'q', 'search'),
+    filter('Status', 'status', choices('All', [
+      ['pending,matched,intro_sent,connected', 'Open'], ...statuses.map((one) => /** @type {[string, string]} */ (
+        [one, statusWords('referral', one)])),
+    ])),
+    filter('Asks for', 'partner_type', choices('All', typeChoices)),
+    filter('State', 'state', choices('All', stateChoices)),
+    filter('Owner', 'assigned_to', choices('Anyone', [['me', 'You'], ['none', 'Nobody']])),
+    filter('Follow up until', 'follow_up_until', 'date'),
+    filter('In this status', 'in_status_days', choices('Any time',
+      [1, 3, 7, 14, 30].map((days) => [String(days), `${count(days, 'day')} or more`]))),
+    filter('Order', 'sort', [
+      ['-created_at', 'Newest first'], ['created_at', 'Oldest first'], ['status_since', 'Longest wait first'],
+      ['-status_since', 'Shortest wait first'], ['-updated_at', 'Last changed first'],
+    ]),
+  ]);
+  // A saved view may have what no option has. It must not be lost with the next filter.
+  for (const [name, value] of query()) {
+    const words = value.split(',').map((one) => name === 'status' ? statusWords('referral', one) : one).join(', ');
+    addOption(name, value, words);
+  }
+  return form;
+}
+
+/**
+ * Adds an option to a filter that does not have it.
+ * @param {string} name
+ * @param {string} value
+ * @param {string} words
+ */
+function addOption(name, value, words) {
+  const select = document.getElementById(`filter-${name}`);
+  if (select instanceof HTMLSelectElement && ![...select.options].some((option) => option.value === value)) {
+    select.add(new Option(words, value));
+  }
+}
+
+const search = /** @type {HTMLDetailsElement} */ (byID('search'));
+const isWide = matchMedia('(min-width: 801px)');
+const unfold = () => (search.open = isWide.matches);
+isWide.addEventListener('change', unfold);
+unfold();
+
+function focusSearch() {
+  search.open = true;
+  /** @type {HTMLInputElement} */ (byID('filter-q')).select();
+}
+
+// --- The open request ---
+
+const detail = byID('detail');
+/** @type {RequestView | null} */
+let view = null;
+const me = startDesk();
+
+/** Shows the request that the address names, or none. */
+async function showOpen() {
+  const id = openID();
+  if (view && view.id === id) return true;
+  if (view && !(await view.close())) return false;
+  view = null;
+  for (const { id: other } of list.items) {
+    const element = list.row(other);
+    if (other === id) element?.setAttribute('aria-current', 'true');
+    else element?.removeAttribute('aria-current');
+  }
+  if (!id) {
+    fill(detail, html`
+      <div class="hints muted">
+        <p>Open a request to see all of it here.</p>
+        <p class="small"><kbd>j</kbd> <kbd>k</kbd> move, <kbd>Enter</kbd> opens, <kbd>?</kbd> lists all keys.</p>
+      </div>`);
+    return true;
+  }
+  try {
+    const { RequestView } = await loadDetail();
+    if (openID() === id) view = new RequestView(detail, id, { me, changed, close });
+  } catch (error) {
+    show(error, detail, showOpen);
+  }
+  return true;
+}
+
+/** @type {Promise<typeof import('./desk/referral.js')> | undefined} */
+let loading;
+function loadDetail() {
+  loading ??= loaded(import('./desk/referral.js'));
+  loading.then(({ addRequestKeys }) => addRequestKeys(atHand), () => (loading = undefined));
+  return loading;
+}
+
+/** @param {string} id */
+async function open(id) {
+  const before = openID();
+  setOpen(id);
+  if (!(await showOpen())) return setOpen(before);
+  const opened = view;
+  await opened?.ready;
+  if (opened && opened === view && !opened.isEditing) opened.focus();
+}
+
+async function close() {
+  const id = openID();
+  setOpen(null);
+  if (!(await showOpen())) return setOpen(id);
+  if (id) list.row(id)?.querySelector('a')?.focus();
+}
+
+/** The request that a key is for: the row that has the focus, else the one that is open. */
+async function atHand() {
+  const focused = document.activeElement?.closest('#rows tr');
+  const id = list.items.find((one) => focused && list.row(one.id) === focused)?.id;
+  if (id && id !== view?.id) await open(id);
+  return view;
+}
+
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let timer;
+/** How long the row of what was done stays at hand before the next is opened, in milliseconds. */
+const moment = 1200;
+
+/**
+ * @param {RequestView} changedView
+ * @param {Done | null} done
+ */
+function changed({ id, referral }, done) {
+  clearTimeout(timer);
+  if (done) did.set(id, { words: done.words, at: Date.now() });
+  const { timeline, ...item } = referral;
+  list.update(item, 'changed');
+  if (!done) return;
+  recount();
+  if (id !== view?.id) open(id);
+  else if (done.isOver) timer = setTimeout(() => view?.id === id && !view.isEditing && openNext(id), moment);
+}
+
+/**
+ * Opens the row after the one that is done: the first that nothing was done with yet.
+ * @param {string} id
+ */
+function openNext(id) {
+  const place = list.items.findIndex((one) => one.id === id);
+  const others = [...list.items.slice(place + 1), ...list.items.slice(0, Math.max(place, 0))];
+  const next = others.find((one) => !did.has(one.id) && !list.row(one.id)?.classList.contains('gone'));
+  if (next) open(next.id);
+}
+
+addEventListener('popstate', async () => {
+  did.clear();
+  await showOpen();
+});
+addKeys({ key: '/', words: 'Search', act: focusSearch });
+addListKeys(list);
+// Keys may act on a row that is not open yet.
+byID('rows').addEventListener('focusin', () => loadDetail().catch(() => {}), { once: true });
+for (const id of ['search', 'split']) byID(id).hidden = false;
+list.load().then(() => {
+  if (location.hash === '#search') focusSearch();
+  const id = openID();
+  if (id) list.row(id)?.scrollIntoView({ block: 'nearest' });
+});
+showOpen();
+await me;
