@@ -1,6 +1,4 @@
-"""The queue and one request: views, filters, the life of a request by keyboard alone, undo, what others change, and each
-form against each failure.
-"""
+"""The queue and one request: views, filters, a request's life by keyboard alone, undo, others' changes, failures."""
 
 import itertools
 import json
@@ -52,7 +50,8 @@ class Desk:
             members.append(str(uuid.uuid4()))
             self.site.put_user(members[-1], f"{who} {number}", f"{who}{number}@group.example".lower())
         group = str(uuid.uuid4())
-        self.site.send(201, "PUT", f"/api/admin/groups/{group}", {"name": name or f"Group {number}", "members": members})
+        self.site.send(201, "PUT", f"/api/admin/groups/{group}", {
+            "name": name or f"Group {number}", "members": members})
         made = self.site.send(201, "POST", f"/api/groups/{group}/referrals", {
             "partner_type": "attorney", "requested_by": members[0], "context": {"state": "CA", **context}})
         path = f"/api/admin/referrals/{made['id']}"
@@ -271,7 +270,7 @@ def check_life(checks, desk, browser):
         page.wait_for_selector(".toast:has-text('not while the request is connected')")
         visit.press("?")
         keys = visit.text("dialog .keys")
-        checks.check("? lists the keys", all(words in keys for words in ("Match", "Undo the last action", "Search")), keys)
+        checks.check("? lists the keys", all(one in keys for one in ("Match", "Undo the last action", "Search")), keys)
         visit.press("Escape")
         page.wait_for_selector("dialog", state="detached")
         visit.press("Escape")
@@ -346,8 +345,8 @@ def check_undo(checks, desk, browser):
             press_undo(visit.page)
             visit.page.wait_for_selector(".toast:has-text('Undone')")
             now = desk.get(referral)
-            restored = {name: before[name] for name in ("status", "partner_id", "assigned_to", "follow_up_on", "outcome",
-                                                        "outcome_notes", "contact_id")}
+            restored = {name: before[name] for name in (
+                "status", "partner_id", "assigned_to", "follow_up_on", "outcome", "outcome_notes", "contact_id")}
             checks.equal(f"{label}: undone", {name: now[name] for name in restored}, restored)
             checks.clean(label, visit)
 
@@ -454,7 +453,8 @@ def check_facts(checks, desk, browser):
     with desk.page(browser, referral) as visit:
         page = ready(visit).page
         words = page.locator(".request").inner_text()
-        wanted = ["attorney in California", "One of us is abroad", "$420,000 to $500,000", "by March", "Mia", "Not recorded"]
+        wanted = ["attorney in California", "One of us is abroad", "$420,000 to $500,000", "by March", "Mia",
+                  "Not recorded"]
         checks.equal("all of the need is there", [one for one in wanted if one not in words], [])
         page.get_by_role("button", name="Record the consent").click()
         page.fill("#consent [name=consent_version]", "2026-01")
@@ -576,7 +576,8 @@ def check_failures(checks, desk, browser):
                     page.check(f"#{form} {selector}")
                 else:
                     page.fill(f"#{form} {selector}", value)
-            check_form(checks, visit, label, "PUT", f"**/api/admin/referrals/{referral['id']}{path}", f"#{form}", FAILURES)
+            target = f"**/api/admin/referrals/{referral['id']}{path}"
+            check_form(checks, visit, label, "PUT", target, f"#{form}", FAILURES)
             page.locator(f"#{form} button.main").click()
             visit.wait(f"!document.querySelector('#{form}')")
             checks.clean(label, visit)

@@ -65,7 +65,8 @@ const recently = 60_000;
 function row(referral) {
   const { id, partner_type: type, context: { state }, group, assignee, follow_up_on: date } = referral;
   const isDue = date && date <= new Date().toISOString().slice(0, 10);
-  const followUp = () => date && (isDue ? html`<span class="status waiting"><span>Due ${day(date)}</span></span>` : day(date));
+  const followUp = () => date && (isDue
+    ? html`<span class="status waiting"><span>Due ${day(date)}</span></span>` : day(date));
   const last = did.get(id);
   const line = [types[type].label, state, assignee?.name, followUp()].filter(Boolean);
   return html`
@@ -91,7 +92,8 @@ function row(referral) {
 /** @type {Record<string, import('./lib/html.js').Child>} */
 const empty = {
   New: 'Nothing is new. What comes in next shows here by itself.',
-  Mine: fragment`You look after no open request. Open a <a href="/desk">new</a> one, and press <kbd>a</kbd> to take it.`,
+  Mine: fragment`You look after no open request. Open a <a href="/desk">new</a> one, and press <kbd>a</kbd> to take
+    it.`,
   'Follow up': 'Nothing is to follow up today. Press f in a request to have it come back on a day.',
   Unanswered: 'Every partner has answered within 3 days.',
   Everything: 'There are no requests yet. Groups make them on their page.',

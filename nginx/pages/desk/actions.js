@@ -284,11 +284,11 @@ export function cancel(view) {
 /** @param {RequestView} view */
 export function reopen(view) {
   const { status: now, partner } = view.referral;
+  /** @type {[string, string][]} */
+  const ways = [['pending', 'New, without a partner']];
+  if (now === 'closed') ways.unshift(['connected', `Connected with ${partner.company_name}`]);
   ask(view, 'reopen', fragment`
-    ${choices('What is it then?', 'status', [
-      ...(now === 'closed' ? [/** @type {[string, string]} */ (['connected', `Connected with ${partner.company_name}`])] : []),
-      ['pending', 'New, without a partner'],
-    ], { hint: now === 'closed' ? 'It loses its outcome, but not the notes.' : null })}
+    ${choices('What is it then?', 'status', ways, { hint: now === 'closed' ? 'It loses its outcome, but not the notes.' : null })}
     ${noteField()}`, 'Reopen it', (values) => [[[values]], { words: 'The request is open again.' }]);
   const first = view.parts.form.querySelector('input');
   if (first) first.checked = true;

@@ -49,7 +49,7 @@ export class RequestView {
   /** @type {Me} */ me = /** @type {any} */ (null);
   /** Whether a change is on its way. */ isBusy = false;
   /** @type {Candidate[] | null} */ #candidates = null;
-  /** @type {Record<string, string>} What each part shows, so that one that did not change stays as it is. */ #drawn = {};
+  /** @type {Record<string, string>} What each part shows. One that did not change stays as it is. */ #drawn = {};
   /** @type {ReturnType<typeof setInterval>} */ #timer;
   parts = {
     head: html`<header class="stack"></header>`, alert: html`<div></div>`, form: html`<div></div>`,
@@ -326,7 +326,8 @@ export class RequestView {
     const held = element.contains(document.activeElement) ? document.activeElement?.textContent : null;
     fill(element, content());
     if (held === null) return;
-    const same = [...element.querySelectorAll('a, button, summary, [tabindex]')].find((one) => one.textContent === held);
+    const targets = [...element.querySelectorAll('a, button, summary, [tabindex]')];
+    const same = targets.find((one) => one.textContent === held);
     if (same instanceof HTMLElement) same.focus();
     else this.focus();
   }
@@ -351,12 +352,14 @@ export class RequestView {
     const person = (/** @type {{ name: string, email: string }} */ { name, email }) =>
       [name, html`<br>`, html`<a class="small" href=${`mailto:${email}`}>${email}</a>`];
     const edit = (/** @type {string} */ words, /** @type {string} */ of, /** @type {Name} */ name) => [' ', html`
-      <button type="button" class="link" aria-label=${`${words} ${of}`} onclick=${() => this.run(name)}>${words}</button>`];
+      <button type="button" class="link" aria-label=${`${words} ${of}`} onclick=${() => this.run(name)}>
+        ${words}</button>`];
     const fact = (/** @type {string} */ name, /** @type {Child} */ value) =>
       value && [html`<dt>${name}</dt>`, html`<dd>${value}</dd>`];
     return fragment`
       <h3>What they need</h3>
-      <p class="lines need">${context.specific_need ? `“${context.specific_need}”` : 'They have said nothing more.'}</p>
+      <p class="lines need">
+        ${context.specific_need ? `“${context.specific_need}”` : 'They have said nothing more.'}</p>
       <dl class="facts">
         ${fact('People', context.group_size)}
         ${fact('Price', price(context.home_price_range))}
@@ -379,11 +382,12 @@ export class RequestView {
   #listCandidates(all) {
     const { partner_id: partner, partner_type: type, context: { state } } = this.referral;
     const item = (/** @type {Candidate} */ candidate, /** @type {number | null} */ number) => {
-      const { id, company_name: name, co_ownership_certified: isCertified, why, left_out: reasons } = candidate;
+      const { id, company_name: name, why, left_out: reasons } = candidate;
       return html`
         <li><div class="candidate"><div>
             <a href=${`/desk/partner?id=${id}`}>${name}</a>
-            <p class="small muted">${reasons.length ? reasons.map((code) => leftOut[code] ?? code).join(', ') : why.join(' · ')}</p></div>
+            <p class="small muted">
+              ${reasons.length ? reasons.map((code) => leftOut[code] ?? code).join(', ') : why.join(' · ')}</p></div>
           ${id === partner ? html`<span class="tag">Matched</span>` : !reasons.includes('credential_expired') && html`
             <button type="button" aria-label=${`Match ${name}`} onclick=${() => this.run('match', candidate)}>Match
               ${number && number < 10 ? html`<kbd aria-hidden="true">m ${number}</kbd>` : null}</button>`}
@@ -393,7 +397,8 @@ export class RequestView {
     const others = all.filter(({ left_out: reasons }) => reasons.length);
     return fragment`
       <h3>Candidates</h3>
-      ${proposed.length ? html`<ol class="candidates">${proposed.map((one, index) => item(one, index + 1))}</ol>` : html`
+      ${proposed.length ? html`
+        <ol class="candidates">${proposed.map((one, index) => item(one, index + 1))}</ol>` : html`
         <p>No ${types[type].one} can be proposed${state && ` in ${states[state]}`}. <a
           href=${`/desk/coverage?${new URLSearchParams({ state: state ?? '', type })}`}>Look at the coverage</a>, or <a
           href=${`/desk/partners?type=${type}`}>at the partners</a>.</p>`}

@@ -63,7 +63,8 @@ export function showPlaces() {
       <a href=${address} aria-current=${isHere ? 'page' : null}>${words}
         ${number ? html`
           <span class="number">${number.toLocaleString('en-US')}
-            <span class="hidden"> ${name === 'review' ? 'with changes to review' : 'requests'}</span></span>` : null}</a>`;
+            <span class="hidden"> ${name === 'review' ? 'with changes to review' : 'requests'}</span></span>`
+          : null}</a>`;
   };
   fill(byID('places'),
     views().map(([words, query, name]) =>
