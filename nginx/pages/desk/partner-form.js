@@ -191,6 +191,12 @@ export function openRecord(page, place, done, first = 'company_name') {
 
 // --- A credential ---
 
+/** The license that each type of partner needs. */
+const licenses = /** @type {Record<string, string>} */ ({
+  attorney: 'bar_admission', lender: 'nmls', agent: 'real_estate_license', title: 'title_license',
+  insurance: 'insurance_license', cpa: 'cpa_license',
+});
+
 /**
  * Opens a credential for editing, or a new one.
  * @param {Page} page
@@ -210,7 +216,8 @@ export async function openCredential(page, credential) {
   }
   const element = html`
     <form id=${`credential-${credential?.id ?? 'new'}`} class="fields">
-      ${field('Kind', html`<select name="kind">${options(Object.entries(credentialKinds))}</select>`)}
+      ${field('Kind', html`<select name="kind">${options(Object.entries(credentialKinds),
+        licenses[page.partner.type])}</select>`)}
       ${field('Number', html`<input name="number" autocomplete="off" maxlength="50">`)}
       ${field('State', html`<select name="state_code">${options([['', 'None'], ...stateChoices])}</select>`)}
       ${field('Issuer', html`<input name="issuer" maxlength="100">`, { isOptional: true })}

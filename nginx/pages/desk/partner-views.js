@@ -9,7 +9,7 @@ import { timeline } from '../lib/history.js';
 import { fill, html } from '../lib/html.js';
 import { List } from '../lib/list.js';
 import { show } from '../lib/page.js';
-import { count, declineReasons, outcomes, since, status, statusWords, when } from '../lib/words.js';
+import { declineReasons, outcomes, since, status, statusWords, when } from '../lib/words.js';
 import { filter, showColumns, showFilters } from './filters.js';
 import { kindWords } from './message-words.js';
 
@@ -58,7 +58,7 @@ function numbers(summary) {
         columns: ['Month', 'Introductions'],
         rows: months.map((/** @type {any} */ one) => ({
           label: monthName.format(new Date(`${one.month}-01`)), value: one.introductions,
-          words: `${one.introductions}, ${one.connections} connected`,
+          words: `${one.introductions}${one.connections ? `, ${one.connections} connected` : ''}`,
         })),
       })}
     </div>`;

@@ -296,8 +296,10 @@ function showPartner() {
     <details class="menu">
       <summary>Change status</summary>
       <div>${(moves[partner.status] ?? Object.keys(moves)).map((value) => html`
-        <button type="button" class="link" onclick=${() => withForms((forms) => forms.openStatus(page, value))}>${
-          statusWords('partner', value)}</button>`)}</div>
+        <button type="button" class="link" onclick=${() => {
+          byID('state').querySelector('details')?.removeAttribute('open');
+          withForms((forms) => forms.openStatus(page, value));
+        }}>${statusWords('partner', value)}</button>`)}</div>
     </details>`);
   fill(byID('next'), html`<div class="stack">${nextThing()}</div>`);
   if (partner.pending_changes) withForms((forms) => forms.showReview(page, byID('review')));

@@ -35,7 +35,7 @@ export function thing(kind, id) {
   if (type) {
     return html`<a href=${`/desk/coverage?state=${state}&type=${type}`}>${states[state]}, ${types[type]?.one}</a>`;
   }
-  if (!things[kind]) return html`<span>${kind}</span>`;
+  if (!things[kind]) return html`<span>${id.slice(0, 8)}</span>`;
   const [noun, api, page, name] = things[kind];
   const element = html`<a href=${`/desk/${page}=${id}`}>${noun} ${id.slice(0, 8)}</a>`;
   const known = names.get(id) ?? get(`/api/admin/${api}/${id}`).then(({ data }) => name(data), () => null);
@@ -47,7 +47,7 @@ export function thing(kind, id) {
 /** @type {Record<string, string>} */
 const labels = { user_id: 'account', intro_sent_at: 'introduced', affiliation_disclosure: 'relation with Tomi' };
 /** @type {Record<string, string>} */
-const owners = { members: 'user', assigned_to: 'user', requested_by: 'user', contact_id: 'user', resent_from: 'message' };
+const owners = { members: 'user', assigned_to: 'user', contact_id: 'user', resent_from: 'message' };
 /** @type {Record<string, Record<string, any>>} */
 const vocabularies = {
   outcome: outcomes, decline_reason_code: declineReasons, kind: credentialKinds, state: states, state_code: states,
