@@ -1,3 +1,4 @@
+import { token } from '../lib/api.js';
 import { addListKeys, startDesk } from '../lib/desk.js';
 import { eventWords, thing } from '../lib/history.js';
 import { byID, fill, html } from '../lib/html.js';
@@ -14,18 +15,11 @@ const kinds = /** @type {Record<string, string>} */ ({
   partner: 'created updated status_changed changes_proposed changes_withdrawn changes_approved changes_rejected ' +
     'credential_added credential_changed credential_removed erased',
   referral: 'requested matched returned intro_sent connected closed cancelled reopened updated noted outcome_recorded unanswered',
-  coverage: 'pinned unpinned status_changed',
-  user: 'created updated erased',
-  group: 'created updated',
-  token: 'created revoked',
-  message: 'resent cancelled',
-  database: 'events_lost',
+  coverage: 'pinned unpinned status_changed', user: 'created updated erased', group: 'created updated',
+  token: 'created revoked', message: 'resent cancelled', database: 'events_lost',
 });
-const nouns = /** @type {Record<string, string>} */ ({ referral: 'request', user: 'person' });
-/** @param {string} words */
-const capital = (words) => words.charAt(0).toUpperCase() + words.slice(1);
 /** @param {string} kind */
-const noun = (kind) => nouns[kind] ?? kind;
+const noun = (kind) => ({ referral: 'Request', user: 'Person' }[kind] ?? kind.charAt(0).toUpperCase() + kind.slice(1));
 
 /** @param {Event} event */
 const row = (event) => html`
@@ -33,10 +27,9 @@ const row = (event) => html`
     <td>${when(event.at)}</td>
     <td>${event.actor ? html`<a href=${address({ actor_id: event.actor.id })} title="Only what this person did">${
       event.actor.name}</a>` : 'Tomi'}</td>
-    <td class="long"><span class="muted">${capital(noun(event.subject.kind))}</span> ${thing(event.subject.kind, event.subject.id)}</td>
+    <td class="long"><span class="muted">${noun(event.subject.kind)}</span> ${thing(event.subject.kind, event.subject.id)}</td>
     <td class="long">${eventWords(event)}</td>
-    <td><a href=${address({ subject_kind: event.subject.kind, subject_id: event.subject.id })}
-      aria-label="All that happened to it">All of it</a></td>
+    <td><a href=${address({ subject_kind: event.subject.kind, subject_id: event.subject.id })}>Only this</a></td>
   </tr>`;
 
 /** @param {Record<string, string>} query */
@@ -51,13 +44,14 @@ function showScope() {
       subject && [' to ', kind ? thing(kind, subject) : subject]}. <a href="/desk/history">Show everything</a></p>`);
 }
 
-const all = /** @type {[string, string]} */ (['', 'All']);
-showColumns(rows, ['When', 'Who', 'To what', 'What', '']);
+/** @returns {[string, string]} */
+const pair = (/** @type {string} */ value, /** @type {string} */ words) => [value, words];
+const all = pair('', 'All');
+showColumns(rows, ['When', 'Who', 'To what', 'What', 'Show']);
 showFilters(byID('filters'), [
-  filter('Of', 'subject_kind', [all, ...Object.keys(kinds).map((kind) => /** @type {[string, string]} */ ([kind, capital(noun(kind))]))]),
+  filter('Of', 'subject_kind', [all, ...Object.keys(kinds).map((kind) => pair(kind, noun(kind)))]),
   filter('What', 'kind', [all, ...Object.entries(kinds).flatMap(([kind, names]) => names.split(' ').map((name) =>
-    /** @type {[string, string]} */ ([`${kind}.${name}`, `${capital(noun(kind))}: ${
-      name === 'intro_sent' ? 'introduced' : name.replaceAll('_', ' ')}`])))]),
+    pair(`${kind}.${name}`, `${noun(kind)}: ${name === 'intro_sent' ? 'introduced' : name.replaceAll('_', ' ')}`)))]),
 ]);
 
 const list = new List({
@@ -76,6 +70,6 @@ const list = new List({
 
 addEventListener('popstate', showScope);
 showScope();
-list.load();
+if (token()) list.load();
 addListKeys(list);
 await startDesk();

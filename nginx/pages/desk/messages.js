@@ -1,3 +1,4 @@
+import { token } from '../lib/api.js';
 import { addKeys, addListKeys, startDesk } from '../lib/desk.js';
 import { byID, fill, html } from '../lib/html.js';
 import { List } from '../lib/list.js';
@@ -102,8 +103,10 @@ addEventListener('popstate', () => {
   showDetail();
 });
 showScope();
-list.load();
-showDetail();
+if (token()) {
+  list.load();
+  showDetail();
+}
 addListKeys(list);
 addKeys({ key: 'r', words: 'To “Send again”', act: () => byID('detail').querySelector('button')?.focus() });
 await startDesk();

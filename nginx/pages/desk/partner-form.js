@@ -295,6 +295,7 @@ export function openStatus(page, value) {
       };
       toast(`It is ${words} now.`, moves[value].includes(before) ? { label: 'Undo', act: undo } : undefined);
       await page.load();
+      byID('state').querySelector('summary')?.focus();
       recount();
     },
   });

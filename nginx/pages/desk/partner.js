@@ -1,4 +1,4 @@
-import { Problem, get, getAll, put, remove } from '../lib/api.js';
+import { Problem, get, getAll, put, remove, token } from '../lib/api.js';
 import { addKeys, recount, startDesk } from '../lib/desk.js';
 import { byID, fill, fragment, html } from '../lib/html.js';
 import { explain, show, toast } from '../lib/page.js';
@@ -149,11 +149,11 @@ function activation() {
       <h2 id="next-title">${isReady ? 'Ready to be active' : 'What is missing to be active'}</h2>
       <ol class="plain">
         ${step(!!signed, signed ? ['Agreement signed ', when(signed)] : 'The agreement is not signed', !signed && [
-          button('Signed today', () => change({ agreement_signed_at: new Date().toISOString() }), 'The agreement is signed.'),
+          button('Signed today', () => change({ agreement_signed_at: new Date().toISOString() }), 'The agreement is signed.', 'main'),
           html`<button type="button" class="quiet" onclick=${() => edit('agreement_signed_at')}>Another day</button>`])}
         ${step(areas.length > 0, areas.length ? `Serves ${places(areas)}` : 'No state is named', !areas.length && [state,
           button('Add', () => change({ service_areas: [/** @type {HTMLSelectElement} */ (state).value] }),
-            'The state is added.')])}
+            'The state is added.', signed ? 'main' : '')])}
         ${waiting.map((one) => step(false, `To verify: ${credentialName(one)}`,
           button('Verify', () => verify(one, true), 'The credential is verified.')))}
         ${!waiting.length && step(credentials.length > 0, credentials.length
@@ -256,7 +256,7 @@ function showCredentials() {
         ${removal(one)}
       </div></td>
     </tr>`;
-  fill(byID('credentials'), fragment`
+  keepFocus(byID('credentials'), fragment`
     <div class="spread"><h2>Credentials</h2><button type="button" onclick=${() => openCredential()}>Add a credential</button></div>
     ${credentials.length ? html`
       <div class="scrolls"><table class="dense">
@@ -287,6 +287,18 @@ function removal(credential) {
 
 // --- The page ---
 
+/**
+ * Shows other content, with the focus on the button where it was: that of the next thing.
+ * @param {HTMLElement} element
+ * @param {Child} content
+ */
+function keepFocus(element, content) {
+  const buttons = () => [...element.querySelectorAll('button')];
+  const place = buttons().findIndex((one) => one === document.activeElement);
+  fill(element, content);
+  if (place >= 0) (buttons()[Math.min(place, buttons().length - 1)] ?? byID('name')).focus();
+}
+
 function showPartner() {
   const { partner } = page;
   document.title = `${partner.company_name} – Tomi desk`;
@@ -301,7 +313,7 @@ function showPartner() {
           withForms((forms) => forms.openStatus(page, value));
         }}>${statusWords('partner', value)}</button>`)}</div>
     </details>`);
-  fill(byID('next'), html`<div class="stack">${nextThing()}</div>`);
+  keepFocus(byID('next'), html`<div class="stack">${nextThing()}</div>`);
   if (partner.pending_changes) withForms((forms) => forms.showReview(page, byID('review')));
   if (view) return;
   // A form that somebody fills in stays.
@@ -325,9 +337,10 @@ async function showView() {
   }
 }
 
-if (view) showView();
-else fill(byID('view'), html`<div class="halves"><section id="record" class="stack"></section><section id="credentials" class="stack"></section></div>`);
-const loading = load();
+if (view) {
+  if (token()) showView();
+} else fill(byID('view'), html`<div class="halves"><section id="record" class="stack"></section><section id="credentials" class="stack"></section></div>`);
+const loading = token() && load();
 addKeys(
   { key: 'e', words: 'Edit the record', act: () => (view ? location.assign(`?id=${id}`) : edit()) },
   { key: 'c', words: 'Add a credential', act: () => openCredential() },

@@ -1,3 +1,4 @@
+import { token } from '../lib/api.js';
 import { addKeys, addListKeys, startDesk } from '../lib/desk.js';
 import { byID, fill, html } from '../lib/html.js';
 import { List } from '../lib/list.js';
@@ -137,7 +138,7 @@ async function invite() {
 
 showViews();
 const list = isCredentials ? credentialList() : partnerList();
-list.load();
+if (token()) list.load();
 addListKeys(list);
 addKeys({ key: 'n', words: 'Invite a partner', act: invite });
 await startDesk();

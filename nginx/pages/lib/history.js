@@ -48,7 +48,7 @@ export function thing(kind, id) {
 const labels = { user_id: 'account', intro_sent_at: 'introduced', affiliation_disclosure: 'relation with Tomi' };
 /** @type {Record<string, string>} */
 const owners = { members: 'user', assigned_to: 'user', contact_id: 'user', resent_from: 'message' };
-/** @type {Record<string, Record<string, any>>} */
+/** @type {Record<string, Record<string, string>>} */
 const vocabularies = {
   outcome: outcomes, decline_reason_code: declineReasons, kind: credentialKinds, state: states, state_code: states,
   service_areas: states,
@@ -71,9 +71,7 @@ function say(field, value, of) {
   if (typeof value !== 'string') return JSON.stringify(value);
   const owner = owners[field] ?? (field.endsWith('_by') ? 'user' : field.slice(0, -3));
   if (things[owner]) return thing(owner, value);
-  if (/status$/.test(field)) {
-    return plain(statusWords(of === 'coverage' || of === 'referral' ? of : 'partner', value));
-  }
+  if (/status$/.test(field)) return plain(statusWords(of === 'coverage' || of === 'referral' ? of : 'partner', value));
   if (/type$/.test(field)) return types[value]?.label ?? plain(value);
   if (field === 'languages') return language(value);
   if (vocabularies[field]) return vocabularies[field][value] ?? plain(value);
@@ -107,14 +105,10 @@ function changeWords(event, changes = event.changes, before = '') {
   });
 }
 
-/**
- * What happened, where the kind's own name does not say it well.
- * @type {Record<string, string>}
- */
+/** @type {Record<string, string>} */
 const phrases = {
-  'partner.changes_withdrawn': 'Changes taken back', 'referral.returned': 'Back to new',
-  'referral.intro_sent': 'Introduced', 'referral.noted': 'Note', 'message.resent': 'Sent again',
-  'referral.unanswered': 'No answer for 7 days', 'coverage.unpinned': 'Follows the count again',
+  returned: 'back to new', intro_sent: 'introduced', noted: 'note', resent: 'sent again',
+  unanswered: 'no answer for 7 days', unpinned: 'follows the count again', status_changed: 'changed',
 };
 
 /**
@@ -126,8 +120,8 @@ const phrases = {
 export function eventWords(event, isShort = false) {
   const { kind, note } = event;
   const changes = changeWords(event).map((one, index) => [index > 0 && '; ', one]);
-  const words = event.changes.decline_reason_code ? 'declined'
-    : phrases[kind] ?? plain(kind.replace(/^.*?\.(status_)?/, ''));
+  const name = kind.slice(kind.indexOf('.') + 1);
+  const words = event.changes.decline_reason_code ? 'declined' : phrases[name] ?? plain(name);
   return [
     !(isShort && event.changes.status) && [words[0].toUpperCase(), words.slice(1), changes.length > 0 && ': '],
     changes, note && [changes.length ? '. Note: ' : ': ', html`<span class="lines">“${note}”</span>`],
