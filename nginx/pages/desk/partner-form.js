@@ -178,7 +178,8 @@ export function openRecord(page, place, done, first = 'company_name') {
     values: page.partner,
     etag: page.etag,
     save: (body, form) => sent(put(page.path, body, { etag: form.etag })),
-    saved: () => {
+    saved: (answer) => {
+      if (answer) page.partner = answer.data;
       done();
       toast('The record is saved.');
       page.load();

@@ -180,7 +180,7 @@ function nextThing() {
       <div class=${`notice ${partner.credentials_status === 'expired' ? 'bad' : ''}`}>
         <h2>A credential ${bad}</h2>
         <ul>${late.map((one) => html`<li>${credentialName(one)}: ${day(one.expires_on ?? '')}${' '}
-          <button type="button" class="link" onclick=${() => openCredential(one)}>Renew it</button></li>`)}</ul>
+          <button type="button" onclick=${() => openCredential(one)}>Renew it</button></li>`)}</ul>
         ${partner.credentials_status === 'expired' && html`<p>It gets no introductions until that is renewed and verified.</p>`}
       </div>`,
     partner.pending_changes && html`<section id="review" class="card" aria-label="Changes to review"></section>`,
