@@ -58,6 +58,12 @@ def check_list(checks, site, browser, partners):
                      page.locator("#rows tr[aria-current]").count() == 1, visit.path)
         checks.equal("the focus goes to it", page.evaluate("document.activeElement.id"), "detail")
         page.wait_for_selector(f"#detail a[href='/desk/partner?id={partners[0]['id']}']:has-text('Letters 0')")
+        visit.press("Escape")
+        page.wait_for_selector("#detail .empty")
+        checks.check("Esc closes it, and the focus is in its row", "open=" not in visit.path and page.evaluate(
+            "!!document.activeElement.closest('#rows tr')"), visit.path)
+        page.go_back()
+        page.wait_for_selector("#detail .letter")
         page.go_back()
         page.wait_for_selector("#detail .empty")
         checks.check("Back closes it and keeps the filters", "open=" not in visit.path and "kind=" in visit.path,

@@ -18,6 +18,7 @@ def run(checks, site, browser, _):
     check_activation(checks, site, browser)
     check_record(checks, site, browser)
     check_record_conflict(checks, site, browser)
+    check_news(checks, site, browser)
     check_draft(checks, site, browser)
     check_credentials(checks, site, browser)
     check_review(checks, site, browser)
@@ -378,6 +379,40 @@ def change_as_other(site, method, path, body, status=200):
         site.put_user("7d3c1f60-5b1e-4b7a-9f7a-0d5f3a1c2e09", "Ben Other", "ben@tomi.example")
         site.other = site.service.command("token", "create", "--admin", "--email", "ben@tomi.example").strip()
     return site.service.client(site.other).expect(status, method, path, body).json
+
+
+def check_news(checks, site, browser):
+    partner = make(site, "Watched")
+    with staff(site, browser) as visit:
+        page = visit.page
+        page.clock.install()
+        visit.open(page_of(partner)).page.wait_for_selector("#record dl")
+        page.get_by_role("button", name="Edit", exact=True).click()
+        page.fill("#record-form [name=notes]", "Half typed.")
+        page.clock.fast_forward(31_000)
+        visit.settle()
+        checks.equal("as long as nothing changes, nothing is said", page.locator(".toast").count(), 0)
+        change_as_other(site, "PUT", path_of(partner), {"phone": "(612) 555-0123"})
+        page.clock.fast_forward(31_000)
+        page.wait_for_selector(".toast")
+        checks.check("another's change is told within a minute", "Ben Other changed this" in visit.text(".toast") and
+                     "555-0123" in visit.text(".toast"), visit.text(".toast"))
+        page.get_by_role("button", name="Show").click()
+        visit.settle()
+        checks.equal("and shown, without a loss of what was typed", page.input_value("#record-form [name=notes]"),
+                     "Half typed.")
+        page.on("dialog", lambda dialog: dialog.accept())
+        page.evaluate("document.activeElement.blur()")
+        visit.press("Escape")
+        page.wait_for_selector("#record dl")
+        checks.check("Esc leaves the form, and shows the record as it is now", "555-0123" in visit.text("#record"),
+                     visit.text("#record"))
+        page.locator("#state summary").click()
+        visit.press("Escape")
+        checks.check("Esc closes the menu alone", page.locator("#state details[open]").count() == 0 and
+                     visit.path == page_of(partner), visit.path)
+        checks.clean("another's change", visit)
+    remove(site, partner)
 
 
 def check_draft(checks, site, browser):

@@ -50,7 +50,7 @@ function causeWords({ status: value, last_error: error, attempts, due_at: due })
 function obstacle({ kind, to, text }) {
   if (['sign_in', 'waitlist.confirm'].includes(kind)) return 'It has a link that works once. The person can ask for a new one.';
   if (!to) return 'There is no address to send it to.';
-  if (text === null) return 'Its text is deleted by now, 90 days after it was sent.';
+  if (text === null) return 'Its text is deleted 90 days after it was sent, or has failed.';
   return null;
 }
 

@@ -11,12 +11,13 @@ const detail = byID('detail');
 const openID = () => new URLSearchParams(location.search).get('open') ?? '';
 
 /**
- * The address with a message opened.
+ * The address with a message opened, or with none.
  * @param {string} id
  */
 function address(id) {
   const query = new URLSearchParams(location.search);
-  query.set('open', id);
+  query.delete('open');
+  if (id) query.set('open', id);
   return `?${query}`;
 }
 
@@ -108,5 +109,12 @@ if (token()) {
   showDetail();
 }
 addListKeys(list);
-addKeys({ key: 'r', words: 'To “Send again”', act: () => byID('detail').querySelector('button')?.focus() });
+addKeys({
+  key: 'Escape', words: '',
+  act: () => {
+    const row = list.row(openID());
+    if (openID()) open('');
+    row?.querySelector('a')?.focus();
+  },
+}, { key: 'r', words: 'To “Send again”', act: () => byID('detail').querySelector('button')?.focus() });
 await startDesk();

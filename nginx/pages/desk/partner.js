@@ -337,6 +337,29 @@ async function showView() {
   }
 }
 
+/** @param {KeyboardEvent} event */
+function leave({ target }) {
+  // A menu closes by itself.
+  if (target instanceof Element && target.closest('.menu')) return;
+  const form = document.querySelector('#record-form .quiet');
+  if (form instanceof HTMLElement) form.click();
+  else history.back();
+}
+
+let told = '';
+/** Says what others have changed meanwhile. Nothing moves until somebody wants to see it. */
+async function lookForNews() {
+  try {
+    const { etag } = await get(path);
+    if (!etag || !page.etag || etag === page.etag || etag === told) return;
+    told = etag;
+    const { whoChanged } = await import('../lib/history.js');
+    toast((await whoChanged(`${path}/history`, page.me)) ?? 'This partner has changed.', { label: 'Show', act: load });
+  } catch {
+    // The next time will tell.
+  }
+}
+
 if (view) {
   if (token()) showView();
 } else fill(byID('view'), html`<div class="halves"><section id="record" class="stack"></section><section id="credentials" class="stack"></section></div>`);
@@ -344,10 +367,11 @@ const loading = token() && load();
 addKeys(
   { key: 'e', words: 'Edit the record', act: () => (view ? location.assign(`?id=${id}`) : edit()) },
   { key: 'c', words: 'Add a credential', act: () => openCredential() },
-  { key: 'Escape', words: '', act: () => history.back() },
+  { key: 'Escape', words: '', act: leave },
 );
 page.me = await startDesk();
 await loading;
+setInterval(() => document.visibilityState === 'visible' && lookForNews(), 30_000);
 // What was typed before the sign-in ended is in its form.
 const draft = `tomi.draft ${location.pathname}${location.search} `;
 for (const key of Object.keys(sessionStorage)) {
