@@ -68,8 +68,8 @@ def check_words(checks, site, browser):
             "partner.updated": "Updated: co ownership certified no → yes; languages nothing → Somali; paused until "
                                "Jan 31, 2030",
             "partner.status_changed": "Changed: status Active → Inactive. Note: “On leave.”",
-            "referral.updated": "Updated: group size 3 → nothing; home price range $1 to $2 → nothing; state Minnesota → "
-                                "Iowa; specific need “Quick, please.”",
+            "referral.updated": "Updated: group size 3 → nothing; home price range $1 to $2 → nothing; "
+                                "state Minnesota → Iowa; specific need “Quick, please.”",
             "referral.noted": "Note: “Seen.”",
         }
         for kind, words in wanted.items():

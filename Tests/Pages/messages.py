@@ -175,8 +175,8 @@ def check_failures(checks, site, browser):
                 checks.check(f"{code}: it says why it failed and what to do", words in shown and said in shown and
                              page.get_by_role("button", name="Send again").is_visible(), shown)
             else:
-                checks.check(f"{code}: it says when the next attempt follows", "next attempt" in shown and said in shown,
-                             shown)
+                checks.check(f"{code}: it says when the next attempt follows", "next attempt" in shown and said in
+                             shown, shown)
             checks.clean(f"a failure, {code}", visit)
             if message["status"] == "failed":
                 check_words(checks, visit, message)
@@ -189,7 +189,8 @@ def check_failures(checks, site, browser):
 def check_words(checks, visit, message):
     """Failures that need days, or another installation, as the API would have them."""
     path = f"**/api/admin/messages/{message['id']}"
-    for error, words in (("exit status 68 (EX_NOHOST)", "after the @"), ("exit status 65 (EX_DATAERR): a", "cannot take"),
+    for error, words in (("exit status 68 (EX_NOHOST)", "after the @"),
+                         ("exit status 65 (EX_DATAERR): a", "cannot take"),
                          ("cannot start /usr/sbin/sendmail: No such file or directory", "whoever runs the server"),
                          ("exit status 75 (EX_TEMPFAIL)", "15 hours"), ("something new", "15 hours")):
         body = {**message, "last_error": error, "text": None}

@@ -1,4 +1,4 @@
-"""Partners at the desk: the list, an invitation, one partner from the invitation until it is active, and its reviews."""
+"""Partners at the desk: the list, an invitation, one partner until it is active, its credentials and reviews."""
 
 import contextlib
 import datetime
@@ -135,8 +135,8 @@ def check_credentials_list(checks, site, browser):
         def words(end):
             return ("Verified" if end is None or end > soon.isoformat() else
                     "Expired" if end < today.isoformat() else "Expires soon")
-        checks.equal("expired and expiring ones are told apart", page.locator("#rows td:nth-child(5)").all_inner_texts(),
-                     [words(one["expires_on"]) for one in wanted])
+        shown = page.locator("#rows td:nth-child(5)").all_inner_texts()
+        checks.equal("expired and expiring ones are told apart", shown, [words(one["expires_on"]) for one in wanted])
         page.select_option("[name=expiring_within_days]", "90")
         settle(visit)
         checks.equal("the filters are the API's", visit.path,
@@ -553,8 +553,8 @@ def check_review(checks, site, browser):
         page = visit.open(page_of(partner)).page
         page.wait_for_selector("#review-form")
         row = visit.text("#review-form tr:has([value=website])")
-        checks.check("the proposed value stands beside the stored one", "https://old.example https://new.example" in row,
-                     row)
+        checks.check("the proposed value stands beside the stored one",
+                     "https://old.example https://new.example" in row, row)
         checks.equal("an added state is marked", visit.text("#review-form ins"), "Iowa")
         boxes = page.locator("#review-form [name=fields]")
         for index in range(3):
@@ -571,8 +571,9 @@ def check_review(checks, site, browser):
         visit.expect(412)
         page.get_by_role("button", name="Approve").click()
         page.wait_for_selector("#next > .notice.bad")
-        checks.check("412: nothing is approved that was not seen", site.get(path)["website"] == "https://old.example" and
-                     "Pro Poser changed this" in visit.text("#next > .notice"), visit.text("#next > .notice"))
+        words = visit.text("#next > .notice")
+        checks.check("412: nothing is approved that was not seen", "Pro Poser changed this" in words and
+                     site.get(path)["website"] == "https://old.example", words)
         checks.check("412: it shows what is proposed by now, and keeps the note", "https://newer.example" in
                      visit.text("#review-form") and page.input_value("#review-form [name=note]") ==
                      "The old one had an error.")
@@ -591,8 +592,8 @@ def check_review(checks, site, browser):
         page.get_by_role("button", name="Reject").click()
         visit.wait("!document.querySelector('#review-form')")
         stored = site.get(path)
-        checks.equal("the rest is rejected", (stored["service_areas"], stored["description"], stored["pending_changes"]),
-                     (["MN"], None, None))
+        checks.equal("the rest is rejected", [stored[name] for name in (
+            "service_areas", "description", "pending_changes")], [["MN"], None, None])
         checks.clean("a review", visit)
     client.expect(200, "PUT", "/api/partners/me", {"website": "https://third.example"})
     with staff(site, browser) as visit:

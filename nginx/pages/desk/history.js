@@ -4,7 +4,7 @@ import { eventWords, thing } from '../lib/history.js';
 import { byID, fill, html } from '../lib/html.js';
 import { List } from '../lib/list.js';
 import { when } from '../lib/words.js';
-import { filter, showColumns, showFilters } from './filters.js';
+import { filter, orAll, showColumns, showFilters } from './filters.js';
 
 /** @typedef {import('../lib/history.js').Event & { number: number }} Event */
 
@@ -14,7 +14,8 @@ const rows = byID('rows');
 const kinds = /** @type {Record<string, string>} */ ({
   partner: 'created updated status_changed changes_proposed changes_withdrawn changes_approved changes_rejected ' +
     'credential_added credential_changed credential_removed erased',
-  referral: 'requested matched returned intro_sent connected closed cancelled reopened updated noted outcome_recorded unanswered',
+  referral: 'requested matched returned intro_sent connected closed cancelled reopened updated noted ' +
+    'outcome_recorded unanswered',
   coverage: 'pinned unpinned status_changed', user: 'created updated erased', group: 'created updated',
   token: 'created revoked', message: 'resent cancelled', database: 'events_lost',
 });
@@ -27,7 +28,8 @@ const row = (event) => html`
     <td>${when(event.at)}</td>
     <td>${event.actor ? html`<a href=${address({ actor_id: event.actor.id })} title="Only what this person did">${
       event.actor.name}</a>` : 'Tomi'}</td>
-    <td class="long"><span class="muted">${noun(event.subject.kind)}</span> ${thing(event.subject.kind, event.subject.id)}</td>
+    <td class="long"><span class="muted">${noun(event.subject.kind)}</span>
+      ${' '}${thing(event.subject.kind, event.subject.id)}</td>
     <td class="long">${eventWords(event)}</td>
     <td><a href=${address({ subject_kind: event.subject.kind, subject_id: event.subject.id })}>Only this</a></td>
   </tr>`;
@@ -44,14 +46,15 @@ function showScope() {
       subject && [' to ', kind ? thing(kind, subject) : subject]}. <a href="/desk/history">Show everything</a></p>`);
 }
 
-/** @returns {[string, string]} */
-const pair = (/** @type {string} */ value, /** @type {string} */ words) => [value, words];
-const all = pair('', 'All');
 showColumns(rows, ['When', 'Who', 'To what', 'What', 'Show']);
 showFilters(byID('filters'), [
-  filter('Of', 'subject_kind', [all, ...Object.keys(kinds).map((kind) => pair(kind, noun(kind)))]),
-  filter('What', 'kind', [all, ...Object.entries(kinds).flatMap(([kind, names]) => names.split(' ').map((name) =>
-    pair(`${kind}.${name}`, `${noun(kind)}: ${name === 'intro_sent' ? 'introduced' : name.replaceAll('_', ' ')}`)))]),
+  filter('Of', 'subject_kind', orAll(Object.keys(kinds), noun)),
+  filter('What', 'kind', orAll(
+    Object.entries(kinds).flatMap(([kind, names]) => names.split(' ').map((name) => `${kind}.${name}`)),
+    (value) => {
+      const [kind, name] = value.split('.');
+      return `${noun(kind)}: ${name === 'intro_sent' ? 'introduced' : name.replaceAll('_', ' ')}`;
+    })),
 ]);
 
 const list = new List({
@@ -64,7 +67,8 @@ const list = new List({
   filters: byID('filters'),
   summary: byID('summary'),
   every: 30,
-  empty: (given) => (given.toString() ? html`<p>Nothing of that kind has happened. <a href="/desk/history">Show everything</a>.</p>`
+  empty: (given) => (given.toString()
+    ? html`<p>Nothing of that kind has happened. <a href="/desk/history">Show everything</a>.</p>`
     : 'Nothing has happened yet.'),
 });
 

@@ -22,11 +22,11 @@ import { kindWords } from './message-words.js';
  * @type {[pattern: RegExp, words: string][]}
  */
 const causes = [
-  [/EX_NOUSER/, 'The mail system does not know this address. Ask the person for the right one, and correct it in the record.'],
-  [/EX_NOHOST/, 'There is no mail host of this name. Look for a typing mistake after the @, and correct it in the record.'],
-  [/EX_DATAERR/, 'The mail system cannot take this address or this letter. Look at the address, and correct it in the record.'],
-  [/EX_(USAGE|NOPERM|CONFIG|OSFILE|NOINPUT)|cannot start/, 'The mail system is not set up for this. Tell whoever runs the ' +
-    'server, and send it again when that is done.'],
+  [/EX_NOUSER/, 'The mail system does not know this address. Ask for the right one, and correct the record.'],
+  [/EX_NOHOST/, 'There is no mail host of this name. Look for a mistake after the @, and correct the record.'],
+  [/EX_DATAERR/, 'The mail system cannot take this address or this letter. Look at the address in the record.'],
+  [/EX_(USAGE|NOPERM|CONFIG|OSFILE|NOINPUT)|cannot start/,
+    'The mail system is not set up for this. Tell whoever runs the server, and send it again when that is done.'],
   [/./, 'The mail system refused it each time, for about 15 hours. Send it again when the mail works.'],
 ];
 
@@ -48,7 +48,9 @@ function causeWords({ status: value, last_error: error, attempts, due_at: due })
  * @param {any} message
  */
 function obstacle({ kind, to, text }) {
-  if (['sign_in', 'waitlist.confirm'].includes(kind)) return 'It has a link that works once. The person can ask for a new one.';
+  if (['sign_in', 'waitlist.confirm'].includes(kind)) {
+    return 'It has a link that works once. The person can ask for a new one.';
+  }
   if (!to) return 'There is no address to send it to.';
   if (text === null) return 'Its text is deleted 90 days after it was sent, or has failed.';
   return null;
@@ -126,7 +128,8 @@ export async function showMessage(id, place, actions) {
   const hindrance = obstacle(message);
   const fact = (/** @type {string} */ label, /** @type {Child} */ value) =>
     value && [html`<dt>${label}</dt>`, html`<dd>${value}</dd>`];
-  const links = [['referral', message.referral_id], ['partner', message.partner_id], ['user', message.user_id]];
+  const links = [['referral', message.referral_id], ['partner', message.partner_id], ['user', message.user_id]]
+    .filter(([, one]) => one).map(([kind, one], index) => [index > 0 && ', ', thing(kind, one)]);
   fill(place, fragment`
     <div class="stack">
       <h2>${message.subject}</h2>
@@ -135,7 +138,7 @@ export async function showMessage(id, place, actions) {
         ${fact('Status', status('message', message.status))}
         ${fact('To', message.to ?? 'Nobody')}
         ${fact('Kind', kindWords(message.kind))}
-        ${fact('About', links.filter(([, one]) => one).map(([kind, one], index) => [index > 0 && ', ', thing(kind, one)]))}
+        ${fact('About', links.length > 0 && links)}
         ${fact('Written', when(message.created_at))}
         ${message.status === 'queued' && fact('Goes out', when(message.due_at))}
         ${fact('Sent', message.sent_at && when(message.sent_at))}

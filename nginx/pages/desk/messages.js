@@ -3,7 +3,7 @@ import { addKeys, addListKeys, startDesk } from '../lib/desk.js';
 import { byID, fill, html } from '../lib/html.js';
 import { List } from '../lib/list.js';
 import { status, statusWords, when } from '../lib/words.js';
-import { filter, showColumns, showFilters } from './filters.js';
+import { filter, orAll, showColumns, showFilters } from './filters.js';
 import { kinds, kindWords } from './message-words.js';
 
 const rows = byID('rows');
@@ -60,22 +60,22 @@ const row = (message) => html`
     <td class="number">${when(message.sent_at ?? message.created_at)}</td>
   </tr>`;
 
-const all = /** @type {[string, string]} */ (['', 'All']);
 showColumns(rows, ['Subject', 'To', 'Status', 'When'], 'When');
 // The API knows whole addresses only, so that the list waits for the whole one.
 const to = filter('To this address', 'to', 'search');
 to.addEventListener('input', (event) => event.stopPropagation());
 showFilters(byID('filters'), [
   to,
-  filter('Status', 'status', [all, ...['queued', 'sending', 'sent', 'failed', 'cancelled'].map((value) =>
-    /** @type {[string, string]} */ ([value, statusWords('message', value)]))]),
-  filter('Kind', 'kind', [all, ...Object.keys(kinds).map((kind) => /** @type {[string, string]} */ ([kind, kindWords(kind)]))]),
+  filter('Status', 'status', orAll(['queued', 'sending', 'sent', 'failed', 'cancelled'], (value) =>
+    statusWords('message', value))),
+  filter('Kind', 'kind', orAll(Object.keys(kinds), kindWords)),
 ]);
 
 /** Of one request or partner there is no filter to see, so that the page says it. */
 function showScope() {
   const query = new URLSearchParams(location.search);
-  const of = [['referral_id', 'referral', 'request'], ['partner_id', 'partner', 'partner']].filter(([name]) => query.get(name));
+  const of = [['referral_id', 'referral', 'request'], ['partner_id', 'partner', 'partner']]
+    .filter(([name]) => query.get(name));
   fill(byID('scope'), of.map(([name, page, noun]) => html`
     <p class="notice note">Only messages about <a href=${`/desk/${page}?id=${query.get(name)}`}>one ${noun}</a>.
       <a href="/desk/messages">Show all</a></p>`));
@@ -94,8 +94,8 @@ const list = new List({
   empty: (given) => {
     if (!given.toString()) return 'Nothing was sent yet. A request, an introduction or an invitation sends letters.';
     if (given.toString() === 'status=failed') return 'No message has failed.';
-    if (given.get('to')) return html`<p>There is no message to exactly this address. <a href="/desk/messages">Show all</a>.</p>`;
-    return html`<p>No message fits all of that. <a href="/desk/messages">Show all</a>.</p>`;
+    const what = given.get('to') ? 'There is no message to exactly this address' : 'No message fits all of that';
+    return html`<p>${what}. <a href="/desk/messages">Show all</a>.</p>`;
   },
 });
 

@@ -8,7 +8,9 @@ import { Form, choices, field, mayReplace, options } from '../lib/form.js';
 import { whoChanged } from '../lib/history.js';
 import { byID, fill, html } from '../lib/html.js';
 import { explain, toast } from '../lib/page.js';
-import { count, credentialKinds, language, listed, stateChoices, states, statusWords, typeChoices } from '../lib/words.js';
+import {
+  count, credentialKinds, language, listed, stateChoices, states, statusWords, typeChoices,
+} from '../lib/words.js';
 import { credentialName, moves, reworded } from './partner-words.js';
 
 /** @typedef {import('./partner.js').Page} Page */
@@ -85,11 +87,13 @@ const baseFields = () => [
   field('Contact', html`<input name="contact_name" autocomplete="off" maxlength="100">`, { isOptional: true }),
   field('E-mail', html`<input name="email" type="email" autocomplete="off" maxlength="255">`),
   field('Phone', html`<input name="phone" type="tel" autocomplete="off">`, { isOptional: true }),
-  field('Website', html`<input name="website" type="url" autocomplete="off" placeholder="https://">`, { isOptional: true }),
+  field('Website', html`<input name="website" type="url" autocomplete="off" placeholder="https://">`, {
+    isOptional: true }),
   codes('States', 'service_areas', 'MN, CA', (code) => states[code.toUpperCase()]),
   codes('Languages', 'languages', 'en, es', languageName),
   field('Agreement signed', html`<input name="agreement_signed_at" type="datetime-local">`, { isOptional: true }),
-  field('Notes', html`<textarea name="notes" maxlength="10000"></textarea>`, { hint: 'For staff only.', isOptional: true }),
+  field('Notes', html`<textarea name="notes" maxlength="10000"></textarea>`, {
+    hint: 'For staff only.', isOptional: true }),
 ];
 
 /** Opens the form that invites a partner, and then goes to its page. */
@@ -110,6 +114,9 @@ export function openInvitation() {
   });
 }
 
+/** @param {{ name: string, email: string }} user */
+const nameOf = ({ name, email }) => `${name}, ${email}`;
+
 /**
  * A choice of a user, who is searched for.
  * @param {any} partner
@@ -126,7 +133,7 @@ function account({ user_id: id, email }) {
       const { data } = await get('/api/admin/users', { query: { q: words, disabled: false, limit: 20 } });
       const kept = [...select.options].filter(({ value, selected }) => !value || value === id || selected);
       const found = data.data.filter((/** @type {any} */ user) => !kept.some(({ value }) => value === user.id));
-      select.replaceChildren(...kept, ...options(found.map((/** @type {any} */ user) => [user.id, `${user.name}, ${user.email}`])));
+      select.replaceChildren(...kept, ...options(found.map((/** @type {any} */ user) => [user.id, nameOf(user)])));
       note.textContent = `${count(data.data.length, 'person', 'people')} found.`;
     } catch (error) {
       note.textContent = explain(error);
@@ -134,15 +141,17 @@ function account({ user_id: id, email }) {
   };
   /** @type {number | undefined} */
   let timer;
-  const input = html`<input type="search" autocomplete="off" placeholder="Name or e-mail" aria-label="Find a person" oninput=${
-    ({ target }) => {
-      clearTimeout(timer);
-      timer = setTimeout(() => target.value.trim() && search(target.value), 250);
-    }}>`;
+  const input = html`
+    <input type="search" autocomplete="off" placeholder="Name or e-mail" aria-label="Find a person"
+      oninput=${({ target }) => {
+        clearTimeout(timer);
+        timer = setTimeout(() => target.value.trim() && search(target.value), 250);
+      }}>`;
   if (id) {
-    get(`/api/admin/users/${id}`).then(({ data }) => (select.options[1].text = `${data.name}, ${data.email}`), () => {});
+    get(`/api/admin/users/${id}`).then(({ data }) => (select.options[1].text = nameOf(data)), () => {});
   } else search(email);
-  const element = field('Account', select, { hint: 'Who signs in as this partner. Find the person, then choose.', isOptional: true });
+  const element = field('Account', select, {
+    hint: 'Who signs in as this partner. Find the person, then choose.', isOptional: true });
   select.before(input, note);
   return element;
 }
@@ -158,8 +167,11 @@ export function openRecord(page, place, done, first = 'company_name') {
   const element = html`
     <form id="record-form" class="fields">
       ${baseFields()}
-      <label class="choice"><input type="checkbox" name="co_ownership_certified"><span>Certified for co-ownership</span></label>
-      ${field('Description', html`<textarea name="description" maxlength="2000"></textarea>`, { hint: 'Public.', isOptional: true })}
+      <label class="choice">
+        <input type="checkbox" name="co_ownership_certified"><span>Certified for co-ownership</span>
+      </label>
+      ${field('Description', html`<textarea name="description" maxlength="2000"></textarea>`, {
+        hint: 'Public.', isOptional: true })}
       ${field('Relation with Tomi', html`<input name="affiliation_disclosure" maxlength="500">`, {
         hint: 'Public: any relation of ownership or business between Tomi and the partner.', isOptional: true })}
       ${field('Paused until', html`<input name="paused_until" type="date">`, {
@@ -224,8 +236,11 @@ export async function openCredential(page, credential) {
       ${field('Issuer', html`<input name="issuer" maxlength="100">`, { isOptional: true })}
       ${field('Expires', html`<input name="expires_on" type="date">`, {
         hint: 'The last day on which it is good. Empty if it does not expire.', isOptional: true })}
-      ${field('Notes', html`<textarea name="notes" maxlength="2000"></textarea>`, { hint: 'For staff only.', isOptional: true })}
-      <label class="choice"><input type="checkbox" name="verified"><span>I have verified it as it stands here</span></label>
+      ${field('Notes', html`<textarea name="notes" maxlength="2000"></textarea>`, {
+        hint: 'For staff only.', isOptional: true })}
+      <label class="choice">
+        <input type="checkbox" name="verified"><span>I have verified it as it stands here</span>
+      </label>
       ${buttons(credential ? 'Save' : 'Add it')}
     </form>`;
   const dialog = openDialog(credential ? credentialName(credential) : 'Add a credential', element);
@@ -250,7 +265,8 @@ export async function openCredential(page, credential) {
 /** @type {Record<string, string>} */
 const effects = {
   pending_review: 'Staff reviews it. It is not in the directory and gets no introductions.',
-  active: 'It is in the directory, groups are introduced to it, and a letter tells it so. It needs a signed agreement and a state.',
+  active: 'It is in the directory, groups are introduced to it, and a letter tells it so. ' +
+    'It needs a signed agreement and a state.',
   inactive: 'It leaves the directory and gets no introductions. Those that it has stay.',
   removed: 'It leaves all lists, and groups no longer see its contact data. It can come back into review.',
 };
@@ -274,7 +290,8 @@ export function openStatus(page, value) {
     </form>`;
   const dialog = openDialog(`Change ${page.partner.company_name} to “${words}”`, element);
   if (before === 'active') {
-    get('/api/admin/referrals', { query: { partner_id: page.partner.id, status: 'matched', limit: 100 } }).then(({ data }) => {
+    const query = { partner_id: page.partner.id, status: 'matched', limit: 100 };
+    get('/api/admin/referrals', { query }).then(({ data }) => {
       const number = data.data.length;
       matched.textContent = number ? `${count(number, 'matched request')} will need another partner.` : '';
     }, () => {});
@@ -305,7 +322,9 @@ export function openStatus(page, value) {
 // --- The review of what a partner proposes ---
 
 /** @type {Record<string, string>} */
-const names = { company_name: 'Company', email: 'E-mail', website: 'Website', service_areas: 'States', description: 'Description' };
+const names = {
+  company_name: 'Company', email: 'E-mail', website: 'Website', service_areas: 'States', description: 'Description',
+};
 let note = '';
 
 /**
@@ -345,7 +364,8 @@ export function showReview(page, place) {
             <td class="long">${shown(value, partner[name], 'ins')}</td>
           </tr>`)}</tbody>
       </table></div>
-      ${field('Note', html`<textarea name="note" maxlength="2000" oninput=${({ target }) => (note = target.value)}></textarea>`, {
+      ${field('Note', html`
+        <textarea name="note" maxlength="2000" oninput=${({ target }) => (note = target.value)}></textarea>`, {
         hint: 'The letter to the partner quotes it.', isOptional: true })}
       <div class="actions">
         <button class="main" onclick=${() => (decision = 'approved')}>Approve</button>

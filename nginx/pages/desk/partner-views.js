@@ -10,7 +10,7 @@ import { fill, html } from '../lib/html.js';
 import { List } from '../lib/list.js';
 import { show } from '../lib/page.js';
 import { declineReasons, outcomes, since, status, statusWords, when } from '../lib/words.js';
-import { filter, showColumns, showFilters } from './filters.js';
+import { filter, orAll, showColumns, showFilters } from './filters.js';
 import { kindWords } from './message-words.js';
 
 /** @typedef {import('../lib/html.js').Child} Child */
@@ -36,21 +36,22 @@ const monthName = new Intl.DateTimeFormat('en-US', { month: 'short', year: 'nume
 /** @param {any} summary */
 function numbers(summary) {
   const { by_status: by, by_outcome: of, by_month: months, declines } = summary;
-  const fact = (/** @type {string} */ label, /** @type {Child} */ value) => [html`<dt>${label}</dt>`, html`<dd>${value}</dd>`];
-  const declined = declines.filter((/** @type {any} */ one) => one.count);
+  const fact = (/** @type {string} */ label, /** @type {Child} */ value) =>
+    [html`<dt>${label}</dt>`, html`<dd>${value}</dd>`];
+  const reasons = declines.filter((/** @type {any} */ one) => one.count).map((/** @type {any} */ one) =>
+    html`<li>${one.count}: ${declineReasons[one.reason_code] ?? one.reason_code}</li>`);
   return html`
     <div class="halves">
       <section>
         <h2>Numbers</h2>
         <dl class="facts">
-          ${['intro_sent', 'connected', 'closed', 'cancelled'].map((value) => fact(statusWords('referral', value), by[value]))}
+          ${Object.keys(by).map((value) => fact(statusWords('referral', value), by[value]))}
           ${Object.entries(outcomes).map(([value, words]) => of[value] > 0 && fact(words, of[value]))}
           ${fact('Time to an answer', summary.median_hours_to_answer === null ? 'No answer yet'
             : `${summary.median_hours_to_answer} hours, in the middle`)}
           ${fact('Time to a connection', summary.median_days_to_connection === null ? 'No connection yet'
             : `${summary.median_days_to_connection} days, in the middle`)}
-          ${fact('Declined in a year', declined.length ? html`<ul class="plain">${declined.map((/** @type {any} */ one) =>
-            html`<li>${one.count}: ${declineReasons[one.reason_code] ?? one.reason_code}</li>`)}</ul>` : 'Never')}
+          ${fact('Declined in a year', reasons.length ? html`<ul class="plain">${reasons}</ul>` : 'Never')}
         </dl>
       </section>
       ${bars({
@@ -72,8 +73,8 @@ function introductions(id, place) {
   const summary = html`<p class="small muted" role="status"></p>`;
   const { rows, element } = table(['Group', 'State', 'Status', 'For', 'Introduced', 'Outcome'], 'For');
   const filters = html`<form class="filters" role="search"></form>`;
-  showFilters(filters, [filter('Status', 'status', [['', 'All'], ...['matched', 'intro_sent', 'connected', 'closed', 'cancelled']
-    .map((value) => /** @type {[string, string]} */ ([value, statusWords('referral', value)]))])]);
+  showFilters(filters, [filter('Status', 'status', orAll(
+    ['matched', 'intro_sent', 'connected', 'closed', 'cancelled'], (value) => statusWords('referral', value)))]);
   const figures = html`<div></div>`;
   fill(place, html`<div class="stack">${figures}<h2>Requests</h2>${filters}${summary}${element}</div>`);
   const load = async () => {

@@ -80,8 +80,10 @@ export function reworded(error) {
   const { code, status: number, body } = error;
   const say = (/** @type {string} */ detail) => new Problem(number, code, detail, body);
   switch (code) {
-    case 'partner_not_ready':
-      return say(`An active partner needs ${listed(body.missing.map((/** @type {string} */ name) => needs[name] ?? name))}.`);
+    case 'partner_not_ready': {
+      const missing = body.missing.map((/** @type {string} */ name) => needs[name] ?? name);
+      return say(`An active partner needs ${listed(missing)}.`);
+    }
     case 'transition_not_allowed': {
       const allowed = body.allowed.map((/** @type {string} */ one) => `“${statusWords('partner', one)}”`);
       return say(`The status has changed meanwhile. It can only become ${listed(allowed)} now.`);

@@ -62,7 +62,8 @@ async function attempt(send) {
     if (!(error instanceof Problem) || error.status !== 412) throw reworded(error);
     const { whoChanged } = await import('../lib/history.js');
     const [who] = await Promise.all([whoChanged(`${path}/history`, page.me), load()]);
-    throw new Problem(412, error.code, `${who ?? 'Somebody changed this meanwhile.'} Look at it as it is now, and try again.`);
+    const words = `${who ?? 'Somebody changed this meanwhile.'} Look at it as it is now, and try again.`;
+    throw new Problem(412, error.code, words);
   }
 }
 
@@ -149,10 +150,11 @@ function activation() {
       <h2 id="next-title">${isReady ? 'Ready to be active' : 'What is missing to be active'}</h2>
       <ol class="plain">
         ${step(!!signed, signed ? ['Agreement signed ', when(signed)] : 'The agreement is not signed', !signed && [
-          button('Signed today', () => change({ agreement_signed_at: new Date().toISOString() }), 'The agreement is signed.', 'main'),
+          button('Signed today', () => change({ agreement_signed_at: new Date().toISOString() }),
+            'The agreement is signed.', 'main'),
           html`<button type="button" class="quiet" onclick=${() => edit('agreement_signed_at')}>Another day</button>`])}
-        ${step(areas.length > 0, areas.length ? `Serves ${places(areas)}` : 'No state is named', !areas.length && [state,
-          button('Add', () => change({ service_areas: [/** @type {HTMLSelectElement} */ (state).value] }),
+        ${step(areas.length > 0, areas.length ? `Serves ${places(areas)}` : 'No state is named', !areas.length && [
+          state, button('Add', () => change({ service_areas: [/** @type {HTMLSelectElement} */ (state).value] }),
             'The state is added.', signed ? 'main' : '')])}
         ${waiting.map((one) => step(false, `To verify: ${credentialName(one)}`,
           button('Verify', () => verify(one, true), 'The credential is verified.')))}
@@ -160,7 +162,8 @@ function activation() {
           ? 'All credentials are verified' : 'No credentials yet. It can be active without.', !credentials.length &&
           html`<button type="button" onclick=${() => openCredential()}>Add one</button>`)}
       </ol>
-      <div class="actions">${button('Make active', () => put(`${path}/status`, { status: 'active' }, { etag: page.etag }),
+      <div class="actions">${button('Make active',
+        () => put(`${path}/status`, { status: 'active' }, { etag: page.etag }),
         'The partner is active, and in the directory.', isReady ? 'main' : '')}</div>
     </section>`;
 }
@@ -169,8 +172,8 @@ function activation() {
 function nextThing() {
   const { partner, credentials } = page;
   if (partner.status === 'removed') {
-    return html`<p class="notice">This partner is removed: it is in no list but this one, and gets no introductions. To take it
-      back, change its status to ${statusWords('partner', 'pending_review')}.</p>`;
+    return html`<p class="notice">This partner is removed, and gets no introductions. To take it back, change its
+      status to “${statusWords('partner', 'pending_review')}”.</p>`;
   }
   if (partner.status !== 'active') return activation();
   const bad = { expired: 'has expired', expiring: 'expires soon' }[/** @type {string} */ (partner.credentials_status)];
@@ -181,7 +184,8 @@ function nextThing() {
         <h2>A credential ${bad}</h2>
         <ul>${late.map((one) => html`<li>${credentialName(one)}: ${day(one.expires_on ?? '')}${' '}
           <button type="button" onclick=${() => openCredential(one)}>Renew it</button></li>`)}</ul>
-        ${partner.credentials_status === 'expired' && html`<p>It gets no introductions until that is renewed and verified.</p>`}
+        ${partner.credentials_status === 'expired' && html`
+          <p>It gets no introductions until that is renewed and verified.</p>`}
       </div>`,
     partner.pending_changes && html`<section id="review" class="card" aria-label="Changes to review"></section>`,
   ];
@@ -249,7 +253,8 @@ function showCredentials() {
       <td>${one.expires_on ? day(one.expires_on) : 'Does not expire'}</td>
       <td>${credentialStatus(one)}</td>
       <td><div class="actions">
-        ${one.verified_at ? button('Take verification off', () => verify(one, false), 'It waits for verification again.', 'quiet')
+        ${one.verified_at
+          ? button('Take verification off', () => verify(one, false), 'It waits for verification again.', 'quiet')
           : button('Verify', () => verify(one, true), 'The credential is verified.')}
         <button type="button" class="quiet" aria-label=${`Edit ${credentialName(one)}`} onclick=${() =>
           openCredential(one)}>Edit</button>
@@ -257,12 +262,17 @@ function showCredentials() {
       </div></td>
     </tr>`;
   keepFocus(byID('credentials'), fragment`
-    <div class="spread"><h2>Credentials</h2><button type="button" onclick=${() => openCredential()}>Add a credential</button></div>
+    <div class="spread">
+      <h2>Credentials</h2>
+      <button type="button" onclick=${() => openCredential()}>Add a credential</button>
+    </div>
     ${credentials.length ? html`
       <div class="scrolls"><table class="dense">
-        <thead><tr>${['Credential', 'Expires', 'Status', 'Do'].map((one) => html`<th scope="col">${one}</th>`)}</tr></thead>
+        <thead><tr>${['Credential', 'Expires', 'Status', 'Do'].map((one) =>
+          html`<th scope="col">${one}</th>`)}</tr></thead>
         <tbody>${credentials.map(row)}</tbody>
-      </table></div>` : html`<p class="muted">There are none. Add the license that the work needs, and verify it.</p>`}`);
+      </table></div>`
+      : html`<p class="muted">There are none. Add the license that the work needs, and verify it.</p>`}`);
 }
 
 /**
@@ -362,7 +372,13 @@ async function lookForNews() {
 
 if (view) {
   if (token()) showView();
-} else fill(byID('view'), html`<div class="halves"><section id="record" class="stack"></section><section id="credentials" class="stack"></section></div>`);
+} else {
+  fill(byID('view'), html`
+    <div class="halves">
+      <section id="record" class="stack"></section>
+      <section id="credentials" class="stack"></section>
+    </div>`);
+}
 const loading = token() && load();
 addKeys(
   { key: 'e', words: 'Edit the record', act: () => (view ? location.assign(`?id=${id}`) : edit()) },

@@ -3,8 +3,10 @@ import { addKeys, addListKeys, startDesk } from '../lib/desk.js';
 import { byID, fill, html } from '../lib/html.js';
 import { List } from '../lib/list.js';
 import { toast } from '../lib/page.js';
-import { count, credentialKinds, day, since, stateChoices, states, status, statusWords, typeChoices, types } from '../lib/words.js';
-import { filter, showColumns, showFilters } from './filters.js';
+import {
+  count, credentialKinds, day, since, stateChoices, states, status, statusWords, typeChoices, types,
+} from '../lib/words.js';
+import { filter, orAll, showColumns, showFilters } from './filters.js';
 import { acceptance, credentialStatus, moves } from './partner-words.js';
 
 /** @typedef {import('./partner-words.js').Credential & { partner: { id: string, company_name: string } }} Credential */
@@ -13,9 +15,6 @@ const rows = byID('rows');
 const query = new URLSearchParams(location.search);
 const isCredentials = query.get('view') === 'credentials';
 
-/** @type {[value: string, words: string][]} */
-const statusChoices = Object.keys(moves).map((value) =>
-  [value, statusWords('partner', value)]);
 const all = /** @type {[string, string]} */ (['', 'All']);
 
 // --- The views ---
@@ -61,7 +60,7 @@ function partnerList() {
   showFilters(byID('filters'), [
     filter('Search', 'q', 'search'),
     filter('Type', 'type', [all, ...typeChoices]),
-    filter('Status', 'status', [all, ...statusChoices]),
+    filter('Status', 'status', orAll(Object.keys(moves), (value) => statusWords('partner', value))),
     filter('State', 'state', [all, ...stateChoices]),
     filter('Changes', 'pending_changes', [all, ['true', 'To review'], ['false', 'None']]),
     filter('Sort', 'sort', [['', 'Newest first'], ['-updated_at', 'Changed last'], ['company_name', 'Name'],
@@ -79,7 +78,9 @@ function partnerList() {
     every: 30,
     empty: (given) => {
       if (!given.toString()) return 'There are no partners yet. Invite the first one.';
-      if (given.toString() === 'pending_changes=true') return 'No changes wait for you. Partners propose them on their own page.';
+      if (given.toString() === 'pending_changes=true') {
+        return 'No changes wait for you. Partners propose them on their own page.';
+      }
       return html`<p>No partner fits all of that. <a href="/desk/partners">Show all</a>.</p>`;
     },
   });
@@ -103,7 +104,7 @@ const credentialRow = (credential) => html`
 function credentialList() {
   showColumns(rows, ['Partner', 'Credential', 'Number', 'State', 'Status', 'Expires', 'Changed'], 'Changed');
   showFilters(byID('filters'), [
-    filter('Kind', 'kind', [all, .../** @type {[string, string][]} */ (Object.entries(credentialKinds))]),
+    filter('Kind', 'kind', orAll(Object.keys(credentialKinds), (kind) => credentialKinds[kind])),
     filter('State', 'state', [all, ...stateChoices]),
     filter('Verified', 'verified', [all, ['true', 'Verified'], ['false', 'Not verified']]),
     filter('Expires', 'expiring_within_days', [['', 'Any time'], ['7', 'Within 7 days'], ['30', 'Within 30 days'],

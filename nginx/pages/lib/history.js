@@ -143,8 +143,8 @@ export const timeline = (events) => html`
  * Who changed a thing last, for somebody whose own change came too late.
  * @param {string} path Of its history, such as `/api/admin/referrals/ID/history`.
  * @param {{ id: string }} me
- * @returns {Promise<string | null>} "Ben Adams changed this 20 seconds ago: status Matched → Introduced."; null if it was
- *   this person, or nobody knows.
+ * @returns {Promise<string | null>} "Ben Adams changed this 20 seconds ago: status Matched → Introduced."; null if it
+ *   was this person, or nobody knows.
  */
 export async function whoChanged(path, me) {
   try {
