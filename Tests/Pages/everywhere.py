@@ -27,6 +27,10 @@ READY = {
     "not-found": "main .button",
     "desk": "#rows tr",
     "desk/referral": "#referral .facts",
+    "desk/partners": "#rows tr",
+    "desk/partner": "#record dl",
+    "desk/messages": "#rows tr",
+    "desk/history": "#rows tr",
 }
 # Whom a page is for, if not for everybody; the first of them sees it in the checks.
 ROLES = {}
@@ -42,6 +46,7 @@ def address(name, site):
     return {
         "partner": f"{path}?id={site.partner}", "index": f"{path}?state=WY",
         "desk": f"{path}?status=pending&sort=status_since", "desk/referral": f"{path}?id={site.referral}",
+        "desk/partner": f"{path}?id={site.partner}",
     }.get(name, path)
 
 

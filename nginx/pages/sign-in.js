@@ -91,7 +91,7 @@ function tokenWay() {
       <div class="actions"><button>Sign in with the token</button></div>
     </form>`;
   new Form(element, {
-    save: async ({ token: value = '', stays }) => {
+    save: async ({ token: value = '', stays }, form) => {
       signIn(value.trim(), stays);
       const me = /^[\x21-\x7e]+$/.test(value.trim()) ? await getMe() : null;
       if (!me) {
@@ -99,6 +99,8 @@ function tokenWay() {
         const detail = 'It is unknown, expired or revoked.';
         throw new Problem(422, 'validation', detail, { errors: [{ pointer: '/token', code: 'unknown', detail }] });
       }
+      // What was typed has done its work, so that leaving does not ask.
+      form.settle();
       goOn(me);
     },
   });
@@ -116,7 +118,7 @@ function showCode(code) {
       <div class="actions"><button class="main">Sign in</button></div>
     </form>`;
   new Form(element, {
-    save: async ({ stays }) => {
+    save: async ({ stays }, form) => {
       try {
         const { data } = await post('/api/sign-in/code', { code }, { once: true });
         signIn(data.token, stays);
@@ -130,6 +132,7 @@ function showCode(code) {
           </div>`);
         return;
       }
+      form.settle();
       const me = await getMe();
       if (me) goOn(me);
     },

@@ -15,11 +15,21 @@ export function filter(label, name, choices) {
   return html`
     <div class="field">
       <label for=${id}>${label}</label>
-      ${typeof choices === 'string' ? html`<input id=${id} name=${name} type=${choices} autocomplete="off" maxlength="200">`
+      ${typeof choices === 'string'
+        ? html`<input id=${id} name=${name} type=${choices} autocomplete="off" maxlength="200">`
         : html`<select id=${id} name=${name}>${choices.map(([value, words]) =>
           html`<option value=${value}>${words}</option>`)}</select>`}
     </div>`;
 }
+
+/**
+ * The choices of a filter: all, or one of these.
+ * @param {string[]} values
+ * @param {(value: string) => string} words
+ * @returns {[value: string, words: string][]}
+ */
+export const orAll = (values, words) =>
+  [['', 'All'], ...values.map((value) => /** @type {[string, string]} */ ([value, words(value)]))];
 
 /**
  * Shows the filters.

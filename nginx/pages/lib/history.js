@@ -35,7 +35,7 @@ export function thing(kind, id) {
   if (type) {
     return html`<a href=${`/desk/coverage?state=${state}&type=${type}`}>${states[state]}, ${types[type]?.one}</a>`;
   }
-  if (!things[kind]) return html`<span>${kind}</span>`;
+  if (!things[kind]) return html`<span>${id.slice(0, 8)}</span>`;
   const [noun, api, page, name] = things[kind];
   const element = html`<a href=${`/desk/${page}=${id}`}>${noun} ${id.slice(0, 8)}</a>`;
   const known = names.get(id) ?? get(`/api/admin/${api}/${id}`).then(({ data }) => name(data), () => null);
@@ -47,8 +47,8 @@ export function thing(kind, id) {
 /** @type {Record<string, string>} */
 const labels = { user_id: 'account', intro_sent_at: 'introduced', affiliation_disclosure: 'relation with Tomi' };
 /** @type {Record<string, string>} */
-const owners = { members: 'user', assigned_to: 'user', requested_by: 'user', contact_id: 'user', resent_from: 'message' };
-/** @type {Record<string, Record<string, any>>} */
+const owners = { members: 'user', assigned_to: 'user', contact_id: 'user', resent_from: 'message' };
+/** @type {Record<string, Record<string, string>>} */
 const vocabularies = {
   outcome: outcomes, decline_reason_code: declineReasons, kind: credentialKinds, state: states, state_code: states,
   service_areas: states,
@@ -71,9 +71,7 @@ function say(field, value, of) {
   if (typeof value !== 'string') return JSON.stringify(value);
   const owner = owners[field] ?? (field.endsWith('_by') ? 'user' : field.slice(0, -3));
   if (things[owner]) return thing(owner, value);
-  if (/status$/.test(field)) {
-    return plain(statusWords(of === 'coverage' || of === 'referral' ? of : 'partner', value));
-  }
+  if (/status$/.test(field)) return plain(statusWords(of === 'coverage' || of === 'referral' ? of : 'partner', value));
   if (/type$/.test(field)) return types[value]?.label ?? plain(value);
   if (field === 'languages') return language(value);
   if (vocabularies[field]) return vocabularies[field][value] ?? plain(value);
@@ -107,14 +105,10 @@ function changeWords(event, changes = event.changes, before = '') {
   });
 }
 
-/**
- * What happened, where the kind's own name does not say it well.
- * @type {Record<string, string>}
- */
+/** @type {Record<string, string>} */
 const phrases = {
-  'partner.changes_withdrawn': 'Changes taken back', 'referral.returned': 'Back to new',
-  'referral.intro_sent': 'Introduced', 'referral.noted': 'Note', 'message.resent': 'Sent again',
-  'referral.unanswered': 'No answer for 7 days', 'coverage.unpinned': 'Follows the count again',
+  returned: 'back to new', intro_sent: 'introduced', noted: 'note', resent: 'sent again',
+  unanswered: 'no answer for 7 days', unpinned: 'follows the count again', status_changed: 'changed',
 };
 
 /**
@@ -126,8 +120,8 @@ const phrases = {
 export function eventWords(event, isShort = false) {
   const { kind, note } = event;
   const changes = changeWords(event).map((one, index) => [index > 0 && '; ', one]);
-  const words = event.changes.decline_reason_code ? 'declined'
-    : phrases[kind] ?? plain(kind.replace(/^.*?\.(status_)?/, ''));
+  const name = kind.slice(kind.indexOf('.') + 1);
+  const words = event.changes.decline_reason_code ? 'declined' : phrases[name] ?? plain(name);
   return [
     !(isShort && event.changes.status) && [words[0].toUpperCase(), words.slice(1), changes.length > 0 && ': '],
     changes, note && [changes.length ? '. Note: ' : ': ', html`<span class="lines">“${note}”</span>`],
@@ -149,8 +143,8 @@ export const timeline = (events) => html`
  * Who changed a thing last, for somebody whose own change came too late.
  * @param {string} path Of its history, such as `/api/admin/referrals/ID/history`.
  * @param {{ id: string }} me
- * @returns {Promise<string | null>} "Ben Adams changed this 20 seconds ago: status Matched → Introduced."; null if it was
- *   this person, or nobody knows.
+ * @returns {Promise<string | null>} "Ben Adams changed this 20 seconds ago: status Matched → Introduced."; null if it
+ *   was this person, or nobody knows.
  */
 export async function whoChanged(path, me) {
   try {

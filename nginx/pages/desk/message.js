@@ -1,0 +1,159 @@
+/**
+ * One message: its text, what became of it, and what can be done.
+ * @module
+ */
+import { Problem, get, post } from '../lib/api.js';
+import { thing } from '../lib/history.js';
+import { fill, fragment, html } from '../lib/html.js';
+import { explain, show, toast } from '../lib/page.js';
+import { count, status, when } from '../lib/words.js';
+import { kindWords } from './message-words.js';
+
+/** @typedef {import('../lib/html.js').Child} Child */
+/**
+ * @typedef {object} Actions
+ * @property {(message: any) => void} changed
+ * @property {(id: string) => void} open
+ * @property {() => boolean} isCurrent Whether this message is still the one to show.
+ */
+
+/**
+ * What the end of a mail program means, and what to do: the names of sysexits.h, which `last_error` has.
+ * @type {[pattern: RegExp, words: string][]}
+ */
+const causes = [
+  [/EX_NOUSER/, 'The mail system does not know this address. Ask for the right one, and correct the record.'],
+  [/EX_NOHOST/, 'There is no mail host of this name. Look for a mistake after the @, and correct the record.'],
+  [/EX_DATAERR/, 'The mail system cannot take this address or this letter. Look at the address in the record.'],
+  [/EX_(USAGE|NOPERM|CONFIG|OSFILE|NOINPUT)|cannot start/,
+    'The mail system is not set up for this. Tell whoever runs the server, and send it again when that is done.'],
+  [/./, 'The mail system refused it each time, for about 15 hours. Send it again when the mail works.'],
+];
+
+/** @param {any} message */
+function causeWords({ status: value, last_error: error, attempts, due_at: due }) {
+  if (!error) return null;
+  const said = html`<p class="small">The mail system said: <code>${error}</code></p>`;
+  if (value === 'failed') {
+    const [, words] = causes.find(([pattern]) => pattern.test(error)) ?? [];
+    return html`<div class="notice bad"><h3>Why it failed</h3><p>${words}</p>${said}</div>`;
+  }
+  if (value === 'cancelled') return html`<div class="notice"><p>${error}</p></div>`;
+  return html`<div class="notice"><p>It was refused ${count(attempts, 'time')} so far. The next attempt follows
+    ${' '}${when(due)}. There is nothing to do.</p>${said}</div>`;
+}
+
+/**
+ * Why a message cannot be sent again, or null if it can.
+ * @param {any} message
+ */
+function obstacle({ kind, to, text }) {
+  if (['sign_in', 'waitlist.confirm'].includes(kind)) {
+    return 'It has a link that works once. The person can ask for a new one.';
+  }
+  if (!to) return 'There is no address to send it to.';
+  if (text === null) return 'Its text is deleted 90 days after it was sent, or has failed.';
+  return null;
+}
+
+/**
+ * Shows a message.
+ * @param {string} id
+ * @param {HTMLElement} place
+ * @param {Actions} actions
+ */
+export async function showMessage(id, place, actions) {
+  const path = `/api/admin/messages/${encodeURIComponent(id)}`;
+  const again = () => showMessage(id, place, actions);
+  place.setAttribute('aria-busy', 'true');
+  let answer;
+  try {
+    answer = await get(path);
+  } catch (error) {
+    return actions.isCurrent() ? show(error, place, again) : undefined;
+  } finally {
+    place.removeAttribute('aria-busy');
+  }
+  if (!actions.isCurrent()) return;
+  const { data: message, etag } = answer;
+
+  const problem = html`<div role="alert"></div>`;
+  /**
+   * @param {string} words
+   * @param {string} look
+   * @param {() => Promise<void>} send
+   */
+  const button = (words, look, send) => {
+    const element = html`<button type="button" class=${look} onclick=${async () => {
+      if (element.hasAttribute('aria-disabled')) return;
+      element.setAttribute('aria-disabled', 'true');
+      fill(problem);
+      try {
+        await send();
+      } catch (error) {
+        if (error instanceof Problem && ['precondition_failed', 'message_not_queued'].includes(error.code)) {
+          await again();
+          toast('It has changed meanwhile: this is how it is now.');
+        } else fill(problem, html`<p class="error">${wordsOf(error)}</p>`);
+      } finally {
+        element.removeAttribute('aria-disabled');
+      }
+    }}>${words}</button>`;
+    return element;
+  };
+  const resend = button('Send again', 'main', async () => {
+    const { data } = await post(`${path}/resend`);
+    toast('A new message with the same text is queued.');
+    actions.changed(data);
+    actions.open(data.id);
+  });
+  const cancel = async () => {
+    const { data } = await post(`${path}/cancel`, undefined, { etag });
+    toast('It is cancelled, and will not be sent.');
+    actions.changed(data);
+    await again();
+  };
+  // What cannot be undone asks first.
+  const cancelling = html`<span class="actions"></span>`;
+  const offer = html`<button type="button" onclick=${() => {
+    fill(cancelling, button('Cancel it for good', 'danger', cancel), html`
+      <button type="button" class="quiet" onclick=${() => {
+        fill(cancelling, offer);
+        offer.focus();
+      }}>Keep it</button>`);
+    cancelling.querySelector('button')?.focus();
+  }}>Cancel</button>`;
+  fill(cancelling, offer);
+
+  const hindrance = obstacle(message);
+  const fact = (/** @type {string} */ label, /** @type {Child} */ value) =>
+    value && [html`<dt>${label}</dt>`, html`<dd>${value}</dd>`];
+  const links = [['referral', message.referral_id], ['partner', message.partner_id], ['user', message.user_id]]
+    .filter(([, one]) => one).map(([kind, one], index) => [index > 0 && ', ', thing(kind, one)]);
+  fill(place, fragment`
+    <div class="stack">
+      <h2>${message.subject}</h2>
+      ${causeWords(message)}
+      <dl class="facts">
+        ${fact('Status', status('message', message.status))}
+        ${fact('To', message.to ?? 'Nobody')}
+        ${fact('Kind', kindWords(message.kind))}
+        ${fact('About', links.length > 0 && links)}
+        ${fact('Written', when(message.created_at))}
+        ${message.status === 'queued' && fact('Goes out', when(message.due_at))}
+        ${fact('Sent', message.sent_at && when(message.sent_at))}
+        ${message.attempts > 1 && fact('Attempts', message.attempts)}
+      </dl>
+      <div class="actions">
+        ${hindrance ? html`<p class="muted">It cannot be sent again. ${hindrance}</p>` : resend}
+        ${['queued', 'failed'].includes(message.status) && cancelling}
+      </div>
+      ${problem}
+      ${message.text === null ? html`<p class="muted">Its text is not kept.</p>`
+        : html`<p class="letter" lang="en">${message.text}</p>`}
+    </div>`);
+}
+
+/** @param {unknown} error */
+const wordsOf = (error) => (error instanceof Problem && error.code === 'not_resendable'
+  ? 'It cannot be sent again: its text is gone, or Tomi sends no messages at present.' : explain(error));

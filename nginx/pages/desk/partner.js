@@ -1,0 +1,398 @@
+import { Problem, get, getAll, put, remove, token } from '../lib/api.js';
+import { addKeys, recount, startDesk } from '../lib/desk.js';
+import { byID, fill, fragment, html } from '../lib/html.js';
+import { explain, show, toast } from '../lib/page.js';
+import { day, language, listed, stateChoices, states, status, statusWords, types, when } from '../lib/words.js';
+import { acceptance, credentialName, credentialStatus, moves, reworded, worth } from './partner-words.js';
+
+/** @typedef {import('../lib/api.js').Answer} Answer */
+/** @typedef {import('../lib/html.js').Child} Child */
+/** @typedef {import('./partner-words.js').Credential} Credential */
+/** @typedef {typeof import('./partner-form.js')} Forms */
+
+const parameters = new URLSearchParams(location.search);
+const id = parameters.get('id') ?? '';
+const view = parameters.get('view') ?? '';
+const path = `/api/admin/partners/${encodeURIComponent(id)}`;
+
+/** What the page shows, and the parts of it that forms need. */
+export const page = {
+  path,
+  /** @type {any} The partner, as it was read. */
+  partner: null,
+  /** @type {string | null} */
+  etag: null,
+  /** @type {Credential[]} */
+  credentials: [],
+  me: { id: '' },
+  read,
+  load,
+  attempt,
+};
+/** @typedef {typeof page} Page */
+
+async function read() {
+  const answer = await get(path);
+  page.partner = answer.data;
+  page.etag = answer.etag;
+  return answer;
+}
+
+/** Reads the partner and its credentials, and shows them. */
+async function load() {
+  try {
+    const [, credentials] = await Promise.all([read(), getAll(`${path}/credentials`)]);
+    page.credentials = credentials;
+    showPartner();
+  } catch (error) {
+    if (!(error instanceof Problem && error.code === 'not_found')) return show(error, byID('next'), load);
+    byID('name').textContent = 'There is no such partner';
+    fill(byID('next'), html`<p>The address may be cut off. <a href="/desk/partners">Look at all partners</a>.</p>`);
+  }
+}
+
+/**
+ * Sends a change of what the page shows. If somebody else was first, it shows that, and says who it was.
+ * @param {() => Promise<Answer>} send
+ */
+async function attempt(send) {
+  try {
+    return await send();
+  } catch (error) {
+    if (!(error instanceof Problem) || error.status !== 412) throw reworded(error);
+    const { whoChanged } = await import('../lib/history.js');
+    const [who] = await Promise.all([whoChanged(`${path}/history`, page.me), load()]);
+    const words = `${who ?? 'Somebody changed this meanwhile.'} Look at it as it is now, and try again.`;
+    throw new Problem(412, error.code, words);
+  }
+}
+
+/**
+ * A button that changes something at once. A failure stands beside it.
+ * @param {string} words
+ * @param {() => Promise<Answer>} send
+ * @param {string} done
+ * @param {string} [look] Its class.
+ */
+function button(words, send, done, look = '') {
+  const element = html`<button type="button" class=${look} onclick=${async () => {
+    if (element.hasAttribute('aria-disabled')) return;
+    element.setAttribute('aria-disabled', 'true');
+    element.parentElement?.querySelector('.error')?.remove();
+    try {
+      await attempt(send);
+      toast(done);
+      await load();
+      recount();
+    } catch (error) {
+      const message = html`<span class="error" role="alert">${explain(error)}</span>`;
+      if (element.isConnected) element.after(message);
+      else byID('next').prepend(html`<p class="notice bad">${message}</p>`);
+    } finally {
+      element.removeAttribute('aria-disabled');
+    }
+  }}>${words}</button>`;
+  return element;
+}
+
+/**
+ * Opens a form. Forms are not part of the first view.
+ * @param {(forms: Forms) => void} open
+ */
+async function withForms(open) {
+  let forms;
+  try {
+    forms = await import('./partner-form.js');
+  } catch {
+    return toast('The form could not be loaded. Check your connection, and try again.');
+  }
+  open(forms);
+}
+
+/** @param {string} [field] The field to begin with. */
+const edit = (field) => withForms((forms) => forms.openRecord(page, byID('record'), showRecord, field));
+
+// --- What is next ---
+
+/**
+ * The credential as it is shown here, with its tag. Lists have no tags.
+ * @param {Credential} credential
+ */
+export async function tagOf(credential) {
+  const { data, etag } = await get(`${path}/credentials/${credential.id}`);
+  if (data.updated_at !== credential.updated_at) throw new Problem(412, 'precondition_failed', '');
+  return etag;
+}
+
+/**
+ * @param {Credential} credential
+ * @param {boolean} verified
+ */
+const verify = async (credential, verified) =>
+  put(`${path}/credentials/${credential.id}`, { verified }, { etag: await tagOf(credential) });
+
+/** @param {Record<string, any>} body */
+const change = (body) => put(path, body, { etag: page.etag });
+
+/** What it takes to make a partner active, each with the way to do it. */
+function activation() {
+  const { partner, credentials } = page;
+  const { agreement_signed_at: signed, service_areas: areas } = partner;
+  const step = (/** @type {boolean} */ isDone, /** @type {Child} */ words, /** @type {Child} */ act) => html`
+    <li><span class=${`status ${isDone ? 'good' : 'waiting'}`}>${words}</span>
+      ${act && html`<span class="actions">${act}</span>`}</li>`;
+  const state = html`<select aria-label="State">${stateChoices.map(([code, name]) =>
+    html`<option value=${code}>${name}</option>`)}</select>`;
+  const waiting = credentials.filter((one) => !one.verified_at);
+  const isReady = signed && areas.length > 0;
+  return html`
+    <section class="card steps" aria-labelledby="next-title">
+      <h2 id="next-title">${isReady ? 'Ready to be active' : 'What is missing to be active'}</h2>
+      <ol class="plain">
+        ${step(!!signed, signed ? ['Agreement signed ', when(signed)] : 'The agreement is not signed', !signed && [
+          button('Signed today', () => change({ agreement_signed_at: new Date().toISOString() }),
+            'The agreement is signed.', 'main'),
+          html`<button type="button" class="quiet" onclick=${() => edit('agreement_signed_at')}>Another day</button>`])}
+        ${step(areas.length > 0, areas.length ? `Serves ${places(areas)}` : 'No state is named', !areas.length && [
+          state, button('Add', () => change({ service_areas: [/** @type {HTMLSelectElement} */ (state).value] }),
+            'The state is added.', signed ? 'main' : '')])}
+        ${waiting.map((one) => step(false, `To verify: ${credentialName(one)}`,
+          button('Verify', () => verify(one, true), 'The credential is verified.')))}
+        ${!waiting.length && step(credentials.length > 0, credentials.length
+          ? 'All credentials are verified' : 'No credentials yet. It can be active without.', !credentials.length &&
+          html`<button type="button" onclick=${() => openCredential()}>Add one</button>`)}
+      </ol>
+      <div class="actions">${button('Make active',
+        () => put(`${path}/status`, { status: 'active' }, { etag: page.etag }),
+        'The partner is active, and in the directory.', isReady ? 'main' : '')}</div>
+    </section>`;
+}
+
+/** @returns {Child} */
+function nextThing() {
+  const { partner, credentials } = page;
+  if (partner.status === 'removed') {
+    return html`<p class="notice">This partner is removed, and gets no introductions. To take it back, change its
+      status to “${statusWords('partner', 'pending_review')}”.</p>`;
+  }
+  if (partner.status !== 'active') return activation();
+  const bad = { expired: 'has expired', expiring: 'expires soon' }[/** @type {string} */ (partner.credentials_status)];
+  const late = credentials.filter((one) => one.verified_at && ['expired', 'expiring'].includes(worth(one)));
+  return [
+    bad && html`
+      <div class=${`notice ${partner.credentials_status === 'expired' ? 'bad' : ''}`}>
+        <h2>A credential ${bad}</h2>
+        <ul>${late.map((one) => html`<li>${credentialName(one)}: ${day(one.expires_on ?? '')}${' '}
+          <button type="button" onclick=${() => openCredential(one)}>Renew it</button></li>`)}</ul>
+        ${partner.credentials_status === 'expired' && html`
+          <p>It gets no introductions until that is renewed and verified.</p>`}
+      </div>`,
+    partner.pending_changes && html`<section id="review" class="card" aria-label="Changes to review"></section>`,
+  ];
+}
+
+// --- The record ---
+
+/** @param {string[]} codes */
+const places = (codes) => listed(codes.map((code) => states[code] ?? code));
+
+/**
+ * The name of a user, when it is known.
+ * @param {string} user
+ */
+function person(user) {
+  const element = html`<a href=${`/desk/person?id=${user}`}>${user.slice(0, 8)}</a>`;
+  get(`/api/admin/users/${user}`).then(({ data }) => (element.textContent = data.name), () => {});
+  return element;
+}
+
+function showRecord() {
+  const { partner } = page;
+  const fact = (/** @type {string} */ label, /** @type {Child} */ value) =>
+    [html`<dt>${label}</dt>`, html`<dd>${value || html`<span class="muted">None</span>`}</dd>`];
+  const { email, phone, website } = partner;
+  fill(byID('record'), fragment`
+    <div class="spread"><h2>Record</h2><button type="button" onclick=${() => edit()}>Edit</button></div>
+    <dl class="facts">
+      ${fact('Type', types[partner.type].label)}
+      ${fact('Contact', partner.contact_name)}
+      ${fact('E-mail', html`<a href=${`mailto:${email}`}>${email}</a>`)}
+      ${fact('Phone', phone && html`<a href=${`tel:${phone.replace(/ x.*/, '').replace(/[^+\d]/g, '')}`}>${phone}</a>`)}
+      ${fact('Website', website && html`<a href=${website} rel="noreferrer">${website}</a>`)}
+      ${fact('Serves', places(partner.service_areas))}
+      ${fact('Languages', listed(partner.languages.map(language)))}
+      ${fact('Certified for co-ownership', partner.co_ownership_certified ? 'Yes' : 'No')}
+      ${fact('Description', partner.description && html`<span class="lines">${partner.description}</span>`)}
+      ${fact('Relation with Tomi', partner.affiliation_disclosure)}
+      ${fact('Agreement signed', partner.agreement_signed_at && when(partner.agreement_signed_at))}
+      ${fact('Paused until', [partner.paused_until ? [day(partner.paused_until), ' '] : 'Not paused ',
+        html`<button type="button" class="link" onclick=${() => edit('paused_until')}>Change</button>`])}
+      ${fact('Most open introductions', partner.max_open_referrals ?? 'No limit')}
+      ${fact('Account', partner.user_id ? person(partner.user_id) : ['Not linked ',
+        html`<button type="button" class="link" onclick=${() => edit('user_id')}>Link one</button>`])}
+      ${fact('Invited by', partner.invited_by && person(partner.invited_by))}
+      ${fact('Notes', partner.notes && html`<span class="lines">${partner.notes}</span>`)}
+      ${fact('Added', when(partner.created_at))}
+      ${fact('Changed', when(partner.updated_at))}
+    </dl>`);
+}
+
+// --- Credentials ---
+
+/** @param {Credential} [credential] A new one if left out. */
+const openCredential = (credential) => withForms((forms) => forms.openCredential(page, credential));
+
+function showCredentials() {
+  const { credentials } = page;
+  const row = (/** @type {Credential} */ one) => html`
+    <tr>
+      <td class="long">${credentialName(one)}
+        ${one.issuer && html`<span class="muted"> ${one.issuer}</span>`}
+        ${one.verified_at && html`<span class="muted"> Verified ${when(one.verified_at)}</span>`}
+        ${one.notes && html`<p class="small lines">${one.notes}</p>`}</td>
+      <td>${one.expires_on ? day(one.expires_on) : 'Does not expire'}</td>
+      <td>${credentialStatus(one)}</td>
+      <td><div class="actions">
+        ${one.verified_at
+          ? button('Take verification off', () => verify(one, false), 'It waits for verification again.', 'quiet')
+          : button('Verify', () => verify(one, true), 'The credential is verified.')}
+        <button type="button" class="quiet" aria-label=${`Edit ${credentialName(one)}`} onclick=${() =>
+          openCredential(one)}>Edit</button>
+        ${removal(one)}
+      </div></td>
+    </tr>`;
+  keepFocus(byID('credentials'), fragment`
+    <div class="spread">
+      <h2>Credentials</h2>
+      <button type="button" onclick=${() => openCredential()}>Add a credential</button>
+    </div>
+    ${credentials.length ? html`
+      <div class="scrolls"><table class="dense">
+        <thead><tr>${['Credential', 'Expires', 'Status', 'Do'].map((one) =>
+          html`<th scope="col">${one}</th>`)}</tr></thead>
+        <tbody>${credentials.map(row)}</tbody>
+      </table></div>`
+      : html`<p class="muted">There are none. Add the license that the work needs, and verify it.</p>`}`);
+}
+
+/**
+ * What cannot be undone asks first.
+ * @param {Credential} credential
+ */
+function removal(credential) {
+  const name = credentialName(credential);
+  const place = html`<span class="actions"></span>`;
+  const offer = html`<button type="button" class="quiet" aria-label=${`Remove ${name}`} onclick=${() => {
+    fill(place, button('Remove for good', async () => remove(`${path}/credentials/${credential.id}`,
+      { etag: await tagOf(credential) }), `${name} is removed. The history keeps it.`, 'danger'), html`
+      <button type="button" class="quiet" onclick=${() => {
+        fill(place, offer);
+        offer.focus();
+      }}>Keep it</button>`);
+    place.querySelector('button')?.focus();
+  }}>Remove</button>`;
+  fill(place, offer);
+  return place;
+}
+
+// --- The page ---
+
+/**
+ * Shows other content, with the focus on the button where it was: that of the next thing.
+ * @param {HTMLElement} element
+ * @param {Child} content
+ */
+function keepFocus(element, content) {
+  const buttons = () => [...element.querySelectorAll('button')];
+  const place = buttons().findIndex((one) => one === document.activeElement);
+  fill(element, content);
+  if (place >= 0) (buttons()[Math.min(place, buttons().length - 1)] ?? byID('name')).focus();
+}
+
+function showPartner() {
+  const { partner } = page;
+  document.title = `${partner.company_name} – Tomi desk`;
+  byID('name').textContent = partner.company_name;
+  fill(byID('state'), status('partner', partner.status), acceptance(partner),
+    partner.status === 'active' && html`<a href=${`/partner?id=${id}`}>See it in the directory</a>`, html`
+    <details class="menu">
+      <summary>Change status</summary>
+      <div>${(moves[partner.status] ?? Object.keys(moves)).map((value) => html`
+        <button type="button" class="link" onclick=${() => {
+          byID('state').querySelector('details')?.removeAttribute('open');
+          withForms((forms) => forms.openStatus(page, value));
+        }}>${statusWords('partner', value)}</button>`)}</div>
+    </details>`);
+  keepFocus(byID('next'), html`<div class="stack">${nextThing()}</div>`);
+  if (partner.pending_changes) withForms((forms) => forms.showReview(page, byID('review')));
+  if (view) return;
+  // A form that somebody fills in stays.
+  if (!byID('record').querySelector('form')) showRecord();
+  showCredentials();
+}
+
+/** @type {[words: string, view: string][]} */
+const views = [['Record', ''], ['Introductions', 'introductions'], ['Messages', 'messages'], ['History', 'history']];
+fill(byID('views'), views.map(([words, name]) => html`
+  <a href=${`?id=${id}${name && `&view=${name}`}`} aria-current=${name === view ? 'page' : null}>${words}</a>`));
+byID('views').hidden = false;
+
+async function showView() {
+  try {
+    const { showList } = await import('./partner-views.js');
+    showList(view, id, byID('view'));
+  } catch (error) {
+    fill(byID('view'), html`<p class="notice bad" role="alert">This part could not be loaded. Check your connection, and
+      reload the page.</p>`);
+  }
+}
+
+/** @param {KeyboardEvent} event */
+function leave({ target }) {
+  // A menu closes by itself.
+  if (target instanceof Element && target.closest('.menu')) return;
+  const form = document.querySelector('#record-form .quiet');
+  if (form instanceof HTMLElement) form.click();
+  else history.back();
+}
+
+let told = '';
+/** Says what others have changed meanwhile. Nothing moves until somebody wants to see it. */
+async function lookForNews() {
+  try {
+    const { etag } = await get(path);
+    if (!etag || !page.etag || etag === page.etag || etag === told) return;
+    told = etag;
+    const { whoChanged } = await import('../lib/history.js');
+    toast((await whoChanged(`${path}/history`, page.me)) ?? 'This partner has changed.', { label: 'Show', act: load });
+  } catch {
+    // The next time will tell.
+  }
+}
+
+if (view) {
+  if (token()) showView();
+} else {
+  fill(byID('view'), html`
+    <div class="halves">
+      <section id="record" class="stack"></section>
+      <section id="credentials" class="stack"></section>
+    </div>`);
+}
+const loading = token() && load();
+addKeys(
+  { key: 'e', words: 'Edit the record', act: () => (view ? location.assign(`?id=${id}`) : edit()) },
+  { key: 'c', words: 'Add a credential', act: () => openCredential() },
+  { key: 'Escape', words: '', act: leave },
+);
+page.me = await startDesk();
+await loading;
+setInterval(() => document.visibilityState === 'visible' && lookForNews(), 30_000);
+// What was typed before the sign-in ended is in its form.
+const draft = `tomi.draft ${location.pathname}${location.search} `;
+for (const key of Object.keys(sessionStorage)) {
+  const form = key.startsWith(draft) ? key.slice(draft.length) : '';
+  if (form === 'record-form') edit();
+  if (form.startsWith('credential-')) openCredential(page.credentials.find((one) => `credential-${one.id}` === form));
+  if (form.startsWith('status-')) withForms((forms) => forms.openStatus(page, form.slice('status-'.length)));
+}
