@@ -20,6 +20,7 @@ import { count } from './words.js';
  * @property {Row[]} rows
  * @property {[label: string, value: string]} [columns] The heads of the table.
  * @property {Child} [table] Instead of the table of labels and values.
+ * @property {number} [limit] How many bars there are at most. The table has all rows.
  */
 
 /** @param {Row} row */
@@ -56,7 +57,8 @@ function figure({ caption, rows, columns = ['Name', 'Number'], table }, picture)
  * @param {Chart} chart
  */
 export function bars(chart) {
-  const most = Math.max(0, ...chart.rows.map(({ value }) => value ?? 0)) || 1;
+  const { rows, limit = 12 } = chart;
+  const most = Math.max(0, ...rows.map(({ value }) => value ?? 0)) || 1;
   const bar = (/** @type {Row} */ row) => {
     // What is little still differs from nothing.
     const width = row.value ? Math.max((row.value / most) * 100, 1) : 0;
@@ -67,7 +69,11 @@ export function bars(chart) {
     ];
     return html`<li>${row.href ? html`<a href=${row.href}>${content}</a>` : html`<div>${content}</div>`}</li>`;
   };
-  return figure(chart, chart.rows.length ? html`<ul class="bars">${chart.rows.map(bar)}</ul>` : null);
+  return figure(chart, rows.length ? html`
+    <ul class="bars">
+      ${rows.slice(0, limit).map(bar)}
+      ${rows.length > limit && html`<li class="muted"><span>The table has ${rows.length - limit} more</span></li>`}
+    </ul>` : null);
 }
 
 /** Dots of one value stand on each other, in so many columns. */
