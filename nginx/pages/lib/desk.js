@@ -18,80 +18,93 @@ const open = 'pending,matched,intro_sent,connected';
 const today = () => new Date().toISOString().slice(0, 10);
 
 /**
- * The views of the queue. The name that the summary has for the number of each is a path in it.
- * @type {() => [words: string, query: string, number: (summary: any) => number | null][]}
+ * The views of the queue, with where the number of each is in {@link numbers}.
+ * @type {() => [words: string, query: string, number: string | null][]}
  */
 const views = () => [
-  ['New', 'status=pending&sort=status_since', ({ by_status: count }) => count.pending],
-  ['Mine', `status=${open}&assigned_to=me&sort=status_since`, () => null],
-  ['Follow up', `status=${open}&follow_up_until=${today()}&sort=status_since`, (summary) => summary.follow_ups_overdue],
-  ['Unanswered', 'status=intro_sent&in_status_days=3&sort=status_since',
-    (summary) => summary.introductions_unanswered.over_3_days],
-  ['Everything', '', () => null],
+  ['New', 'status=pending&sort=status_since', 'pending'],
+  ['Mine', `status=${open}&assigned_to=me&sort=status_since`, 'mine'],
+  ['Follow up', `status=${open}&follow_up_until=${today()}&sort=status_since`, 'due'],
+  ['Unanswered', 'status=intro_sent&in_status_days=3&sort=status_since', 'unanswered'],
+  ['Everything', 'sort=-created_at', null],
 ];
 
-/** @type {[words: string, path: string, number: (summary: any) => number | null][]} */
+/** @type {[words: string, path: string, number: string | null][]} */
 const others = [
-  ['Partners', '/desk/partners', (summary) => summary.changes_to_review],
-  ['Coverage', '/desk/coverage', () => null],
-  ['People', '/desk/people', () => null],
-  ['Messages', '/desk/messages', () => null],
-  ['History', '/desk/history', () => null],
-  ['Overview', '/desk/overview', () => null],
+  ['Partners', '/desk/partners', 'review'], ['Coverage', '/desk/coverage', null], ['People', '/desk/people', null],
+  ['Messages', '/desk/messages', null], ['History', '/desk/history', null], ['Overview', '/desk/overview', null],
 ];
 
-/** What the number beside a place of the desk means, for the title of the link. */
-const meaning = { Partners: 'with changes to review' };
+/**
+ * What waits in the places, as of the last count.
+ * @type {Record<string, number | string>}
+ */
+let numbers = {};
+/** Only their lists can count some views. From so many requests on, their number is not exact. */
+const most = 50;
 
-/** @param {any} [summary] */
-function showPlaces(summary) {
+/**
+ * Shows the places, and which of them is this. A page whose address changes without another load calls it again.
+ */
+export function showPlaces() {
   const path = location.pathname.replace(/\/$/, '');
-  const here = new URLSearchParams(location.search);
-  const link = (/** @type {string} */ words, /** @type {string} */ address, /** @type {number | null} */ number,
-    /** @type {boolean} */ isHere) => html`
+  const sorted = (/** @type {string} */ query) => {
+    const pairs = new URLSearchParams(query);
+    // Which row is open is not part of the view.
+    pairs.delete('open');
+    pairs.sort();
+    return pairs.toString();
+  };
+  const here = sorted(location.search);
+  const link = (/** @type {string} */ words, /** @type {string} */ address, /** @type {string | null} */ name,
+    /** @type {boolean} */ isHere) => {
+    const number = name && numbers[name];
+    return html`
       <a href=${address} aria-current=${isHere ? 'page' : null}>${words}
-        ${number ? html`<span class="number">${number.toLocaleString('en-US')}<span class="hidden">
-          ${meaning[/** @type {'Partners'} */ (words)] ?? 'requests'}</span></span>` : null}</a>`;
-  const same = (/** @type {string} */ query) => {
-    const [wanted, given] = [new URLSearchParams(query), new URLSearchParams(here)];
-    wanted.sort();
-    given.sort();
-    return wanted.toString() === given.toString();
+        ${number ? html`
+          <span class="number">${number.toLocaleString('en-US')}
+            <span class="hidden"> ${name === 'review' ? 'with changes to review' : 'requests'}</span></span>` : null}</a>`;
   };
   fill(byID('places'),
-    views().map(([words, query, number]) =>
-      link(words, query ? `/desk?${query}` : '/desk?sort=-created_at', summary ? number(summary) : null,
-        path === '/desk' && same(query || 'sort=-created_at'))),
+    views().map(([words, query, name]) =>
+      link(words, `/desk?${query}`, name, path === '/desk' && sorted(query) === here)),
     html`<hr>`,
-    others.map(([words, address, number]) =>
-      link(words, address, summary ? number(summary) : null, `${path}s`.startsWith(address) || path === address)));
+    others.map(([words, address, name]) => link(words, address, name, path === address || `${path}s` === address)));
 }
 
-/** @returns {Promise<void>} */
-async function countPlaces() {
+/** Counts again what waits, after something was done. */
+export async function recount() {
   try {
-    const { data } = await get('/api/admin/summary');
-    showPlaces(data);
+    const [, mine, due] = views().map(([, query]) => new URLSearchParams(`${query}&limit=${most}`));
+    const length = async (/** @type {URLSearchParams} */ query) => {
+      const { data } = await get('/api/admin/referrals', { query });
+      return data.has_more ? `${most}+` : data.data.length;
+    };
+    const [{ data: summary }, ...lengths] =
+      await Promise.all([get('/api/admin/summary'), length(mine), length(due)]);
+    numbers = {
+      pending: summary.by_status.pending, mine: lengths[0], due: lengths[1],
+      unanswered: summary.introductions_unanswered.over_3_days, review: summary.changes_to_review,
+    };
+    showPlaces();
   } catch {
     // The numbers are a help. The page itself says what is wrong.
   }
 }
 
 /**
- * Shows the places of the desk and their numbers, now and each minute, and finds out who is signed in.
+ * Shows the places of the desk and finds out who is signed in. The numbers of what waits come by themselves, now and
+ * each minute.
  * @returns {Promise<Me>} Not fulfilled for anyone but staff.
  */
 export async function startDesk() {
   showPlaces();
-  addEventListener('popstate', () => showPlaces());
+  addEventListener('popstate', showPlaces);
   const me = /** @type {Me} */ (await start({ roles: ['staff'] }));
-  await countPlaces();
-  setInterval(() => document.visibilityState === 'visible' && countPlaces(), 60_000);
+  recount();
+  setInterval(() => document.visibilityState === 'visible' && recount(), 60_000);
   return me;
 }
-
-/** Counts again what waits, after something was done. */
-export const recount = countPlaces;
 
 // --- Keys ---
 
@@ -112,6 +125,7 @@ const keys = [
 
 /**
  * Adds keys of the page. A key does nothing while somebody types, while a dialog is open, and with Ctrl, Alt or Meta.
+ * The list of all keys leaves out those without words.
  * @param {...Key} added One with a key that is there already replaces it.
  */
 export function addKeys(...added) {
@@ -138,7 +152,7 @@ function showKeys() {
     <dialog aria-labelledby="keys-title" onclose=${() => dialog.remove()}>
       <h2 id="keys-title">Keys</h2>
       <dl class="keys">
-        ${keys.map(({ key, words }) => [html`<dt><kbd>${key}</kbd></dt>`, html`<dd>${words}</dd>`])}
+        ${keys.map(({ key, words }) => words && [html`<dt><kbd>${key}</kbd></dt>`, html`<dd>${words}</dd>`])}
         <dt><kbd>Enter</kbd></dt><dd>Open the row</dd>
         <dt><kbd>Esc</kbd></dt><dd>Close, or go back</dd>
       </dl>
