@@ -3,6 +3,7 @@ import { addKeys, startDesk } from '../lib/desk.js';
 import { byID, fill, fragment, html } from '../lib/html.js';
 import { explain, show, toast } from '../lib/page.js';
 import { count, stateChoices, states, status, statusWords, timeWords, typeChoices, types } from '../lib/words.js';
+import { filter, showFilters } from './filters.js';
 
 /**
  * @typedef {object} Coverage Of a type in a state.
@@ -22,7 +23,7 @@ const pinWords = (pinned) => (pinned ? `pinned to ${statusWords('coverage', pinn
 
 // --- The table ---
 
-const matrix = byID('matrix'), summary = byID('summary'), filters = /** @type {HTMLFormElement} */ (byID('filters'));
+const matrix = byID('matrix'), summary = byID('summary'), filters = byID('filters');
 /** @type {Map<string, { coverage: Coverage, button: HTMLElement }>} */
 const cells = new Map();
 
@@ -293,23 +294,20 @@ filters.addEventListener('change', () => {
   history.pushState(null, '', text ? `?${text}` : location.pathname);
   load();
 });
-fill(filters, [
-  ['state', 'State', stateChoices], ['type', 'Profession', typeChoices],
-  ['pinned', 'Pins', [['true', 'Pinned'], ['false', 'Not pinned']]],
-].map(([name, label, pairs]) => html`
-  <div class="field">
-    <label for=${name}>${label}</label>
-    <select id=${name} name=${name}>${[['', 'All'], .../** @type {[string, string][]} */ (pairs)].map(([value, words]) => html`
-      <option value=${value}>${words}</option>`)}</select>
-  </div>`));
-filters.hidden = byID('what').hidden = false;
+const all = /** @type {[string, string]} */ (['', 'All']);
+showFilters(filters, [
+  filter('State', 'state', [all, ...stateChoices]),
+  filter('Profession', 'type', [all, ...typeChoices]),
+  filter('Pins', 'pinned', [all, ['true', 'Pinned'], ['false', 'Not pinned']]),
+]);
+byID('what').hidden = false;
 addEventListener('popstate', () => load());
 document.addEventListener('visibilitychange', refresh);
 setInterval(refresh, 30_000);
 addKeys(
   { key: 'j', words: 'Next state', act: () => move(1, 0) },
   { key: 'k', words: 'Previous state', act: () => move(-1, 0) },
-  { key: '/', words: 'Choose a state', act: () => byID('state').focus() },
+  { key: '/', words: 'Choose a state', act: () => filters.querySelector('select')?.focus() },
 );
 load();
 await startDesk();

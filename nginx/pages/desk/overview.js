@@ -4,6 +4,7 @@ import { addKeys, startDesk } from '../lib/desk.js';
 import { byID, fill, fragment, html } from '../lib/html.js';
 import { show } from '../lib/page.js';
 import { count, declineReasons, stateChoices, states, statusWords, typeChoices, types, when } from '../lib/words.js';
+import { filter, showFilters } from './filters.js';
 
 /** @typedef {Record<string, number>} Counts By status. */
 /** @typedef {{ label: string, query: string | null, by_status: Counts, total: number }} Line */
@@ -88,7 +89,7 @@ function waits({
           rows: [
             { label: 'Changes to review', value: changes, href: '/desk/partners?pending_changes=true' },
             { label: 'Credentials that expire within 30 days', value: credentials,
-              href: '/desk/partners?list=credentials&verified=true&expiring_within_days=30' },
+              href: '/desk/partners?view=credentials&verified=true&expiring_within_days=30' },
           ],
         })}
         ${bars({
@@ -216,14 +217,14 @@ function spread(shares) {
     `which is ${share}%. An equal share is ${Math.round(100 / shares.length)}%.`;
 }
 
-const fairness = byID('fairness');
+const fairness = byID('fairness'), choice = byID('choice');
 let request = new AbortController();
 
 async function showFairness() {
   request.abort();
   const { signal } = (request = new AbortController());
   const query = chosen();
-  for (const [name, value] of Object.entries(query)) selects[name].value = value;
+  for (const select of choice.querySelectorAll('select')) select.value = query[/** @type {keyof query} */ (select.name)];
   fairness.setAttribute('aria-busy', 'true');
   try {
     const { data } = await get('/api/admin/fairness', { query, signal });
@@ -250,21 +251,10 @@ async function showFairness() {
 }
 
 function choose() {
-  const query = Object.entries(selects).map(([name, { value }]) => [name, value]);
-  history.pushState(null, '', `?${new URLSearchParams(query)}`);
+  const pairs = [...choice.querySelectorAll('select')].map(({ name, value }) => [name, value]);
+  history.pushState(null, '', `?${new URLSearchParams(pairs)}`);
   showFairness();
 }
-
-/**
- * @param {string} name
- * @param {[value: string, words: string][]} pairs
- */
-const select = (name, pairs) => /** @type {HTMLSelectElement} */ (html`
-  <select id=${name} name=${name} onchange=${choose}>
-    ${pairs.map(([value, words]) => html`<option value=${value}>${words}</option>`)}
-  </select>`);
-/** @type {Record<string, HTMLSelectElement>} */
-const selects = { partner_type: select('partner_type', typeChoices), state: select('state', stateChoices) };
 
 // --- The page ---
 
@@ -279,12 +269,11 @@ async function showNumbers() {
   }
 }
 
-fill(byID('choice'), fragment`
-  <div class="field"><label for="partner_type">Profession</label>${selects.partner_type}</div>
-  <div class="field"><label for="state">State</label>${selects.state}</div>`);
+showFilters(choice, [filter('Profession', 'partner_type', typeChoices), filter('State', 'state', stateChoices)]);
+choice.addEventListener('change', choose);
 byID('fair').hidden = false;
 addEventListener('popstate', showFairness);
-addKeys({ key: 't', words: 'Choose the profession to compare', act: () => selects.partner_type.focus() });
+addKeys({ key: 't', words: 'Choose the profession to compare', act: () => choice.querySelector('select')?.focus() });
 showNumbers();
 showFairness();
 await startDesk();

@@ -1,0 +1,42 @@
+/**
+ * The filters of the desk's lists. They do without `lib/form.js`, so that a list's first view is small.
+ * @module
+ */
+import { fill, html } from '../lib/html.js';
+
+/**
+ * A filter with its label, named as the API's parameter.
+ * @param {string} label
+ * @param {string} name
+ * @param {[value: string, words: string][] | string} choices Of a `select`, or the `type` of an `input`.
+ */
+export function filter(label, name, choices) {
+  const id = `filter-${name}`;
+  return html`
+    <div class="field">
+      <label for=${id}>${label}</label>
+      ${typeof choices === 'string' ? html`<input id=${id} name=${name} type=${choices} autocomplete="off" maxlength="200">`
+        : html`<select id=${id} name=${name}>${choices.map(([value, words]) =>
+          html`<option value=${value}>${words}</option>`)}</select>`}
+    </div>`;
+}
+
+/**
+ * Shows the filters.
+ * @param {HTMLElement} form
+ * @param {HTMLElement[]} filters
+ */
+export function showFilters(form, filters) {
+  fill(form, filters);
+  form.hidden = false;
+}
+
+/**
+ * The heads of a table's columns.
+ * @param {HTMLElement} rows Its `tbody`.
+ * @param {string[]} columns
+ */
+export function showColumns(rows, columns) {
+  const head = /** @type {HTMLTableElement} */ (rows.closest('table')).tHead;
+  if (head) fill(head, html`<tr>${columns.map((column) => html`<th scope="col">${column}</th>`)}</tr>`);
+}
