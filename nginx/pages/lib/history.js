@@ -18,8 +18,8 @@ import {
 const things = {
   partner: ['partner', 'partners', 'partner?id', (it) => it.company_name],
   referral: ['request', 'referrals', 'referral?id', (it) => `${it.group.name}, ${types[it.partner_type].one}`],
-  user: ['person', 'users', 'person?id', (it) => it.name],
-  group: ['group', 'groups', 'group?id', (it) => it.name],
+  user: ['person', 'users', 'people?user', (it) => it.name],
+  group: ['group', 'groups', 'people?group', (it) => it.name],
   message: ['message', 'messages', 'messages?open', (it) => it.subject],
 };
 /** @type {Map<string, Promise<string | null>>} */
