@@ -1,8 +1,9 @@
-import { Problem, get, put } from '../lib/api.js';
+import { Problem, get, put, token } from '../lib/api.js';
 import { addKeys, startDesk } from '../lib/desk.js';
 import { byID, fill, fragment, html } from '../lib/html.js';
 import { explain, show, toast } from '../lib/page.js';
-import { count, stateChoices, states, status, statusWords, timeWords, typeChoices, types } from '../lib/words.js';
+import { count, stateChoices, states, status, statusWords, typeChoices, types } from '../lib/words.js';
+import { lastChange } from './changed.js';
 import { filter, showFilters } from './filters.js';
 
 /**
@@ -192,7 +193,7 @@ function choices(coverage, etag, dialog, news) {
   };
   const reread = async () => {
     try {
-      const [answer, who] = await Promise.all([get(`/api/admin/coverage/${keyOf(coverage)}`), lastChange(coverage)]);
+      const [answer, who] = await Promise.all([get(`/api/admin/coverage/${keyOf(coverage)}`), lastChange('coverage', keyOf(coverage))]);
       const { button } = /** @type {{ button: HTMLElement }} */ (cells.get(keyOf(coverage)));
       fillCell(button, answer.data);
       const place = /** @type {Element} */ (dialog.firstElementChild);
@@ -250,13 +251,6 @@ async function undo(coverage, value, etag) {
   }
 }
 
-/** @param {Coverage} coverage */
-async function lastChange(coverage) {
-  const query = { subject_kind: 'coverage', subject_id: keyOf(coverage), sort: '-number', limit: 1 };
-  const [event] = (await get('/api/admin/events', { query })).data.data;
-  return event ? `${event.actor?.name ?? 'The system'} changed this ${timeWords(event.at)}` : 'Somebody changed this';
-}
-
 // --- The page ---
 
 /** What is chosen stands in the address, as the API's query. */
@@ -309,5 +303,5 @@ addKeys(
   { key: 'k', words: 'Previous state', act: () => move(-1, 0) },
   { key: '/', words: 'Choose a state', act: () => filters.querySelector('select')?.focus() },
 );
-load();
+if (token()) load();
 await startDesk();

@@ -1,4 +1,4 @@
-import { get } from '../lib/api.js';
+import { get, token } from '../lib/api.js';
 import { bars, dots } from '../lib/chart.js';
 import { addKeys, startDesk } from '../lib/desk.js';
 import { byID, fill, fragment, html } from '../lib/html.js';
@@ -274,6 +274,8 @@ choice.addEventListener('change', choose);
 byID('fair').hidden = false;
 addEventListener('popstate', showFairness);
 addKeys({ key: 't', words: 'Choose the profession to compare', act: () => choice.querySelector('select')?.focus() });
-showNumbers();
-showFairness();
+if (token()) {
+  showNumbers();
+  showFairness();
+}
 await startDesk();

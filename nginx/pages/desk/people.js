@@ -1,4 +1,4 @@
-import { get } from '../lib/api.js';
+import { get, token } from '../lib/api.js';
 import { addListKeys, startDesk } from '../lib/desk.js';
 import { byID, fill, html } from '../lib/html.js';
 import { List } from '../lib/list.js';
@@ -90,6 +90,8 @@ fill(byID('lists'), [['People', '/desk/people', !isGroups], ['Groups', '/desk/pe
   ([words, path, isHere]) => html`<a href=${path} aria-current=${isHere ? 'page' : null}>${words}</a>`));
 addListKeys(shown);
 addEventListener('popstate', showMember);
-showMember();
-shown.load();
+if (token()) {
+  showMember();
+  shown.load();
+}
 await startDesk();
