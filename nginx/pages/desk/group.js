@@ -48,7 +48,7 @@ function recordForm(group, etag) {
 
 // --- Members ---
 
-const membersPlace = html`<ul class="plain"></ul>`, trouble = html`<div></div>`, found = html`<ul class="plain"></ul>`;
+const membersPlace = html`<ul class="plain"></ul>`, trouble = html`<div></div>`, found = html`<div aria-live="polite"></div>`;
 /** @type {string[]} */
 let members = [];
 const attempts = 3;
@@ -71,6 +71,8 @@ async function changeMembers(change, words, back) {
         if (form.etag === before.etag) form.etag = etag;
         toast(words, back && { label: 'Undo', act: () => changeMembers(back, 'Undone.') });
         await showMembers(data.members);
+        // The button that had the focus may be gone.
+        if (document.activeElement === document.body) byID('count').focus();
         return search();
       } catch (error) {
         if (!(error instanceof Problem && error.status === 412 && attempt < attempts)) throw error;
@@ -115,35 +117,19 @@ async function showMembers(list) {
 
 const input = /** @type {HTMLInputElement} */ (html`
   <input type="search" id="candidate" autocomplete="off" maxlength="200">`);
-/** @type {number | undefined} */
-let timer;
-let request = new AbortController();
 
+/** Shows who fits what is typed. The module comes when it is wanted, so that the first view is small. */
 async function search() {
-  request.abort();
-  const { signal } = (request = new AbortController());
-  const q = input.value.trim();
-  if (!q) return fill(found);
-  try {
-    const { data } = await get('/api/admin/users', { query: { q, limit: 8 }, signal });
-    const row = (/** @type {User} */ { id: user, name, email }) => html`
-      <li class="spread">
-        <span>${name} <span class="muted">${email}</span></span>
-        ${members.includes(user) ? html`<span class="muted">Is a member</span>` : html`
-          <button type="button" aria-label=${`Add ${name}`} onclick=${() =>
-            changeMembers(add(user), `${name} is a member now.`, drop(user))}>Add</button>`}
-      </li>`;
-    fill(found, data.data.length ? data.data.map(row) : html`<li class="muted">Nobody has a name or address like that.</li>`,
-      data.has_more && html`<li class="muted">There are more. Type more of the name.</li>`);
-  } catch (error) {
-    show(error, found, search);
-  }
+  if (!input.value.trim()) return fill(found);
+  const module = await import('./candidates.js').catch(() => null);
+  if (!module) return fill(found, html`<p>Tomi could not be reached. Check your connection, and type again.</p>`);
+  await module.find(input, found, (user, name) => (members.includes(user) ? null : () => {
+    input.select();
+    changeMembers(add(user), `${name} is a member now.`, drop(user));
+  }));
 }
 
-input.addEventListener('input', () => {
-  clearTimeout(timer);
-  timer = setTimeout(search, 250);
-});
+input.addEventListener('input', search);
 
 // --- The page ---
 
@@ -159,7 +145,7 @@ async function load() {
           <section><h2>Requests</h2>${requests}</section>
         </div>
         <section class="stack">
-          <h2 id="count" aria-live="polite">Members</h2>
+          <h2 id="count" tabindex="-1" aria-live="polite">Members</h2>
           ${trouble}
           ${membersPlace}
           <div class="field">
@@ -167,7 +153,7 @@ async function load() {
             <p class="hint">Type a name or an e-mail address.</p>
             ${input}
           </div>
-          <div aria-live="polite">${found}</div>
+          ${found}
         </section>
       </div>
       <p class="small muted">Known since ${when(group.created_at)}, changed ${when(group.updated_at)}.${' '}

@@ -1,4 +1,4 @@
-import { Problem, get, getAll, lastMe, post, put, remove, token } from '../lib/api.js';
+import { Problem, get, getAll, lastMe, put, token } from '../lib/api.js';
 import { startDesk } from '../lib/desk.js';
 import { Form, field, options } from '../lib/form.js';
 import { byID, fill, fragment, html } from '../lib/html.js';
@@ -87,7 +87,7 @@ function tokenRow(token) {
       <td>${revoked ? when(revoked) : end ? ['until ', when(end)] : 'without an end'}</td>
       <td>${isGood(token) && html`
         <button type="button" class="quiet" aria-label=${`End the token ${name ?? 'without a name'}`}
-          onclick=${() => askToEnd(token)}>End</button>`}</td>
+          onclick=${() => endToken(token)}>End</button>`}</td>
     </tr>`;
 }
 
@@ -112,98 +112,32 @@ async function loadTokens() {
   }
 }
 
+/** What is done with tokens comes when it is wanted, so that the first view is small. */
+async function actions() {
+  try {
+    return await import('./tokens.js');
+  } catch {
+    toast('Tomi could not be reached. Check your connection, and try again.');
+  }
+}
+
 /** @param {Token} token */
-function askToEnd(token) {
-  const trouble = html`<div></div>`;
-  const end = async () => {
-    try {
-      await remove(`/api/admin/tokens/${token.id}`);
-      dialog.close();
-      toast('The token has ended.');
-      // Without an admin token the account can be changed.
-      await (token.scope ? load() : loadTokens());
-    } catch (error) {
-      show(error, trouble, end);
-    }
-  };
-  const dialog = /** @type {HTMLDialogElement} */ (html`
-    <dialog aria-labelledby="end-title" onclose=${() => dialog.remove()}>
-      <h2 id="end-title">End the token ${token.name ?? 'without a name'}?</h2>
-      <p>Whatever uses it stops working at once. This cannot be undone.
-        ${token.scope && 'If it is the token that you use yourself, you are signed out.'}</p>
-      ${trouble}
-      <div class="actions">
-        <button type="button" class="danger" onclick=${end}>End the token</button>
-        <button type="button" class="quiet" onclick=${() => dialog.close()}>Keep it</button>
-      </div>
-    </dialog>`);
-  document.body.append(dialog);
-  dialog.showModal();
+async function endToken(token) {
+  // Without an admin token the account can be changed.
+  (await actions())?.askToEnd(token, () => (token.scope ? load() : loadTokens()));
 }
 
 /** @param {User} user */
-function tokenForm(user) {
-  const element = html`
-    <form id="token">
-      ${field('What it is for', html`<input name="name" autocomplete="off" maxlength="100">`, { isOptional: true })}
-      ${field('Good until', html`<input name="expires_at" type="datetime-local">`, {
-        isOptional: true, hint: 'At most 400 days from now. Without it, 90 days.',
-      })}
-      <div class="actions"><button>Make a token</button></div>
-    </form>`;
-  const made = html`<div></div>`;
-  const form = new Form(element, {
-    save: async (body) => {
-      try {
-        return await post(tokensPath, body, { once: true });
-      } catch (error) {
-        // Whether there is one now, only the list can tell.
-        if (error instanceof Problem && error.isUncertain) loadTokens();
-        throw error;
-      }
-    },
-    saved: (answer) => {
-      form.fill({ name: null, expires_at: null });
-      form.settle();
-      fill(made, secret(answer?.data.token, user));
-      /** @type {HTMLElement} */ (made.firstElementChild).focus();
-      loadTokens();
-    },
-  });
-  return html`
-    <details>
-      <summary>Make a token</summary>
-      <div class="stack">
-        <p class="muted">Whoever has it can do all that ${user.name} can. Of a token that nobody has seen, because the
-          answer was lost, only the list above tells: end it there.</p>
-        ${element}
-        ${made}
-      </div>
-    </details>`;
-}
-
-/**
- * @param {string} token
- * @param {User} user
- */
-function secret(token, user) {
-  const code = html`<code>${token}</code>`;
-  const copy = async () => {
-    try {
-      await navigator.clipboard.writeText(token);
-      toast('Copied.');
-    } catch {
-      // Over HTTP, or where the person forbids it, there is no clipboard.
-      getSelection()?.selectAllChildren(code);
-      toast('It is marked. Copy it with your keyboard or its menu.');
-    }
+function making(user) {
+  const inside = html`<div class="stack"></div>`;
+  /** @param {{ currentTarget: HTMLDetailsElement }} event */
+  const toggle = async ({ currentTarget: details }) => {
+    if (!details.open || inside.childElementCount) return;
+    const tokens = await actions();
+    if (!tokens) details.open = false;
+    else if (!inside.childElementCount) fill(inside, tokens.making(user, tokensPath, loadTokens));
   };
-  return html`
-    <div class="notice note" tabindex="-1" role="status">
-      <p><strong>This is the only time that the token is shown.</strong> Give it to ${user.name} in a safe way.</p>
-      <p class="secret">${code}</p>
-      <p><button type="button" onclick=${copy}>Copy it</button></p>
-    </div>`;
+  return html`<details ontoggle=${toggle}><summary>Make a token</summary>${inside}</details>`;
 }
 
 // --- The page ---
@@ -234,7 +168,7 @@ async function load() {
       <section class="stack">
         <h2>Tokens</h2>
         ${tokensPlace}
-        ${!isStaff && tokenForm(user)}
+        ${!isStaff && making(user)}
       </section>
       <p class="small muted">Known since ${when(user.created_at)}, changed ${when(user.updated_at)}.${' '}
         <a href=${`/desk/history?subject_kind=user&subject_id=${user.id}`}>History</a></p>`);
