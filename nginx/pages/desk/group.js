@@ -135,7 +135,11 @@ input.addEventListener('input', search);
 
 async function load() {
   try {
-    const [{ data: group, etag }, requests] = await Promise.all([get(path), recent({ group_id: id })]);
+    const asked = recent({ group_id: id });
+    // That there is no such group is told first, whatever the requests say about the ID.
+    asked.catch(() => {});
+    const { data: group, etag } = await get(path);
+    const requests = await asked;
     document.title = `${group.name} – Tomi`;
     heading.textContent = group.name;
     fill(place, fragment`

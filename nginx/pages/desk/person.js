@@ -151,9 +151,13 @@ const groupList = (groups) => groups.length === 0 ? html`<p class="muted">In non
 
 async function load() {
   try {
-    const [{ data: user, etag }, tokens, groups, requests] = await Promise.all([
-      get(path), getAll(tokensPath), getAll('/api/admin/groups', { query: { member: id } }), recent({ requested_by: id }),
+    const others = Promise.all([
+      getAll(tokensPath), getAll('/api/admin/groups', { query: { member: id } }), recent({ requested_by: id }),
     ]);
+    // That there is no such person is told first, whatever the others say about the ID.
+    others.catch(() => {});
+    const { data: user, etag } = await get(path);
+    const [tokens, groups, requests] = await others;
     document.title = `${user.name} – Tomi`;
     heading.textContent = user.name;
     const isStaff = tokens.some((token) => token.scope && isGood(token));
