@@ -150,6 +150,8 @@ def check_others(checks, site, browser):
         checks.check("412: it says who changed what, and that nothing was saved", all(part in said for part in (
             "sam changed this", "pinned to Coming soon → not pinned", "Nothing of yours was saved")), said)
         checks.check("412: it has the focus", page.evaluate("document.activeElement.matches('dialog .notice')"))
+        checks.check("412: all of it is in view", page.evaluate(
+            "document.querySelector('dialog').getBoundingClientRect().bottom <= innerHeight"))
         checks.equal("412: what is now is marked", visit.text("dialog [aria-pressed=true]"), "Follow the number of partners")
         checks.equal("412: the other's choice stands", pinned(site, "IA/cpa"), None)
         page.get_by_role("button", name="Pin to Unavailable").click()

@@ -36,7 +36,7 @@ const cells = new Map();
 function fillCell(button, coverage) {
   const { status: value, partner_count: partners, pinned_status: pinned } = coverage;
   fill(button, status('coverage', value), html`<span class="number">${partners || ''}</span>`,
-    pinned && html`<span class="tag">Pinned</span>`);
+    pinned && html`<span class="tag">Pin</span>`);
   button.setAttribute('aria-label', `${nameOf(coverage)}: ${statusWords('coverage', value)}, ` +
     `${count(partners, 'active partner')}, ${pinWords(pinned)}`);
   cells.set(keyOf(coverage), { coverage, button });
@@ -152,13 +152,21 @@ async function openPlace(key) {
   }
   document.body.append(dialog);
   dialog.showModal();
-  const { left, bottom } = button.getBoundingClientRect();
-  if (innerWidth > 600) {
-    dialog.style.margin = '0';
-    dialog.style.left = `${Math.max(16, Math.min(left, innerWidth - dialog.offsetWidth - 16))}px`;
-    dialog.style.top = `${Math.max(16, Math.min(bottom + 4, innerHeight - dialog.offsetHeight - 16))}px`;
-  }
+  new ResizeObserver(() => putBeside(dialog, button)).observe(dialog);
   /** @type {HTMLElement | null} */ (dialog.querySelector('[aria-pressed=true]'))?.focus();
+}
+
+/**
+ * Puts a dialog below a button, or where there is room for all of it. On a phone it stays in the middle.
+ * @param {HTMLElement} dialog
+ * @param {HTMLElement} button
+ */
+function putBeside(dialog, button) {
+  if (innerWidth <= 600) return;
+  const { left, bottom } = button.getBoundingClientRect();
+  dialog.style.margin = '0';
+  dialog.style.left = `${Math.max(16, Math.min(left, innerWidth - dialog.offsetWidth - 16))}px`;
+  dialog.style.top = `${Math.max(16, Math.min(bottom + 4, innerHeight - dialog.offsetHeight - 16))}px`;
 }
 
 /** @param {HTMLDialogElement} dialog */

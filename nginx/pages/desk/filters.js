@@ -35,8 +35,10 @@ export function showFilters(form, filters) {
  * The heads of a table's columns.
  * @param {HTMLElement} rows Its `tbody`.
  * @param {string[]} columns
+ * @param {string} [number] The column that has numbers.
  */
-export function showColumns(rows, columns) {
+export function showColumns(rows, columns, number) {
   const head = /** @type {HTMLTableElement} */ (rows.closest('table')).tHead;
-  if (head) fill(head, html`<tr>${columns.map((column) => html`<th scope="col">${column}</th>`)}</tr>`);
+  if (head) fill(head, html`<tr>${columns.map((column) => html`
+    <th scope="col" class=${column === number ? 'number' : null}>${column}</th>`)}</tr>`);
 }

@@ -54,7 +54,7 @@ const shown = isGroups ? groupList() : userList();
 
 /** @returns {List} */
 function userList() {
-  showColumns(rows, ['Name', 'E-mail', 'Account', 'Since']);
+  showColumns(rows, ['Name', 'E-mail', 'Account', 'Since'], 'Since');
   showFilters(filters, [
     filter('Name or e-mail', 'q', 'search'),
     filter('Account', 'disabled', [all, ['false', 'Active'], ['true', 'Disabled']]),
@@ -65,7 +65,7 @@ function userList() {
 
 /** @returns {List} */
 function groupList() {
-  showColumns(rows, ['Name', 'State', 'Members', 'Since']);
+  showColumns(rows, ['Name', 'State', 'Members', 'Since'], 'Since');
   showFilters(filters, [
     filter('Name of the group or a member, or e-mail', 'q', 'search'),
     filter('State', 'state', [all, ...stateChoices]),
