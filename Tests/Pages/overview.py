@@ -51,8 +51,8 @@ def counted(site, href):
         return len(every(site, "/api/admin/credentials", query))
     if url.path == "/desk/partners":
         return len(every(site, "/api/admin/partners", query))
-    waiting = {(row["state_code"], row["partner_type"]): row["count"] for row in site.get("/api/admin/summary")["waitlist"]}
-    return waiting[query["state"], query["type"]]
+    waitlist = site.get("/api/admin/summary")["waitlist"]
+    return {(row["state_code"], row["partner_type"]): row["count"] for row in waitlist}[query["state"], query["type"]]
 
 
 def bars(visit):
@@ -74,9 +74,11 @@ def check_numbers(checks, site, browser):
             "What waits", "How long each step takes", "What comes of it", "Is it fair?"])
         wrong = [f"{label}: {text}, its list has {rows}" for _, label, text, href in found if href
                  for rows in [counted(site, href)] if text != f"{rows:,}"]
-        checks.check("each number with a link is that of its list", not wrong and sum(bool(bar[3]) for bar in found) > 20,
-                     "; ".join(wrong) or f"{sum(bool(bar[3]) for bar in found)} links")
-        unlinked = {label for caption, label, _, href in found if not href and caption.startswith(("Requests", "By state"))}
+        links = sum(bool(bar[3]) for bar in found)
+        checks.check("each number with a link is that of its list", not wrong and links > 20, "; ".join(wrong) or
+                     f"{links} links")
+        unlinked = {label for caption, label, _, href in found
+                    if not href and caption.startswith(("Requests", "By state"))}
         checks.equal("only what no list can show has no link", unlinked, WITHOUT_LIST)
         checks.equal("the requests that are held up", numbers["New, and no partner fits"],
                      str(summary["pending_without_candidates"]))
@@ -189,8 +191,9 @@ def check_extremes(checks, browser, site):
         visit.open(PATH).page.wait_for_selector("#numbers .chart")
         numbers = {label: text for _, label, text, _ in bars(visit)}
         checks.equal("without any step the median is none, not 0", numbers["From new to matched"], "None yet")
-        checks.check("without requests, declines and people it says so", all(words in visit.text("#numbers") for words in (
-            "All 0 requests", "No partner has declined yet", "nobody waits")), visit.text("#numbers")[-160:])
+        shown = visit.text("#numbers")
+        checks.check("without requests, declines and people it says so", all(words in shown for words in (
+            "All 0 requests", "No partner has declined yet", "nobody waits")), shown[-160:])
         checks.clean("nothing", visit)
     coverage = site.get("/api/admin/coverage")["data"]
     full = {**summary, "waitlist": [{"state_code": row["state_code"], "partner_type": row["partner_type"], "count": 7}
@@ -207,6 +210,8 @@ def check_extremes(checks, browser, site):
             details.evaluate("details => details.open = true")
         wide = visit.page.evaluate("document.documentElement.scrollWidth")
         checks.check("a thousand partners with long names fit 320 px, also as tables", wide == 320, f"{wide} px")
+        words = visit.text("#fairness p >> nth=0")
+        checks.check("of several with the most, none is named", "25 of them got the most: 39 each" in words, words)
         checks.equal("each has its dot", visit.page.locator("#fairness circle").count(), 1000)
         chart = visit.page.locator(".chart:has(figcaption:text('Waiting list'))")
         checks.equal("of 306 places the first are bars, and the table has all",

@@ -62,8 +62,8 @@ def check_lists(checks, site, browser):
         checks.equal("the address has the search", visit.path, "/desk/people?q=zelda")
         page.select_option("[name=disabled]", "true")
         page.wait_for_selector("#rows .empty")
-        checks.check("where nobody fits it says so and what to do", page.locator("#rows .empty a").get_attribute("href") ==
-                     "/desk/people", visit.text("#rows .empty"))
+        checks.check("where nobody fits it says so and what to do", page.locator("#rows .empty a").get_attribute(
+            "href") == "/desk/people", visit.text("#rows .empty"))
         page.go_back()
         wait_for_names(visit, wanted)
         page.locator("h1").click()
@@ -78,12 +78,14 @@ def check_lists(checks, site, browser):
         page.get_by_role("navigation", name="Lists").get_by_role("link", name="Groups").click()
         page.wait_for_url("**/desk/people?view=groups")
         page.wait_for_selector("#rows a")
-        checks.equal("the groups, by name", names(visit), [row["name"] for row in site.get("/api/admin/groups")["data"]])
+        checks.equal("the groups, by name", names(visit), [
+            row["name"] for row in site.get("/api/admin/groups")["data"]])
         page.fill("[name=q]", "long@people")
         checks.equal("a member's address finds the group", wait_for_names(visit, ["Zebra House"]), ["Zebra House"])
         page.select_option("[name=state]", "CA")
         page.wait_for_selector("#rows .empty")
-        checks.equal("the address has both, and the view", visit.path, "/desk/people?view=groups&q=long%40people&state=CA")
+        checks.equal("the address has both, and the view", visit.path,
+                     "/desk/people?view=groups&q=long%40people&state=CA")
         visit.open(f"/desk/people?view=groups&member={ZELDA}").page.wait_for_selector("#only a")
         checks.equal("whose groups, in words", (names(visit), visit.text("#only")),
                      (["Zebra House"], "Only the groups of Zelda Fitz. Show all groups"))
@@ -121,15 +123,16 @@ def check_account(checks, site, browser):
         page.wait_for_selector(".toast:has-text('Saved')")
         checks.equal("by keyboard her name is another", api(site, "users", ZELDA)["name"], "Zelda Fitzgerald")
         sent = visit.sent("PUT", path)[-1]
-        checks.equal("it sends what was changed, with the version that was read", (sent.post_data_json, sent.headers.get(
-            "if-match", "")[:1]), ({"name": "Zelda Fitzgerald"}, '"'))
+        checks.equal("it sends what was changed, with the version that was read", (
+            sent.post_data_json, sent.headers.get("if-match", "")[:1]), ({"name": "Zelda Fitzgerald"}, '"'))
         checks.equal("the heading follows", visit.text("h1"), "Zelda Fitzgerald")
         made = site.send(201, "POST", f"{path}/tokens", {})["token"]
         page.select_option("[name=disabled]", "true")
         save(visit)
         service.eventually(lambda: api(site, "users", ZELDA)["disabled"])
-        checks.equal("disabled, her tokens do not work", (api(site, "users", ZELDA)["disabled"], site.service.client(made)
-                     .request("GET", "/api/me").status), (True, 401))
+        checks.equal("disabled, her tokens do not work", (
+            api(site, "users", ZELDA)["disabled"], site.service.client(made).request("GET", "/api/me").status),
+            (True, 401))
         page.select_option("[name=disabled]", "false")
         save(visit)
         service.eventually(lambda: not api(site, "users", ZELDA)["disabled"])
@@ -152,7 +155,8 @@ def check_account(checks, site, browser):
         said = visit.text("#account .summary")
         checks.check("412: who changed what, in words", all(part in said for part in (
             "sam changed this", "Name: Zelda Fitzgerald → Zelda Other", "Access: Active → Disabled")), said)
-        checks.equal("412: what was typed is kept", page.input_value("#account [name=email]"), "zelda.new@people.example")
+        checks.equal("412: what was typed is kept", page.input_value("#account [name=email]"),
+                     "zelda.new@people.example")
         save(visit)
         service.eventually(lambda: api(site, "users", ZELDA)["email"] == "zelda.new@people.example")
         stored = api(site, "users", ZELDA)
@@ -260,13 +264,15 @@ def check_tokens(checks, site, browser):
         page.fill("#token [name=expires_at]", "2040-01-01T12:00")
         page.get_by_role("button", name="Make a token").click()
         page.wait_for_selector("#token .error")
-        checks.equal("422: the error stands at its field", page.locator(".field:has([name=expires_at]) .error").count(), 1)
+        checks.equal("422: the error stands at its field", page.locator(
+            ".field:has([name=expires_at]) .error").count(), 1)
         page.fill("#token [name=expires_at]", "")
         end = page.get_by_role("button", name="End the token Maya's phone")
         end.focus()
         visit.press("Enter")
         page.wait_for_selector("dialog[open]")
-        checks.check("ending asks, and says what it means", "cannot be undone" in visit.text("dialog"), visit.text("dialog"))
+        said = visit.text("dialog")
+        checks.check("ending asks, and says what it means", "cannot be undone" in said, said)
         page.get_by_role("button", name="Keep it").click()
         page.wait_for_selector("dialog", state="detached")
         checks.equal("kept, it works on", site.service.client(secret).request("GET", "/api/me").status, 200)
@@ -311,8 +317,8 @@ def check_token_failures(checks, site, browser):
             page.get_by_role("button", name="Make a token").click()
             page.wait_for_selector("#token .summary")
             said = visit.text("#token .summary")
-            checks.check(f"a token, {status or 'no network'}: it says so and keeps what was typed", "is kept" in said and
-                         page.input_value("#token [name=name]") == "Typed", said)
+            checks.check(f"a token, {status or 'no network'}: it says so and keeps what was typed", "is kept" in said
+                         and page.input_value("#token [name=name]") == "Typed", said)
             checks.equal(f"a token, {status or 'no network'}: it is sent once", len(visit.sent("POST")) - sent, 1)
             page.unroute(path, refuse)
             page.evaluate("document.querySelector('#token .summary').remove()")
@@ -365,7 +371,8 @@ def check_group(checks, site, browser):
         checks.clean("a group", visit)
     with browser.visit(f"/desk/group?id={site.group}", token=site.tokens["staff"]) as visit:
         visit.page.wait_for_selector("#record")
-        links = [link.get_attribute("href") for link in visit.page.locator("section:has(h2:text-is('Requests')) a").all()]
+        requests = visit.page.locator("section:has(h2:text-is('Requests')) a")
+        links = [link.get_attribute("href") for link in requests.all()]
         wanted = [f"/desk/referral?id={row['id']}" for row in site.get(
             f"/api/admin/referrals?group_id={site.group}&limit=5")["data"]]
         checks.equal("its requests, and all of them in the queue", links, [*wanted, "/desk?" + urllib.parse.urlencode(
@@ -478,6 +485,6 @@ def check_nobody(checks, site, browser):
         visit.page.route("**/api/admin/users/*", lambda route: answer(route, 401))
         save(visit)
         visit.page.wait_for_selector("#account .summary a")
-        checks.equal("an ended token: the form offers to sign in and come back", visit.page.locator("#account .summary a")
-                     .get_attribute("href"), f"/sign-in?return=%2Fdesk%2Fperson%3Fid%3D{MAYA}")
+        checks.equal("an ended token: the form offers to sign in and come back", visit.page.locator(
+            "#account .summary a").get_attribute("href"), f"/sign-in?return=%2Fdesk%2Fperson%3Fid%3D{MAYA}")
         checks.clean("an ended token", visit)

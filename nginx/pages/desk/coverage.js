@@ -44,7 +44,8 @@ function fillCell(button, coverage) {
 
 /** @param {Coverage} coverage */
 function cell(coverage) {
-  const button = html`<button type="button" class="quiet" tabindex="-1" onclick=${() => openPlace(keyOf(coverage))}></button>`;
+  const button = html`
+    <button type="button" class="quiet" tabindex="-1" onclick=${() => openPlace(keyOf(coverage))}></button>`;
   fillCell(button, coverage);
   return button;
 }
@@ -201,12 +202,14 @@ function choices(coverage, etag, dialog, news) {
   };
   const reread = async () => {
     try {
-      const [answer, who] = await Promise.all([get(`/api/admin/coverage/${keyOf(coverage)}`), lastChange('coverage', keyOf(coverage))]);
-      const { button } = /** @type {{ button: HTMLElement }} */ (cells.get(keyOf(coverage)));
+      const key = keyOf(coverage);
+      const [answer, who] = await Promise.all([get(`/api/admin/coverage/${key}`), lastChange('coverage', key)]);
+      const { button } = /** @type {{ button: HTMLElement }} */ (cells.get(key));
       fillCell(button, answer.data);
       const place = /** @type {Element} */ (dialog.firstElementChild);
+      const change = `${pinWords(pinned)} → ${pinWords(answer.data.pinned_status)}`;
       fill(place, choices(answer.data, answer.etag, dialog,
-        `${who}: ${pinWords(pinned)} → ${pinWords(answer.data.pinned_status)}. Nothing of yours was saved. Choose again.`));
+        `${who}: ${change}. Nothing of yours was saved. Choose again.`));
       /** @type {HTMLElement} */ (place.querySelector('.notice')).focus();
     } catch (error) {
       show(error, trouble, reread);
@@ -226,7 +229,8 @@ function choices(coverage, etag, dialog, news) {
       ${choice('unavailable', 'Pin to Unavailable')}
     </div>
     <p class="small muted">${partners
-      ? 'While Coming soon or Unavailable is pinned, nobody is proposed here, and the directory does not find anybody by this state.'
+      ? `While Coming soon or Unavailable is pinned, nobody is proposed here, and the directory finds nobody by this
+        state.`
       : 'Without an active partner, Available cannot be pinned.'}</p>
     ${closing(dialog)}`;
 }
@@ -291,7 +295,8 @@ async function load(isQuiet = false) {
 const refresh = () => document.visibilityState === 'visible' && cells.size && load(true);
 
 filters.addEventListener('change', () => {
-  const pairs = [...filters.querySelectorAll('select')].filter(({ value }) => value).map(({ name, value }) => [name, value]);
+  const chosen = [...filters.querySelectorAll('select')].filter(({ value }) => value);
+  const pairs = chosen.map(({ name, value }) => [name, value]);
   const text = new URLSearchParams(pairs).toString();
   history.pushState(null, '', text ? `?${text}` : location.pathname);
   load();

@@ -48,7 +48,8 @@ function recordForm(group, etag) {
 
 // --- Members ---
 
-const membersPlace = html`<ul class="plain"></ul>`, trouble = html`<div></div>`, found = html`<div aria-live="polite"></div>`;
+const membersPlace = html`<ul class="plain"></ul>`, trouble = html`<div></div>`;
+const found = html`<div aria-live="polite"></div>`;
 /** @type {string[]} */
 let members = [];
 const attempts = 3;
@@ -104,7 +105,8 @@ async function showMembers(list) {
   const shown = await Promise.all(list.map((member) => person(member)));
   const row = (/** @type {User} */ { id: member, name, email, disabled }) => html`
     <li class="spread">
-      <span><a href=${`/desk/person?id=${member}`}>${name}</a> <span class="muted">${email}${disabled && ', disabled'}</span></span>
+      <span><a href=${`/desk/person?id=${member}`}>${name}</a>${' '}
+        <span class="muted">${email}${disabled && ', disabled'}</span></span>
       <button type="button" class="quiet" aria-label=${`Remove ${name}`} onclick=${() =>
         changeMembers(drop(member), `${name} is no member any more.`, add(member))}>Remove</button>
     </li>`;

@@ -96,9 +96,9 @@ function waits({
           caption: people ? `Waiting list: ${count(people, 'person', 'people')} told as soon as somebody is there`
             : 'Waiting list: nobody waits',
           columns: ['For', 'People'],
-          rows: [...waitlist].sort((a, b) => b.count - a.count).map(({ state_code: code, partner_type: type, count }) => ({
-            label: `${states[code]}, ${types[type].one}`, value: count, href: `/desk/coverage?state=${code}&type=${type}`,
-          })),
+          rows: [...waitlist].sort((a, b) => b.count - a.count).map(({ state_code: code, partner_type: type, count }) =>
+            ({ label: `${states[code]}, ${types[type].one}`, value: count,
+              href: `/desk/coverage?state=${code}&type=${type}` })),
         })}
       </div>
     </section>`;
@@ -155,7 +155,8 @@ function results({ total, by_status: counts, by_type: byType, by_state: byState,
  */
 function crossed(caption, what, lines) {
   const cell = (/** @type {Line} */ { query, by_status: counts }, /** @type {string} */ status) =>
-    query && counts[status] ? html`<a href=${queue(`${query}&status=${status}`)}>${counts[status]}</a>` : counts[status];
+    query && counts[status] ? html`<a href=${queue(`${query}&status=${status}`)}>${counts[status]}</a>`
+      : counts[status];
   return bars({
     caption,
     rows: lines.map(({ label, total, query }) => ({ label, value: total, href: query && queue(query) })),
@@ -164,7 +165,8 @@ function crossed(caption, what, lines) {
         <table>
           <thead><tr>
             <th scope="col">${what}</th>
-            ${Object.keys(tones).map((status) => html`<th scope="col" class="number">${statusWords('referral', status)}</th>`)}
+            ${Object.keys(tones).map((status) => html`
+              <th scope="col" class="number">${statusWords('referral', status)}</th>`)}
           </tr></thead>
           <tbody>${lines.map((line) => html`<tr>
             <th scope="row">${line.label}</th>
@@ -192,12 +194,13 @@ const table = (shares) => html`
         ${['Introductions', 'Declined', 'Open'].map((words) => html`<th scope="col" class="number">${words}</th>`)}
         <th scope="col">Last introduction</th>
       </tr></thead>
-      <tbody>${shares.map(({ id, company_name: name, introductions, declines, open_referrals: open, last_intro_at: last }) => html`
+      <tbody>${shares.map(({ id, company_name: name, open_referrals: now, last_intro_at: last, ...share }) => html`
         <tr>
           <th scope="row"><a href=${`/desk/partner?id=${id}`}>${name}</a></th>
-          <td class="number">${introductions}</td>
-          <td class="number">${declines}</td>
-          <td class="number">${open > 0 ? html`<a href=${queue(`partner_id=${id}&status=matched,intro_sent`)}>${open}</a>` : 0}</td>
+          <td class="number">${share.introductions}</td>
+          <td class="number">${share.declines}</td>
+          <td class="number">${now && html`
+            <a href=${queue(`partner_id=${id}&status=matched,intro_sent`)}>${now}</a>`}</td>
           <td>${last ? when(last) : 'Never'}</td>
         </tr>`)}</tbody>
     </table>
@@ -209,12 +212,16 @@ const table = (shares) => html`
  */
 function spread(shares) {
   const total = shares.reduce((sum, { introductions }) => sum + introductions, 0);
-  const most = shares.reduce((a, b) => (b.introductions > a.introductions ? b : a));
+  const most = Math.max(...shares.map(({ introductions }) => introductions));
+  const [first, ...others] = shares.filter(({ introductions }) => introductions === most);
   const partners = count(shares.length, 'partner');
   if (!total) return `${partners}, and no introduction in the last 365 days.`;
-  const share = Math.round((most.introductions / total) * 100);
-  return `${partners}, ${count(total, 'introduction')}. ${most.company_name} got the most: ${most.introductions}, ` +
-    `which is ${share}%. An equal share is ${Math.round(100 / shares.length)}%.`;
+  const who = others.length
+    ? `${others.length + 1} of them got the most: ${most} each`
+    : `${first.company_name} got the most: ${most}`;
+  const percent = (/** @type {number} */ part) => `${Math.round(part * 100)}%`;
+  return `${partners}, ${count(total, 'introduction')}. ${who}, which is ${percent(most / total)}. ` +
+    `An equal share is ${percent(1 / shares.length)}.`;
 }
 
 const fairness = byID('fairness'), choice = byID('choice');
@@ -224,7 +231,9 @@ async function showFairness() {
   request.abort();
   const { signal } = (request = new AbortController());
   const query = chosen();
-  for (const select of choice.querySelectorAll('select')) select.value = query[/** @type {keyof query} */ (select.name)];
+  for (const select of choice.querySelectorAll('select')) {
+    select.value = query[/** @type {keyof query} */ (select.name)];
+  }
   fairness.setAttribute('aria-busy', 'true');
   try {
     const { data } = await get('/api/admin/fairness', { query, signal });
@@ -241,8 +250,8 @@ async function showFairness() {
         table: table(shares),
       })}
       <p class="small muted">The next introduction is proposed in the order of the table. ${data.order}</p>`
-      : html`<p>There are no active ${where}, so there is nothing to compare. <a href=${coverage}>See the coverage</a>, or
-          choose another state.</p>`);
+      : html`<p>There are no active ${where}, so there is nothing to compare. <a href=${coverage}>See the coverage</a>,
+          or choose another state.</p>`);
   } catch (error) {
     show(error, fairness, showFairness);
   } finally {

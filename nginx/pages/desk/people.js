@@ -35,7 +35,8 @@ const groupRow = (group) => html`
 
 /** @param {URLSearchParams} given */
 function empty(given) {
-  const [what, one, path] = isGroups ? ['groups', 'group', '/desk/people?view=groups'] : ['people', 'person', '/desk/people'];
+  const [what, one, path] = isGroups ? ['groups', 'group', '/desk/people?view=groups']
+    : ['people', 'person', '/desk/people'];
   if (given.toString()) return html`<p>No ${one} fits all of that. <a href=${path}>Show all ${what}</a>.</p>`;
   return `There are no ${what} yet. The systems that own the accounts put them here.`;
 }
@@ -46,7 +47,8 @@ async function showMember() {
   const place = byID('only');
   fill(place);
   if (!id || !isGroups) return;
-  const name = await get(`/api/admin/users/${encodeURIComponent(id)}`).then(({ data }) => data.name, () => 'one person');
+  const path = `/api/admin/users/${encodeURIComponent(id)}`;
+  const name = await get(path).then(({ data }) => data.name, () => 'one person');
   fill(place, html`<p>Only the groups of ${name}. <a href="/desk/people?view=groups">Show all groups</a></p>`);
 }
 

@@ -39,8 +39,9 @@ function accountForm(user, etag) {
       ${field('E-mail', html`<input name="email" type="email" autocomplete="off">`, {
         hint: 'Letters and sign-in links go there.',
       })}
-      ${field('Access', html`<select name="disabled">${options([['false', 'Active'], ['true', 'Disabled']])}</select>`, {
-        hint: 'A disabled person cannot sign in, and none of their tokens works. Nothing is deleted, and you can undo it.',
+      ${field('Access', html`
+        <select name="disabled">${options([['false', 'Active'], ['true', 'Disabled']])}</select>`, {
+        hint: 'A disabled person cannot sign in, and none of their tokens works. Nothing is deleted. You can undo it.',
       })}
       <div class="actions"><button class="main">Save</button></div>
     </form>`;
@@ -77,13 +78,15 @@ const tokensPath = `${path}/tokens`;
 /** @param {Token} token */
 function tokenRow(token) {
   const { scope, name, created_at: created, created_by: creator, expires_at: end, revoked_at: revoked } = token;
-  const by = creator && creator === lastMe()?.id ? 'you' : creator ? html`<a href=${`/desk/person?id=${creator}`}>a colleague</a>` : 'the server’s command line';
+  const by = !creator ? 'the server’s command line' : creator === lastMe()?.id ? 'you'
+    : html`<a href=${`/desk/person?id=${creator}`}>a colleague</a>`;
   return html`
     <tr>
       <th scope="row">${name ?? 'Without a name'}${scope && [' ', html`<span class="tag">Staff: ${scope}</span>`]}</th>
       <td>${when(created)}, by ${by}</td>
       <td>${revoked ? html`<span class="status off">Ended</span>`
-        : isGood(token) ? html`<span class="status good">Good</span>` : html`<span class="status off">Expired</span>`}</td>
+        : isGood(token) ? html`<span class="status good">Good</span>`
+          : html`<span class="status off">Expired</span>`}</td>
       <td>${revoked ? when(revoked) : end ? ['until ', when(end)] : 'without an end'}</td>
       <td>${isGood(token) && html`
         <button type="button" class="quiet" aria-label=${`End the token ${name ?? 'without a name'}`}
@@ -96,7 +99,10 @@ function showTokens(tokens) {
   const table = html`
     <div class="scrolls">
       <table>
-        <thead><tr>${['Name', 'Made', 'State', 'When'].map((words) => html`<th scope="col">${words}</th>`)}<td></td></tr></thead>
+        <thead><tr>
+          ${['Name', 'Made', 'State', 'When'].map((words) => html`<th scope="col">${words}</th>`)}
+          <td></td>
+        </tr></thead>
         <tbody>${tokens.map(tokenRow)}</tbody>
       </table>
     </div>`;
@@ -146,7 +152,8 @@ function making(user) {
 const groupList = (groups) => groups.length === 0 ? html`<p class="muted">In none.</p>` : html`
   <ul class="plain">${groups.map((group) => html`
     <li><a href=${`/desk/group?id=${group.id}`}>${group.name}</a>
-      <span class="muted">, ${group.state ? states[group.state] : 'no state given'}, ${count(group.members.length, 'member')}</span></li>`)}
+      <span class="muted">, ${group.state ? states[group.state] : 'no state given'}, ${
+        count(group.members.length, 'member')}</span></li>`)}
   </ul>`;
 
 async function load() {

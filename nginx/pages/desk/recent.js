@@ -16,7 +16,8 @@ export async function recent(filter) {
   const query = { ...filter, sort: '-created_at' };
   const { data } = await get('/api/admin/referrals', { query: { ...query, limit: most } });
   if (!data.data.length) return html`<p class="muted">There are none yet.</p>`;
-  const row = (/** @type {any} */ { id, group, partner_type: type, context, status: value, created_at: created }) => html`
+  /** @param {any} request */
+  const row = ({ id, group, partner_type: type, context, status: value, created_at: created }) => html`
     <li class="spread">
       <a href=${`/desk/referral?id=${id}`}>${types[type].label}${context.state && `, ${states[context.state]}`}${
         'requested_by' in filter && `, ${group.name}`}</a>

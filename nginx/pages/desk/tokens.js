@@ -77,8 +77,8 @@ export function making(user, path, changed) {
     },
   });
   return fragment`
-    <p class="muted">Whoever has it can do all that ${user.name} can. If the answer is lost, the list above has a token that
-      nobody has seen: end it there.</p>
+    <p class="muted">Whoever has it can do all that ${user.name} can. If the answer is lost, the list above has a token
+      that nobody has seen: end it there.</p>
     ${element}
     ${made}`;
 }
