@@ -26,6 +26,7 @@ class Site:
         self.group = waiting["group"]["id"]
         self.partner = waiting["partner_id"]
         member = waiting["requester"]
+        self.member = member["id"]
         self.put_user(PARTNER_USER, "Pat Partner", PARTNER)
         self.put(f"/api/admin/partners/{self.partner}", {"user_id": PARTNER_USER})
         users = {"member": member["id"], "partner": PARTNER_USER}

@@ -31,6 +31,11 @@ READY = {
     "desk/partner": "#record dl",
     "desk/messages": "#rows tr",
     "desk/history": "#rows tr",
+    "desk/overview": "#fairness .chart",
+    "desk/coverage": ".matrix",
+    "desk/people": "#rows tr",
+    "desk/person": "#account",
+    "desk/group": "#record",
 }
 # Whom a page is for, if not for everybody; the first of them sees it in the checks.
 ROLES = {}
@@ -47,6 +52,7 @@ def address(name, site):
         "partner": f"{path}?id={site.partner}", "index": f"{path}?state=WY",
         "desk": f"{path}?status=pending&sort=status_since", "desk/referral": f"{path}?id={site.referral}",
         "desk/partner": f"{path}?id={site.partner}",
+        "desk/person": f"{path}?id={site.member}", "desk/group": f"{path}?id={site.group}",
     }.get(name, path)
 
 

@@ -45,7 +45,9 @@ function figure({ caption, rows, columns = ['Name', 'Number'], table }, picture)
           <summary>As a table<span class="hidden">: ${caption}</span></summary>
           ${table ?? html`
             <table>
-              <thead><tr><th scope="col">${columns[0]}</th><th scope="col" class="number">${columns[1]}</th></tr></thead>
+              <thead><tr>
+                <th scope="col">${columns[0]}</th><th scope="col" class="number">${columns[1]}</th>
+              </tr></thead>
               <tbody>${rows.map(line)}</tbody>
             </table>`}
         </details>`}
