@@ -1,0 +1,485 @@
+import { Problem, get, getAll, post, token } from './lib/api.js';
+import { Form, field, mayReplace, options } from './lib/form.js';
+import { byID, fill, fragment, html } from './lib/html.js';
+import { needFacts } from './lib/need.js';
+import { show, start, toast } from './lib/page.js';
+import { waitingOffer } from './lib/waiting.js';
+import { language, listed, stateChoices, states, status, types, when } from './lib/words.js';
+
+/**
+ * @typedef {object} Request
+ * @property {string} id
+ * @property {string} requested_by
+ * @property {string | null} contact_id
+ * @property {string} partner_type
+ * @property {string} status
+ * @property {string} status_since
+ * @property {import('./lib/need.js').Need} context
+ * @property {string | null} intro_sent_at
+ * @property {string | null} outcome
+ * @property {string} created_at
+ * @property {{ id: string, company_name: string, contact_name: string | null, email: string | null,
+ *   phone: string | null } | null} partner
+ */
+
+/**
+ * @typedef {object} Fit Who fits, of one type.
+ * @property {string} partner_type
+ * @property {string} status
+ * @property {string} message
+ * @property {(import('./directory.js').Partner & { why: string[] })[]} partners
+ */
+
+/** @typedef {{ state_code: string, order: string, data: Fit[] }} Fits */
+
+const query = () => new URLSearchParams(location.search);
+const group = query().get('id') ?? '';
+const path = `/api/groups/${encodeURIComponent(group)}`;
+/** The state in the address; none is the group's own. */
+const chosenState = () => (states[query().get('state') ?? ''] ? query().get('state') : null);
+
+const readOpen = () => getAll(`${path}/referrals`, { query: { status: 'intro_sent,matched,pending,connected' } });
+const readFits = () => get(`${path}/recommendations`, { query: { state: chosenState() } });
+
+// What the page shows first is asked for before it is known who is signed in.
+const first = token() && group ? [readOpen(), readFits()] : [];
+for (const one of first) one.catch(() => {});
+const me = /** @type {import('./lib/api.js').Me} */ (await start({ roles: ['member', 'staff'] }));
+const ownGroup = me.groups.find(({ id }) => id === group);
+
+/** The statuses of open requests: what waits for the group itself comes first. */
+const steps = ['intro_sent', 'matched', 'pending', 'connected'];
+/** @type {Request[]} */
+let open = [];
+/** @type {Fits | null} */
+let fits = null;
+
+/** @param {Request} request */
+const isWaiting = ({ status }) => status !== 'connected';
+
+/**
+ * The request that stands in the way of another one for this type and state, or that led to somebody.
+ * @param {string} type
+ * @param {string | null} state
+ */
+const requestFor = (type, state) => {
+  const same = open.filter((one) => one.partner_type === type && one.context.state === state);
+  return same.find(isWaiting) ?? same[0];
+};
+
+// --- What is next ---
+
+function showNext() {
+  const place = byID('next');
+  const content = nextThing();
+  place.hidden = !content;
+  fill(place, content);
+}
+
+function nextThing() {
+  const met = open.find(({ status }) => status === 'intro_sent');
+  if (met?.partner) {
+    const { company_name: company, contact_name: contact, email } = met.partner;
+    const isContact = met.contact_id === me.id;
+    return fragment`
+      <h2>Meet ${company}</h2>
+      <p>Introduced ${when(met.intro_sent_at ?? '')}. ${isContact ? 'They have your address, but you'
+        : 'They have the address of the one of you who asked, but you'} need not wait for them.</p>
+      ${email && html`<p class="actions">
+        <a class="button main" href=${`mailto:${email}`}>Write to ${contact ?? company}</a></p>`}`;
+  }
+  const [waiting] = open.filter(isWaiting);
+  if (waiting) {
+    const { a } = types[waiting.partner_type];
+    return fragment`
+      <h2>${waiting.partner ? `Tomi has found ${a} for you` : `Tomi is looking for ${a}`}</h2>
+      <p>You need not do anything now. As soon as somebody fits, Tomi introduces you to each other by e-mail.</p>`;
+  }
+  if (!fits) return null;
+  const { state_code: state, data } = fits;
+  const missing = data.filter(({ partner_type: type }) => !requestFor(type, state));
+  const fit = missing.find(({ status }) => status === 'available');
+  if (fit) {
+    const type = fit.partner_type;
+    return fragment`
+      <h2>${open.length ? 'Next' : 'Begin with'}: ${types[type].a}</h2>
+      <p>${types[type].purpose}. Tell Tomi what you need, and you are introduced to somebody who fits.</p>
+      <p class="actions">
+        <button type="button" class="main" onclick=${() => ask(type)}>Ask for ${types[type].a}</button></p>`;
+  }
+  return missing.length < data.length ? null : fragment`
+    <h2>Tomi has nobody in ${states[state]} yet</h2>
+    <p>Choose below what you need, and Tomi writes to you as soon as there is somebody.</p>`;
+}
+
+// --- Requests ---
+
+/**
+ * What came of it, for the group.
+ * @type {Record<string, string>}
+ */
+const outcomeWords = {
+  engaged: 'You work together.', deal_closed: 'Your deal is closed.', not_engaged: 'You do not work together.',
+  unknown: 'It has ended.',
+};
+
+/** @param {Request} request */
+function sentence({ status: now, status_since: since, partner, outcome }) {
+  const company = partner?.company_name ?? 'the partner';
+  switch (now) {
+    case 'pending': return 'Tomi is looking for somebody who fits.';
+    case 'matched': return `Tomi has found ${company}. The introduction comes next, by e-mail.`;
+    case 'intro_sent': return `Tomi introduced you to ${company}, and has asked them to answer within three days.`;
+    case 'connected': return `${company} said yes. ${outcome ? outcomeWords[outcome] : ''}`;
+    case 'closed': return outcomeWords[outcome ?? 'unknown'];
+    default: return fragment`Your group or Tomi cancelled it ${when(since)}.`;
+  }
+}
+
+/**
+ * What happened, oldest first.
+ * @param {Request & { timeline: { status: string, at: string }[] }} request
+ */
+const timeline = ({ requested_by: requester, timeline: past, partner, outcome }) => html`
+  <ol class="timeline small">${past.map(({ status: step, at }, index) => {
+    const company = partner?.company_name ?? 'the partner';
+    // Only the last partner is known. An earlier one is whoever did not become it.
+    const isLast = !past.slice(index + 1).some(({ status: later }) => later === 'pending');
+    const words = {
+      pending: index ? 'It did not work out. Tomi looks for somebody else'
+        : requester === me.id ? 'You asked' : 'Your group asked',
+      matched: `Tomi found ${isLast ? company : 'somebody'}`,
+      intro_sent: 'Tomi introduced you to each other',
+      connected: `${isLast ? company : 'They'} said yes`,
+      closed: outcomeWords[outcome ?? 'unknown'].slice(0, -1),
+      cancelled: 'It was cancelled',
+    }[step];
+    return html`<li>${words}, <span class="muted">${when(at)}</span></li>`;
+  })}</ol>`;
+
+/** @param {NonNullable<Request['partner']>} partner */
+const contactFacts = ({ id, company_name: company, contact_name: contact, email, phone }) => html`
+  <dl class="facts">
+    <dt>Contact</dt><dd>${contact && `${contact}, `}<a href=${`/partner?id=${id}`}>${company}</a></dd>
+    ${email && [html`<dt>E-mail</dt>`, html`<dd><a href=${`mailto:${email}`}>${email}</a></dd>`]}
+    ${phone && [html`<dt>Phone</dt>`, html`<dd><a href=${`tel:${phone.replace(/ *x.*/, '')}`}>${phone}</a></dd>`]}
+  </dl>`;
+
+/** @param {Request} request */
+function card(request) {
+  const { id, partner_type: type, context, status: now, intro_sent_at: introduced, partner, created_at: at } = request;
+  const isOpen = open.includes(request);
+  const history = html`<div></div>`;
+  const load = async () => {
+    try {
+      const { data } = await get(`${path}/referrals/${id}`);
+      fill(history, timeline(data));
+    } catch (error) {
+      show(error, history, load);
+    }
+  };
+  const need = html`
+    <details ontoggle=${() => history.childNodes.length || load()}>
+      <summary>${isOpen ? 'What Tomi knows' : 'What it was about, and how it went'}</summary>
+      <dl class="facts">
+        ${needFacts(context)}
+        <dt>Asked</dt><dd>${when(at)}</dd>
+      </dl>
+      ${!isOpen && history}
+    </details>`;
+  if (isOpen) load();
+  const place = html`<div></div>`;
+  const offerCancel = () => fill(place, html`
+    <button type="button" class="quiet" onclick=${() => {
+      fill(place, cancelForm(request, offerCancel));
+      place.querySelector('textarea')?.focus();
+    }}>Cancel this request</button>`);
+  if (isOpen && isWaiting(request)) offerCancel();
+  return html`
+    <li class="card" id=${`request-${id}`} tabindex="-1">
+      <div class="spread">
+        <h3>${types[type].label}${context.state && ` in ${states[context.state]}`}</h3>${status('referral', now)}
+      </div>
+      <p>${sentence(request)}</p>
+      ${introduced && partner && now !== 'cancelled' && contactFacts(partner)}
+      ${isOpen && history}
+      ${need}
+      ${place}
+    </li>`;
+}
+
+/**
+ * @param {Request} request
+ * @param {() => void} keep
+ */
+function cancelForm({ id, partner_type: type, intro_sent_at: introduced, partner }, keep) {
+  const element = html`
+    <form id=${`cancel-${id}`} class="notice">
+      <p><strong>Cancel the request for ${types[type].a}?</strong> ${introduced && partner
+        ? `Tomi then hides your address from ${partner.company_name}.` : 'Tomi then looks no further.'} Your group can
+        ask again.</p>
+      ${field('Why', html`<textarea name="note" maxlength="2000"></textarea>`, { isOptional: true })}
+      <div class="actions">
+        <button class="danger">Cancel the request</button>
+        <button type="button" class="quiet" onclick=${keep}>Keep it</button>
+      </div>
+    </form>`;
+  new Form(element, {
+    save: (body) => inWords(post(`${path}/referrals/${id}/cancel`, body), {
+      transition_not_allowed: 'It cannot be cancelled any more: the partner has said yes meanwhile, or it has ended. ' +
+        'Reload the page to see how it stands.',
+    }),
+    saved: async () => {
+      await Promise.all([loadOpen(), loadEarlier()]);
+      showFits();
+      toast('The request is cancelled.');
+      byID('name').focus();
+    },
+  });
+  return element;
+}
+
+/**
+ * Says a refusal in the words of this page.
+ * @param {Promise<import('./lib/api.js').Answer>} answer
+ * @param {Record<string, string>} words By code.
+ * @param {string} [pointer] The field at which it stands.
+ */
+async function inWords(answer, words, pointer) {
+  try {
+    return await answer;
+  } catch (error) {
+    const detail = error instanceof Problem && words[error.code];
+    if (!detail) throw error;
+    const { status: number, code } = error;
+    throw new Problem(number, code, detail, pointer && number === 409 ? { errors: [{ pointer, code, detail }] } : {});
+  }
+}
+
+/** @param {Promise<Request[]>} [reading] */
+async function loadOpen(reading = readOpen()) {
+  const place = byID('open');
+  try {
+    open = await reading;
+    open.sort((a, b) => steps.indexOf(a.status) - steps.indexOf(b.status));
+  } catch (error) {
+    if (error instanceof Problem && error.code === 'not_found') return showNoGroup();
+    place.hidden = false;
+    return show(error, place, loadOpen);
+  }
+  place.hidden = !open.length;
+  fill(place, html`<h2>Your requests</h2>`, html`<ul class="stack plain">${open.map(card)}</ul>`);
+  showNext();
+}
+
+/** @param {string | null} [cursor] Of the rows after those that are shown. */
+async function loadEarlier(cursor = null) {
+  const place = byID('earlier');
+  try {
+    const { data } = await get(`${path}/referrals`, { query: { status: 'closed,cancelled', limit: 10, cursor } });
+    place.hidden = !cursor && !data.data.length;
+    if (!cursor) fill(place, html`<h2>Earlier requests</h2>`, html`<ul class="stack plain"></ul>`);
+    place.querySelector('.more')?.remove();
+    /** @type {HTMLElement[]} */
+    const cards = data.data.map(card);
+    place.querySelector('ul')?.append(...cards);
+    if (cursor) cards[0]?.focus();
+    if (data.next_cursor) {
+      place.append(html`
+        <button type="button" class="more" onclick=${() => loadEarlier(data.next_cursor)}>Show more</button>`);
+    }
+  } catch (error) {
+    if (error instanceof Problem && error.code === 'not_found') return;
+    place.hidden = false;
+    if (cursor) show(error, undefined, () => loadEarlier(cursor));
+    else show(error, place, loadEarlier);
+  }
+}
+
+// --- Who fits ---
+
+/** @param {Promise<import('./lib/api.js').Answer>} [reading] */
+async function loadFits(reading = readFits()) {
+  try {
+    fits = (await reading).data;
+  } catch (error) {
+    const isStateless = error instanceof Problem && error.errors.some(({ parameter }) => parameter === 'state');
+    if (error instanceof Problem && error.code === 'not_found') return;
+    byID('fits').hidden = false;
+    if (!isStateless) return show(error, byID('fits'), loadFits);
+    fits = null;
+  }
+  showFits();
+  showNext();
+}
+
+function showFits() {
+  const place = byID('fits');
+  if (!mayReplace(place)) return;
+  const state = fits?.state_code ?? null;
+  const choice = html`
+    <select name="state" onchange=${({ target }) => {
+      history.pushState(null, '', `?${new URLSearchParams({ id: group, state: target.value })}`);
+      loadFits();
+    }}>${options([['', 'Choose'], ...stateChoices], state)}</select>`;
+  place.hidden = false;
+  fill(
+    place,
+    html`<h2>${state ? `Who fits in ${states[state]}` : 'Where do you want to buy?'}</h2>`,
+    !state && html`<p>Your group has no state yet. Choose one, and see who fits there.</p>`,
+    field('State', choice),
+    fits && html`<ul class="types">${fits.data.map(typeRow)}</ul>`,
+    fits && html`<p class="small muted">The order: ${fits.order.replace(', then ID', '')}</p>`,
+  );
+}
+
+/** @param {Fit} fit */
+function typeRow({ partner_type: type, status: coverage, message, partners }) {
+  const state = fits?.state_code ?? '';
+  const request = requestFor(type, state);
+  const { label, purpose, a, many } = types[type];
+  const isAvailable = coverage === 'available';
+  const button = html`
+    <button type="button" onclick=${() => ask(type)}>Ask for ${request ? 'another one' : a}</button>`;
+  return html`
+    <li id=${`type-${type}`} class="stack">
+      <div class="spread">
+        <h3>${label}</h3><span class=${`status ${isAvailable ? 'good' : 'off'}`}>${message}</span>
+      </div>
+      <p class="small muted">${purpose}</p>
+      ${isAvailable && !partners.length && html`<p>The ${many} whom Tomi has there take no introductions now. Ask, and
+        Tomi looks further.</p>`}
+      ${partners.length > 0 && html`<ul class="plain stack">${partners.map((partner) => html`
+        <li>
+          <a href=${`/partner?id=${partner.id}`}>${partner.company_name}</a>
+          <p class="small">${partner.why.join(' · ')}${partner.languages.length > 0 &&
+            ` · Speaks ${listed(partner.languages.map(language))}`}</p>
+          ${partner.affiliation_disclosure && html`
+            <p class="small lines">Relation with Tomi: ${partner.affiliation_disclosure}</p>`}
+        </li>`)}</ul>`}
+      <div class="ask stack">
+        ${request && html`<p>${isWaiting(request) ? 'Your group has asked' : 'You are in touch with somebody'}: <a
+          href=${`#request-${request.id}`}>see how it stands</a></p>`}
+        ${(!request || !isWaiting(request)) && (isAvailable ? button : waitingOffer(state, type, me.email))}
+      </div>
+    </li>`;
+}
+
+/**
+ * Opens the form for a type, in its place.
+ * @param {string} type
+ * @returns {Promise<void>}
+ */
+async function ask(type) {
+  const place = /** @type {HTMLElement} */ (byID(`type-${type}`).querySelector('.ask'));
+  if (!place.querySelector('form')) {
+    try {
+      fill(place, askForm(type, await readConsent()));
+    } catch (error) {
+      return show(error, place, () => ask(type));
+    }
+  }
+  place.querySelector('textarea')?.focus();
+}
+
+/** @returns {Promise<{ version: string, text: string } | null>} Null where no text is to be agreed to. */
+async function readConsent() {
+  try {
+    return (await get('/api/consent')).data;
+  } catch (error) {
+    if (error instanceof Problem && error.code === 'not_found') return null;
+    throw error;
+  }
+}
+
+/**
+ * @param {string} type
+ * @param {{ version: string, text: string } | null} consent
+ */
+function askForm(type, consent) {
+  const { a } = types[type];
+  const number = (/** @type {string} */ name) => html`
+    <input name=${`context.${name}`} type="number" min="0" inputmode="numeric" autocomplete="off">`;
+  const element = html`
+    <form id=${`ask-${type}`}>
+      ${field('What do you need?', html`<textarea name="context.specific_need" maxlength="2000"></textarea>`, {
+        isOptional: true, hint: 'In a sentence or two. The partner reads it too.',
+      })}
+      ${field('Where do you want to buy?', html`
+        <select name="context.state">${options([['', 'Not decided'], ...stateChoices])}</select>`)}
+      ${field('How many people buy together?', number('group_size'), { isOptional: true })}
+      <div class="pair field">
+        ${field('Home price from', number('home_price_range.min'), { isOptional: true, hint: 'In US dollars' })}
+        ${field('Up to', number('home_price_range.max'), { isOptional: true, hint: 'In US dollars' })}
+      </div>
+      ${field('When do you want to buy?', html`<input name="context.timeline" maxlength="100" autocomplete="off">`, {
+        isOptional: true, hint: 'For example: by March, or within a year.',
+      })}
+      <p>${ownGroup ? `The partner gets your name and address: ${me.name}, ${me.email}.`
+        : 'You are not in this group, so the request has no contact yet. Name one on the desk.'}</p>
+      ${consent && html`
+        <label class="choice">
+          <input type="checkbox" name="consent_version" value=${consent.version}>
+          <span class="lines">${consent.text}</span>
+        </label>`}
+      <div class="actions">
+        <button class="main">Ask for ${a}</button>
+        <button type="button" class="quiet" onclick=${showFits}>Not now</button>
+      </div>
+    </form>`;
+  // What a group has said once it need not say again.
+  const { group_size, home_price_range, timeline: time } = open[0]?.context ?? {};
+  const form = new Form(element, {
+    save: async (body) => {
+      const [version] = body.consent_version ?? [];
+      try {
+        return await inWords(post(`${path}/referrals`, { ...body, partner_type: type, consent_version: version }), {
+          referral_already_open: `Your group has asked for ${a} there already. It stands above, under "Your requests".`,
+          quota_exceeded: 'Your group has asked for a lot today. Ask again tomorrow.',
+        }, '/context/state');
+      } catch (error) {
+        if (error instanceof Problem && error.code === 'referral_already_open') await loadOpen();
+        throw error;
+      }
+    },
+    saved: async (answer) => {
+      form.settle();
+      await loadOpen();
+      showFits();
+      toast(`Tomi is looking for ${a}.`);
+      const made = byID(`request-${answer?.data.id}`);
+      made.scrollIntoView({ block: 'center' });
+      made.focus();
+    },
+  });
+  if (!form.isDirty) form.fill({ context: { group_size, home_price_range, timeline: time, state: fits?.state_code } });
+  form.settle();
+  return element;
+}
+
+// --- The page ---
+
+function showNoGroup() {
+  byID('name').textContent = group ? 'This group is not yours' : 'Your groups';
+  for (const id of ['open', 'fits', 'earlier']) byID(id).hidden = true;
+  const place = byID('next');
+  place.hidden = false;
+  fill(place, fragment`
+    ${group && html`<p>It does not exist, or you are not in it. You are signed in as ${me.email}.</p>`}
+    ${me.groups.length > 0
+      ? html`<ul>${me.groups.map(({ id, name }) => html`<li><a href=${`/group?id=${id}`}>${name}</a></li>`)}</ul>`
+      : html`<p>You are in no group yet. A group is made in the Tomi app.</p>`}`);
+}
+
+byID('name').tabIndex = -1;
+if (ownGroup) {
+  byID('name').textContent = ownGroup.name;
+  document.title = `${ownGroup.name} – Tomi`;
+}
+if (group) {
+  addEventListener('popstate', () => loadFits());
+  // The requests come first: who fits is shown with what was asked already.
+  await loadOpen(/** @type {Promise<Request[]> | undefined} */ (first[0]));
+  loadFits(/** @type {Promise<import('./lib/api.js').Answer> | undefined} */ (first[1]));
+  loadEarlier();
+} else showNoGroup();
