@@ -1,5 +1,5 @@
 import { Problem, get, getAll, post, token } from './lib/api.js';
-import { Form, field, mayReplace, options } from './lib/form.js';
+import { Form, field, inWords, mayReplace, options } from './lib/form.js';
 import { byID, fill, fragment, html } from './lib/html.js';
 import { needFacts } from './lib/need.js';
 import { show, start, toast } from './lib/page.js';
@@ -239,23 +239,6 @@ function cancelForm({ id, partner_type: type, intro_sent_at: introduced, partner
   return element;
 }
 
-/**
- * Says a refusal in the words of this page.
- * @param {Promise<import('./lib/api.js').Answer>} answer
- * @param {Record<string, string>} words By code.
- * @param {string} [pointer] The field at which it stands.
- */
-async function inWords(answer, words, pointer) {
-  try {
-    return await answer;
-  } catch (error) {
-    const detail = error instanceof Problem && words[error.code];
-    if (!detail) throw error;
-    const { status: number, code } = error;
-    throw new Problem(number, code, detail, pointer && number === 409 ? { errors: [{ pointer, code, detail }] } : {});
-  }
-}
-
 /** @param {Promise<Request[]>} [reading] */
 async function loadOpen(reading = readOpen()) {
   const place = byID('open');
@@ -430,17 +413,15 @@ function askForm(type, consent) {
   // What a group has said once it need not say again.
   const { group_size, home_price_range, timeline: time } = open[0]?.context ?? {};
   const form = new Form(element, {
-    save: async (body) => {
-      const [version] = body.consent_version ?? [];
-      try {
-        return await inWords(post(`${path}/referrals`, { ...body, partner_type: type, consent_version: version }), {
-          referral_already_open: `Your group has asked for ${a} there already. It stands above, under "Your requests".`,
-          quota_exceeded: 'Your group has asked for a lot today. Ask again tomorrow.',
-        }, '/context/state');
-      } catch (error) {
-        if (error instanceof Problem && error.code === 'referral_already_open') await loadOpen();
-        throw error;
-      }
+    save: async ({ consent_version: [version] = [], ...body }) => {
+      const asked = post(`${path}/referrals`, { ...body, partner_type: type, consent_version: version });
+      asked.catch((error) => error.code === 'referral_already_open' && loadOpen());
+      return inWords(asked, {
+        referral_already_open: [
+          `Your group has asked for ${a} there already. It stands above, under "Your requests".`, '/context/state',
+        ],
+        quota_exceeded: 'Your group has asked for a lot today. Ask again tomorrow.',
+      });
     },
     saved: async (answer) => {
       form.settle();

@@ -14,6 +14,24 @@ import { explain, signInAddress } from './page.js';
 let fields = 0;
 
 /**
+ * An answer whose refusals are said in a page's own words.
+ * @param {Promise<Answer>} answer
+ * @param {Record<string, string | [words: string, pointer: string]>} words By the problem's code. With a pointer they
+ *   stand at that field.
+ */
+export async function inWords(answer, words) {
+  try {
+    return await answer;
+  } catch (error) {
+    const found = error instanceof Problem && words[error.code];
+    if (!found) throw error;
+    const [detail, pointer] = [found].flat();
+    const errors = pointer ? [{ pointer, code: error.code, detail }] : [];
+    throw new Problem(error.status, 'refused', detail, { ...error.body, errors });
+  }
+}
+
+/**
  * A control with its label.
  * @param {string} label
  * @param {HTMLElement} control An `input`, `select` or `textarea` with its `name`.
