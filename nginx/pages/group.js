@@ -415,7 +415,9 @@ function askForm(type, consent) {
   const form = new Form(element, {
     save: async ({ consent_version: [version] = [], ...body }) => {
       const asked = post(`${path}/referrals`, { ...body, partner_type: type, consent_version: version });
-      asked.catch((error) => error.code === 'referral_already_open' && loadOpen());
+      asked.catch(({ code }) => {
+        if (code === 'referral_already_open') loadOpen();
+      });
       return inWords(asked, {
         referral_already_open: [
           `Your group has asked for ${a} there already. It stands above, under "Your requests".`, '/context/state',
