@@ -25,13 +25,30 @@ READY = {
     "partner": "#profile dl",
     "sign-in": "form, #way a",
     "not-found": "main .button",
+    "group": "#fits .types",
+    "group/ask": "#request",
+    "portal": "#year .chart",
+    "portal/introductions": "#introductions > li",
+    "portal/profile": "#licenses .card",
 }
+# Whom a page is for, if not for everybody; the first of them sees it in the checks.
+ROLES = {
+    "group": ("member", "staff"), "group/ask": ("member", "staff"),
+    "portal": ("partner",), "portal/introductions": ("partner",), "portal/profile": ("partner",),
+}
+
+
+def roles(name, site):
+    return ("staff",) if name.startswith("desk") else ROLES.get(name, tuple(site.tokens))
 
 
 def address(name, site):
     """The address of a page with the parameters that it needs."""
     path = "/" if name == "index" else "/" + name.removesuffix("/index")
-    return {"partner": f"{path}?id={site.partner}", "index": f"{path}?state=WY"}.get(name, path)
+    return {
+        "partner": f"{path}?id={site.partner}", "index": f"{path}?state=WY", "group": f"{path}?id={site.group}",
+        "group/ask": f"{path}?id={site.group}&type=cpa&state=CA",
+    }.get(name, path)
 
 
 def names():
@@ -48,25 +65,39 @@ def run(checks, site, browser, screenshots):
     for name in names():
         path = address(name, site)
         checks.title(f"  {path}")
-        for role, token in site.tokens.items():
-            with browser.visit(token=token) as visit:
-                visit.open(path).page.wait_for_selector(READY[name])
-                checks.clean(f"as {role}", visit)
+        check_roles(checks, site, browser, name, path)
         check_plain(checks, browser, path)
+        token = site.tokens[roles(name, site)[0]]
         for scheme in SCHEMES:
-            with browser.visit(scheme=scheme) as visit:
+            with browser.visit(token=token, scheme=scheme) as visit:
                 visit.open(path).page.wait_for_selector(READY[name])
                 found = Axe().run(visit.page, options=AXE)
                 checks.check(f"axe finds nothing, {scheme}", found.violations_count == 0, found.generate_report()
                              if found.violations_count else "")
-        check_narrow(checks, browser, path, READY[name])
-        check_keyboard(checks, browser, path, READY[name])
-        check_size(checks, browser, path, READY[name])
-        took = min(seconds(browser, path, READY[name], None) - blank for _ in range(3))
+        check_narrow(checks, browser, path, READY[name], token)
+        check_keyboard(checks, browser, path, READY[name], token)
+        check_size(checks, browser, path, READY[name], token)
+        took = min(seconds(browser, path, READY[name], token) - blank for _ in range(3))
         checks.check(f"script and layout of its first view take at most {MOST_SECONDS * 1000:.0f} ms", took <=
                      MOST_SECONDS, f"{max(took, 0) * 1000:.0f} ms more than an empty page")
         if screenshots:
-            take(browser, name, path, READY[name])
+            take(browser, name, path, READY[name], token)
+
+
+def check_roles(checks, site, browser, name, path):
+    """Each role sees the page, or why it is not for them; whoever is not signed in comes to the page that does it."""
+    for role, token in site.tokens.items():
+        with browser.visit(token=token) as visit:
+            if role in roles(name, site):
+                visit.open(path).page.wait_for_selector(READY[name])
+            elif token is None:
+                visit.open(path).page.wait_for_url("**/sign-in?return=*")
+                checks.equal("nobody is sent to sign in, and back", visit.page.evaluate(
+                    "new URLSearchParams(location.search).get('return')"), path)
+            else:
+                # The page asks for what it shows before it knows who is there.
+                visit.expect(403, 404).open(path).page.wait_for_selector("h1:has-text('This page is not for you')")
+            checks.clean(f"as {role}", visit)
 
 
 def check_frames(checks):
@@ -91,15 +122,15 @@ def check_plain(checks, browser, path):
                      and words >= 8 and leads, f"{words} words, links {', '.join(links)}")
 
 
-def check_narrow(checks, browser, path, ready):
+def check_narrow(checks, browser, path, ready, token):
     for width, zoom in ((320, 1), (640, 2)):
         # A zoom of 200 % is a viewport of half the width.
-        with browser.visit(width=width // zoom) as visit:
+        with browser.visit(token=token, width=width // zoom) as visit:
             visit.open(path).page.wait_for_selector(ready)
             wide = visit.page.evaluate("document.documentElement.scrollWidth")
             checks.check(f"nothing is cut off at {width} px{' and 200 %' if zoom > 1 else ''}", wide <= width // zoom,
                          f"{wide} px wide")
-    with browser.visit(width=320) as visit:
+    with browser.visit(token=token, width=320) as visit:
         visit.open(path).page.wait_for_selector(ready)
         small = visit.page.evaluate("""() => {
           const controls = [...document.querySelectorAll("main :is(button, .button, input, select, #map a)")];
@@ -110,9 +141,9 @@ def check_narrow(checks, browser, path, ready):
         checks.check("everything is big enough for a thumb", not small, "; ".join(small))
 
 
-def check_keyboard(checks, browser, path, ready):
+def check_keyboard(checks, browser, path, ready, token):
     """The Tab key alone: it reaches everything once, the skip link first, and shows where it is."""
-    with browser.visit() as visit:
+    with browser.visit(token=token) as visit:
         visit.open(path).page.wait_for_selector(ready)
         visit.page.evaluate("document.activeElement.blur()")
         reachable = visit.page.evaluate("""() => {
@@ -142,13 +173,13 @@ def check_keyboard(checks, browser, path, ready):
         checks.check("the focus is always visible", not invisible, "; ".join(invisible))
 
 
-def check_size(checks, browser, path, ready):
+def check_size(checks, browser, path, ready, token):
     sizes = {}
 
     def note(response):
         if "/api/" not in response.url and response.request.resource_type in ("document", "script", "stylesheet"):
             sizes[response.url] = len(response.body())
-    with browser.visit() as visit:
+    with browser.visit(token=token) as visit:
         visit.page.on("requestfinished", lambda request: note(request.response()))
         visit.open(path).page.wait_for_selector(ready)
         visit.page.wait_for_timeout(200)
@@ -167,10 +198,10 @@ def seconds(browser, path, ready, token):
         return sum(metrics[name] for name in ("ScriptDuration", "LayoutDuration", "RecalcStyleDuration"))
 
 
-def take(browser, name, path, ready):
+def take(browser, name, path, ready, token):
     for scheme in SCHEMES:
         for width in WIDTHS:
-            with browser.visit(scheme=scheme, width=width) as visit:
+            with browser.visit(token=token, scheme=scheme, width=width) as visit:
                 visit.open(path).page.wait_for_selector(ready)
                 file = SCREENSHOTS / f"{name.replace('/', '-')}-{scheme}-{width}.png"
                 visit.page.screenshot(path=file, full_page=True)

@@ -67,6 +67,13 @@ const requestFor = (type, state) => {
   return same.find(isWaiting) ?? same[0];
 };
 
+/**
+ * The address of the page that asks for a type.
+ * @param {string} type
+ * @param {string} state
+ */
+const askAddress = (type, state) => `/group/ask?${new URLSearchParams({ id: group, type, state })}`;
+
 // --- What is next ---
 
 function showNext() {
@@ -105,7 +112,7 @@ function nextThing() {
       <h2>${open.length ? 'Next' : 'Begin with'}: ${types[type].a}</h2>
       <p>${types[type].purpose}. Tell Tomi what you need, and you are introduced to somebody who fits.</p>
       <p class="actions">
-        <button type="button" class="main" onclick=${() => ask(type)}>Ask for ${types[type].a}</button></p>`;
+        <a class="button main" href=${askAddress(type, state)}>Ask for ${types[type].a}</a></p>`;
   }
   return missing.length < data.length ? null : fragment`
     <h2>Tomi has nobody in ${states[state]} yet</h2>
@@ -253,6 +260,8 @@ async function loadOpen(reading = readOpen()) {
   place.hidden = !open.length;
   fill(place, html`<h2>Your requests</h2>`, html`<ul class="stack plain">${open.map(card)}</ul>`);
   showNext();
+  const made = location.hash && document.getElementById(location.hash.slice(1));
+  if (made) made.focus();
 }
 
 /** @param {string | null} [cursor] Of the rows after those that are shown. */
@@ -323,7 +332,7 @@ function typeRow({ partner_type: type, status: coverage, message, partners }) {
   const { label, purpose, a, many } = types[type];
   const isAvailable = coverage === 'available';
   const button = html`
-    <button type="button" onclick=${() => ask(type)}>Ask for ${request ? 'another one' : a}</button>`;
+    <p><a class="button" href=${askAddress(type, state)}>Ask for ${request ? 'another one' : a}</a></p>`;
   return html`
     <li id=${`type-${type}`} class="stack">
       <div class="spread">
@@ -340,104 +349,12 @@ function typeRow({ partner_type: type, status: coverage, message, partners }) {
           ${partner.affiliation_disclosure && html`
             <p class="small lines">Relation with Tomi: ${partner.affiliation_disclosure}</p>`}
         </li>`)}</ul>`}
-      <div class="ask stack">
+      <div class="stack">
         ${request && html`<p>${isWaiting(request) ? 'Your group has asked' : 'You are in touch with somebody'}: <a
           href=${`#request-${request.id}`}>see how it stands</a></p>`}
         ${(!request || !isWaiting(request)) && (isAvailable ? button : waitingOffer(state, type, me.email))}
       </div>
     </li>`;
-}
-
-/**
- * Opens the form for a type, in its place.
- * @param {string} type
- * @returns {Promise<void>}
- */
-async function ask(type) {
-  const place = /** @type {HTMLElement} */ (byID(`type-${type}`).querySelector('.ask'));
-  if (!place.querySelector('form')) {
-    try {
-      fill(place, askForm(type, await readConsent()));
-    } catch (error) {
-      return show(error, place, () => ask(type));
-    }
-  }
-  place.querySelector('textarea')?.focus();
-}
-
-/** @returns {Promise<{ version: string, text: string } | null>} Null where no text is to be agreed to. */
-async function readConsent() {
-  try {
-    return (await get('/api/consent')).data;
-  } catch (error) {
-    if (error instanceof Problem && error.code === 'not_found') return null;
-    throw error;
-  }
-}
-
-/**
- * @param {string} type
- * @param {{ version: string, text: string } | null} consent
- */
-function askForm(type, consent) {
-  const { a } = types[type];
-  const number = (/** @type {string} */ name) => html`
-    <input name=${`context.${name}`} type="number" min="0" inputmode="numeric" autocomplete="off">`;
-  const element = html`
-    <form id=${`ask-${type}`}>
-      ${field('What do you need?', html`<textarea name="context.specific_need" maxlength="2000"></textarea>`, {
-        isOptional: true, hint: 'In a sentence or two. The partner reads it too.',
-      })}
-      ${field('Where do you want to buy?', html`
-        <select name="context.state">${options([['', 'Not decided'], ...stateChoices])}</select>`)}
-      ${field('How many people buy together?', number('group_size'), { isOptional: true })}
-      <div class="pair field">
-        ${field('Home price from', number('home_price_range.min'), { isOptional: true, hint: 'In US dollars' })}
-        ${field('Up to', number('home_price_range.max'), { isOptional: true, hint: 'In US dollars' })}
-      </div>
-      ${field('When do you want to buy?', html`<input name="context.timeline" maxlength="100" autocomplete="off">`, {
-        isOptional: true, hint: 'For example: by March, or within a year.',
-      })}
-      <p>${ownGroup ? `The partner gets your name and address: ${me.name}, ${me.email}.`
-        : 'You are not in this group, so the request has no contact yet. Name one on the desk.'}</p>
-      ${consent && html`
-        <label class="choice">
-          <input type="checkbox" name="consent_version" value=${consent.version}>
-          <span class="lines">${consent.text}</span>
-        </label>`}
-      <div class="actions">
-        <button class="main">Ask for ${a}</button>
-        <button type="button" class="quiet" onclick=${showFits}>Not now</button>
-      </div>
-    </form>`;
-  // What a group has said once it need not say again.
-  const { group_size, home_price_range, timeline: time } = open[0]?.context ?? {};
-  const form = new Form(element, {
-    save: async ({ consent_version: [version] = [], ...body }) => {
-      const asked = post(`${path}/referrals`, { ...body, partner_type: type, consent_version: version });
-      asked.catch(({ code }) => {
-        if (code === 'referral_already_open') loadOpen();
-      });
-      return inWords(asked, {
-        referral_already_open: [
-          `Your group has asked for ${a} there already. It stands above, under "Your requests".`, '/context/state',
-        ],
-        quota_exceeded: 'Your group has asked for a lot today. Ask again tomorrow.',
-      });
-    },
-    saved: async (answer) => {
-      form.settle();
-      await loadOpen();
-      showFits();
-      toast(`Tomi is looking for ${a}.`);
-      const made = byID(`request-${answer?.data.id}`);
-      made.scrollIntoView({ block: 'center' });
-      made.focus();
-    },
-  });
-  if (!form.isDirty) form.fill({ context: { group_size, home_price_range, timeline: time, state: fits?.state_code } });
-  form.settle();
-  return element;
 }
 
 // --- The page ---

@@ -4,8 +4,8 @@ import { Form, choices, field, inWords } from './lib/form.js';
 import { byID, fill, fragment, html } from './lib/html.js';
 import { needFacts } from './lib/need.js';
 import { show } from './lib/page.js';
-import { startPortal } from './lib/portal.js';
-import { count, day, declineReasons, states, types, when } from './lib/words.js';
+import { hindrances, startPortal } from './lib/portal.js';
+import { count, declineReasons, states, types, when } from './lib/words.js';
 
 /** @typedef {import('./lib/portal.js').Introduction} Introduction */
 
@@ -38,8 +38,8 @@ async function loadWaiting(reading = readWaiting()) {
     left = waiting.length;
     showTitle();
     fill(place, left ? waiting.map(card) : html`
-      <li class="empty">When Tomi introduces a group to you, you get a letter, and it stands here.
-        <a href="/portal/introductions">All introductions</a></li>`);
+      <li class="empty">When Tomi introduces a group to you, you get a letter, and it stands here. <a
+        href="/portal/introductions">All introductions</a></li>`);
     const wanted = location.hash && document.getElementById(location.hash.slice(1));
     if (wanted) wanted.scrollIntoView();
   } catch (error) {
@@ -103,7 +103,7 @@ function acceptForm(introduction, finish, decline) {
   const element = html`
     <form id=${`accept-${id}`}>
       <div class="actions">
-        <button class=${document.querySelector('#waiting .main') ? null : 'main'}>Accept</button>
+        <button class="main">Accept</button>
         <button type="button" onclick=${decline}>Decline</button>
       </div>
     </form>`;
@@ -146,34 +146,18 @@ function declineForm(introduction, finish, back) {
 
 // --- How the partner stands ---
 
-/** @type {Record<string, string>} */
-const meanings = {
-  invited: 'Tomi has invited you. Complete your profile and add your licenses. Introductions begin once you have ' +
-    'signed the agreement and Tomi has checked your licenses.',
-  pending_review: 'Tomi is reviewing your record. Introductions begin once that is done. Until then you can complete ' +
-    'your profile and add your licenses.',
-  inactive: 'You are inactive: the directory does not show you, and you get no introductions. What was introduced to ' +
-    'you stays yours. To come back, answer one of our letters.',
-};
-
 /** @param {Promise<import('./lib/api.js').Answer>} [reading] */
 async function loadStanding(reading = readPartner()) {
   const place = byID('standing');
   place.hidden = false;
   try {
-    const { status, accepting_referrals: accepts, paused_until: paused, max_open_referrals: most,
-      credentials_status: credentials, pending_changes: changes } = (await reading).data;
-    const isPaused = paused && paused >= new Date().toISOString().slice(0, 10);
+    const { data: partner } = await reading;
+    const changes = Object.keys(partner.pending_changes ?? {}).length;
     const lines = [
-      meanings[status],
-      status === 'active' && isPaused && fragment`You have paused introductions up to and with ${day(paused)}.`,
-      status === 'active' && !isPaused && !accepts &&
-        `You get no new introductions now, because you have ${count(most, 'open one')}, the most that you want.`,
-      credentials === 'expired' && 'A license of yours has expired. You get no new introductions until Tomi has ' +
-        'verified a new one.',
-      credentials === 'expiring' && 'A license of yours expires soon. Add the renewed one in time.',
-      changes && `${count(Object.keys(changes).length, 'change')} to your profile ${
-        Object.keys(changes).length === 1 ? 'waits' : 'wait'} for Tomi's review.`,
+      ...hindrances(partner),
+      partner.credentials_status === 'expiring' && 'A license of yours expires soon. Add the renewed one in time.',
+      changes > 0 && `${count(changes, 'change')} to your profile ${
+        changes === 1 ? 'waits' : 'wait'} for Tomi's review.`,
     ].filter(Boolean);
     place.hidden = !lines.length;
     fill(place, html`
@@ -214,8 +198,8 @@ async function loadYear(reading = readSummary()) {
         caption: 'Introductions by month', columns: ['Month', 'Introductions'],
         rows: months.map((one) => ({ label: month.format(new Date(one.month)), value: one.introductions })),
       }),
-      html`<p class="small muted">What you declined is not counted.
-        <a href="/portal/introductions">All introductions</a></p>`,
+      html`<p class="small muted">What you declined is not counted. <a
+        href="/portal/introductions">All introductions</a></p>`,
     );
   } catch (error) {
     show(error, place, loadYear);

@@ -3,14 +3,14 @@ import { Form, choices, field, inWords, mayReplace, options } from '../lib/form.
 import { byID, fill, fragment, html } from '../lib/html.js';
 import { languageChoices } from '../lib/languages.js';
 import { show, toast } from '../lib/page.js';
-import { startPortal } from '../lib/portal.js';
+import { hindrances, startPortal } from '../lib/portal.js';
 import {
   count, credentialKinds, day, language, listed, stateChoices, states, status, types, when,
 } from '../lib/words.js';
 
 /** @typedef {import('../lib/api.js').Answer} Answer */
 /** @typedef {import('../lib/html.js').Child} Child */
-/** @typedef {Record<string, any> & { status: string, pending_changes: Record<string, any> | null }} Partner */
+/** @typedef {Parameters<typeof hindrances>[0] & Record<string, any>} Partner */
 /**
  * @typedef {object} License
  * @property {string} id
@@ -141,15 +141,16 @@ function showAvailability() {
     showAcceptance(acceptance);
     toast('Saved.');
   });
-  const acceptance = html`<p role="status"></p>`;
+  const acceptance = html`<div role="status"></div>`;
   showAcceptance(acceptance);
   fill(place, html`<h2>How many you take</h2>`, acceptance, element);
 }
 
 /** @param {HTMLElement} place */
 function showAcceptance(place) {
-  fill(place, partner.accepting_referrals ? html`<span class="status good">You take introductions</span>`
-    : html`<span class="status off">You take no introductions now</span>`);
+  const reasons = hindrances(partner);
+  fill(place, reasons.length ? reasons.map((reason) => html`<p>${reason}</p>`)
+    : html`<p><span class="status good">You get introductions</span></p>`);
 }
 
 // --- What the directory shows ---
@@ -199,7 +200,7 @@ function showProfileForm() {
   const spoken = partner.languages;
   const others = spoken.filter((code) => !languageChoices.some(([one]) => one === code));
   const element = html`
-    <form id="profile-form">
+    <form id="profile-form" class="stack">
       ${partner.status === 'active' && html`
         <p class="notice">Tomi reviews a new company name, e-mail address, website, description and further states
           first. Everything else changes at once.</p>`}
@@ -270,6 +271,7 @@ function standing({ expires_on: until, verified_at: verified }) {
 function licenseCard(license) {
   const { id, kind, number, state_code: state, issuer, expires_on: until, verified_at: verified } = license;
   const name = `${credentialKinds[kind]} ${number}`;
+  const isOver = standing(license) === 'expired';
   const place = html`<div></div>`;
   const offer = () => fill(place, verified ? html`
     <p class="small muted">Tomi has verified it, so only Tomi can change it. When you renew it, add the new one.</p>`
@@ -295,7 +297,8 @@ function licenseCard(license) {
       <div class="spread">
         <h3>${name}${state && `, ${states[state]}`}</h3>${status('credentials', standing(license))}
       </div>
-      <p>${until ? fragment`Good until ${day(until)}` : 'Does not expire'}${issuer && `, from ${issuer}`}</p>
+      <p>${until ? fragment`${isOver ? 'It was good' : 'Good'} until ${day(until)}` : 'It does not expire'}${
+        issuer && `, from ${issuer}`}</p>
       ${place}
     </li>`;
 }
