@@ -151,8 +151,9 @@ def check_keyboard(checks, browser, path, ready, token):
           return stops.filter((one) => one.checkVisibility() && one.tabIndex >= 0 && !one.disabled)
             .filter((one) => one.type !== "radio" || one.checked).length;
         }""")
-        seen, invisible, first = set(), [], None
-        for _ in range(reachable + 5):
+        seen, invisible, first, last = set(), [], None, None
+        # A date has several stops in itself.
+        for _ in range(reachable + 5 + 3 * visit.page.locator("main [type=date]").count()):
             visit.press("Tab")
             state = visit.page.evaluate("""() => {
               const one = document.activeElement;
@@ -162,9 +163,9 @@ def check_keyboard(checks, browser, path, ready, token):
               return [[...document.querySelectorAll("*")].indexOf(one), one.className,
                 style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2, one.outerHTML.slice(0, 60)];
             }""")
-            if state is None or state[0] in seen:
+            if state is None or state[0] in seen and state[0] != last:
                 break
-            first = first or state[1]
+            first, last = first or state[1], state[0]
             seen.add(state[0])
             if not state[2]:
                 invisible.append(state[3])

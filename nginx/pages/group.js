@@ -367,7 +367,8 @@ function showNoGroup() {
   fill(place, fragment`
     ${group && html`<p>It does not exist, or you are not in it. You are signed in as ${me.email}.</p>`}
     ${me.groups.length > 0
-      ? html`<ul>${me.groups.map(({ id, name }) => html`<li><a href=${`/group?id=${id}`}>${name}</a></li>`)}</ul>`
+      ? html`<p class="actions">${me.groups.map(({ id, name }) => html`
+        <a class="button" href=${`/group?id=${id}`}>${name}</a>`)}</p>`
       : html`<p>You are in no group yet. A group is made in the Tomi app.</p>`}`);
 }
 

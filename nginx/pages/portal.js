@@ -163,7 +163,7 @@ async function loadStanding(reading = readPartner()) {
     fill(place, html`
       <div class="notice stack">
         ${lines.map((line) => html`<p>${line}</p>`)}
-        <p><a href="/portal/profile">Go to your profile</a></p>
+        <p><a class="button" href="/portal/profile">Go to your profile</a></p>
       </div>`);
   } catch (error) {
     show(error, place, loadStanding);
