@@ -266,7 +266,8 @@ export class Form {
     if (!draft) return;
     sessionStorage.removeItem(this.#draft);
     this.fill(JSON.parse(draft));
-    if (!this.isDirty) return;
+    // Not isDirty: the form may not be in the page yet.
+    if (equal(this.values(), this.#base)) return;
     guard(this);
     this.#summarize([html`<p>This is what you had typed. It is not saved yet.</p>`], 'note');
   }
