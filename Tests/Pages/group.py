@@ -97,9 +97,9 @@ def check_asking(checks, site, browser):
         page.wait_for_url("**/group?id=*#request-*")
         page.wait_for_selector("#open .card .timeline")
         made = main_request(sides)
-        checks.equal("the service has the request as it was typed", (made["partner_type"], made["context"]), ("attorney", {
-            "group_size": 4, "home_price_range": {"min": 500000, "max": 650000}, "timeline": "by March", "state": "NV",
-            "specific_need": "Review\nof our agreement"}))
+        checks.equal("the service has the request as it was typed", (made["partner_type"], made["context"]), (
+            "attorney", {"group_size": 4, "home_price_range": {"min": 500000, "max": 650000}, "timeline": "by March",
+                         "state": "NV", "specific_need": "Review\nof our agreement"}))
         checks.equal("with the consent, and whom to contact", (made["consent_version"], made["contact_id"]),
                      (CONSENT, sides.users["member"]))
         checks.equal("the page goes to it", page.evaluate("document.activeElement.id"), f"request-{made['id']}")
@@ -170,8 +170,7 @@ def check_life(checks, site, browser):
     card, member = f"#request-{request}", sides.emails["member"]
 
     def group_page():
-        visit = browser.visit(sides.page, token=sides.tokens["member"])
-        return visit
+        return browser.visit(sides.page, token=sides.tokens["member"])
 
     sides.match(request)
     with group_page() as visit:
@@ -232,7 +231,10 @@ def check_life(checks, site, browser):
         visit.page.wait_for_selector(f"{card} .timeline")
         checks.check("accepted: the member sees it, and cannot cancel any more", f"{sides.company} said yes" in
                      visit.text(card) and visit.page.locator(f"{card} button").count() == 0, visit.text(card))
-        checks.check("on top: the next type", visit.text("#next h2").startswith("Next:"), visit.text("#next h2"))
+        checks.equal("on top: nothing waits, where there is nobody else yet", visit.text("#next h2"),
+                     f"You are in touch with {sides.company}")
+        visit.open(f"{sides.page}&state=CA").page.wait_for_selector("#next h2:has-text('Next:')")
+        checks.check("on top: the next type, where there is one", True, visit.text("#next h2"))
         checks.clean("accepted", visit)
 
     site.put(f"/api/admin/referrals/{request}/outcome", {"outcome": "deal_closed"})
@@ -296,7 +298,8 @@ def check_cancelling(checks, site, browser):
 
 def check_names(checks, site, browser):
     """Names that are long, hostile, right to left, or full of emoji."""
-    sides = Sides(site, "names", name=f"بيت العائلة 🏡 {'Verylongname' * 12}", company=f"{HOSTILE} {'w' * 120}")
+    name, company = f"بيت العائلة 🏡 {'Verylongname' * 12}", f"{HOSTILE} {'w' * 120}"
+    sides = Sides(site, "names", name=name, company=company)
     need = f"{HOSTILE}\n{'n' * 300}\nשלום 👨‍👩‍👧"
     request = sides.introduce(need=need)
     for role, path in (("member", sides.page), ("member", f"/group/ask?id={sides.group}&type=cpa"),
@@ -311,8 +314,8 @@ def check_names(checks, site, browser):
             checks.clean(path.split("?")[0], visit)
     with browser.visit(sides.page, token=sides.tokens["member"]) as visit:
         visit.page.locator(f"#request-{request} summary").click()
-        checks.check("what was asked for shows as it was typed", "👨‍👩‍👧" in visit.text(f"#request-{request}") and
-                     HOSTILE in visit.text(f"#request-{request}"))
+        shown = visit.text(f"#request-{request}")
+        checks.check("what was asked for shows as it was typed", "👨‍👩‍👧" in shown and HOSTILE in shown)
     sides.close()
 
 

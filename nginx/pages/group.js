@@ -114,9 +114,11 @@ function nextThing() {
       <p class="actions">
         <a class="button main" href=${askAddress(type, state)}>Ask for ${types[type].a}</a></p>`;
   }
-  return missing.length < data.length ? null : fragment`
-    <h2>Tomi has nobody in ${states[state]} yet</h2>
-    <p>Choose below what you need, and Tomi writes to you as soon as there is somebody.</p>`;
+  const [known] = open;
+  return fragment`
+    <h2>${known?.partner ? `You are in touch with ${known.partner.company_name}`
+      : `Tomi has nobody in ${states[state]} yet`}</h2>
+    <p>Nothing waits for you. Tomi can write to you as soon as it has somebody else in ${states[state]}: see below.</p>`;
 }
 
 // --- Requests ---
@@ -290,15 +292,30 @@ async function loadEarlier(cursor = null) {
 
 // --- Who fits ---
 
+/** It stays while the rest is replaced, so that the arrow keys go on in it. */
+const choice = html`
+  <select onchange=${() => {
+    const address = `?${new URLSearchParams({ id: group, state: /** @type {HTMLSelectElement} */ (choice).value })}`;
+    // Back leaves the choice, however many states were looked at.
+    if (chosenState()) history.replaceState(null, '', address);
+    else history.pushState(null, '', address);
+    loadFits();
+  }}>${options([['', 'Choose'], ...stateChoices])}</select>`;
+const fitting = html`<div class="stack"></div>`;
+fill(byID('fits'), html`<h2></h2>`, field('State', choice), fitting);
+
 /** @param {Promise<import('./lib/api.js').Answer>} [reading] */
 async function loadFits(reading = readFits()) {
+  const wanted = chosenState();
   try {
-    fits = (await reading).data;
+    const { data } = await reading;
+    if (wanted !== chosenState()) return;
+    fits = data;
   } catch (error) {
     const isStateless = error instanceof Problem && error.errors.some(({ parameter }) => parameter === 'state');
     if (error instanceof Problem && error.code === 'not_found') return;
     byID('fits').hidden = false;
-    if (!isStateless) return show(error, byID('fits'), loadFits);
+    if (!isStateless) return show(error, fitting, loadFits);
     fits = null;
   }
   showFits();
@@ -307,19 +324,15 @@ async function loadFits(reading = readFits()) {
 
 function showFits() {
   const place = byID('fits');
-  if (!mayReplace(place)) return;
-  const state = fits?.state_code ?? null;
-  const choice = html`
-    <select name="state" onchange=${({ target }) => {
-      history.pushState(null, '', `?${new URLSearchParams({ id: group, state: target.value })}`);
-      loadFits();
-    }}>${options([['', 'Choose'], ...stateChoices], state)}</select>`;
+  const state = fits?.state_code ?? '';
+  /** @type {HTMLSelectElement} */ (choice).value = state;
   place.hidden = false;
+  fill(/** @type {Element} */ (place.firstElementChild), state ? `Who fits in ${states[state]}`
+    : 'Where do you want to buy?');
+  if (!mayReplace(fitting)) return;
   fill(
-    place,
-    html`<h2>${state ? `Who fits in ${states[state]}` : 'Where do you want to buy?'}</h2>`,
-    !state && html`<p>Your group has no state yet. Choose one, and see who fits there.</p>`,
-    field('State', choice),
+    fitting,
+    !fits && html`<p>Your group has no state yet. Choose one, and see who fits there.</p>`,
     fits && html`<ul class="types">${fits.data.map(typeRow)}</ul>`,
     fits && html`<p class="small muted">The order: ${fits.order.replace(', then ID', '')}</p>`,
   );

@@ -80,6 +80,7 @@ function showForm(consent, need) {
         <a class="button quiet" href=${home}>Not now</a>
       </div>
     </form>`;
+  fill(byID('ask'), element);
   const form = new Form(element, {
     save: ({ consent_version: [version] = [], ...body }) =>
       inWords(post(path, { partner_type: types[given] ? given : undefined, ...body, consent_version: version }), {
@@ -96,7 +97,6 @@ function showForm(consent, need) {
     form.fill({ context: { group_size, home_price_range, timeline, state: query.get('state') ?? state } });
     form.settle();
   }
-  fill(byID('ask'), element);
 }
 
 const back = /** @type {HTMLAnchorElement} */ (byID('back'));
