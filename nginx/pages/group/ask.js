@@ -62,8 +62,8 @@ function showForm(consent, need) {
         <select name="context.state">${options([['', 'Not decided'], ...stateChoices])}</select>`)}
       ${field('How many people buy together?', number('group_size'), { isOptional: true })}
       <div class="pair field">
-        ${field('Home price from', number('home_price_range.min'), { isOptional: true, hint: 'In US dollars' })}
-        ${field('Up to', number('home_price_range.max'), { isOptional: true, hint: 'In US dollars' })}
+        ${field('Price from', number('home_price_range.min'), { isOptional: true, hint: 'In US dollars' })}
+        ${field('Price up to', number('home_price_range.max'), { isOptional: true, hint: 'In US dollars' })}
       </div>
       ${field('When do you want to buy?', html`<input name="context.timeline" maxlength="100" autocomplete="off">`, {
         isOptional: true, hint: 'For example: by March, or within a year.',
