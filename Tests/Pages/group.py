@@ -127,6 +127,7 @@ def check_refusals(checks, site, browser):
     with browser.visit(path, token=sides.tokens["member"]) as visit:
         page = visit.page
         page.fill("[name='context.specific_need']", "What I typed.")
+        page.fill("[name='context.group_size']", "5")
         sides.request()
         visit.expect(409, 429, 401)
         page.locator("#request .main").click()
@@ -148,8 +149,8 @@ def check_refusals(checks, site, browser):
         page.wait_for_selector("#request .summary a")
         sign_in_again(visit, sides.tokens["member"], path)
         page.wait_for_selector("#request .summary")
-        checks.equal("an expired token: after signing in again, what was typed is there", page.input_value(
-            "[name='context.specific_need']"), "What I typed.")
+        typed = [page.input_value(f"[name='context.{name}']") for name in ("specific_need", "group_size")]
+        checks.equal("an expired token: after signing in again, what was typed is there", typed, ["What I typed.", "5"])
         checks.clean("refusals", visit)
     with browser.visit(f"/group/ask?id={sides.group}", token=sides.tokens["member"]) as visit:
         visit.page.get_by_text("Lender", exact=True).click()
