@@ -29,12 +29,14 @@ READY = {
     "group/ask": "#request",
     "portal": "#year .chart",
     "portal/introductions": "#introductions > li",
-    "portal/profile": "#licenses .card",
+    "portal/profile": "#profile .card",
+    "portal/licenses": "#licenses .card",
 }
 # Whom a page is for, if not for everybody; the first of them sees it in the checks.
 ROLES = {
     "group": ("member", "staff"), "group/ask": ("member", "staff"),
     "portal": ("partner",), "portal/introductions": ("partner",), "portal/profile": ("partner",),
+    "portal/licenses": ("partner",),
 }
 
 

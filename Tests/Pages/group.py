@@ -50,12 +50,13 @@ def check_state(checks, site, browser):
         checks.clean("choosing a state", visit)
 
         missing = next(fit["partner_type"] for fit in wanted["data"] if fit["status"] != "available")
-        visit.open(f"{sides.page}&state=NV").page.locator(f"#type-{missing} button").click()
-        form = f"#wait-{missing}"
-        checks.equal("what is coming offers the waiting list, with the member's address", page.input_value(
-            f"{form} [name=email]"), sides.emails["member"])
-        page.locator(f"{form} .main").click()
-        page.wait_for_selector(f"#type-{missing} .notice.note")
+        visit.open(f"{sides.page}&state=NV").page.locator(f"#type-{missing} a").click()
+        page.wait_for_selector("#state .types")
+        checks.equal("what is coming offers the waiting list", visit.path, f"/?state=NV&type={missing}")
+        page.locator("#state .types li").first.get_by_role("button").click()
+        page.fill(f"#wait-{missing} [name=email]", sides.emails["member"])
+        page.locator(f"#wait-{missing} .main").click()
+        page.wait_for_selector("#state .notice.note")
         site.link(sides.emails["member"], "/#confirm=[\\w-]+")
         checks.check("and its letter arrives", True)
         checks.clean("the waiting list", visit)

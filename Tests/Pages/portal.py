@@ -265,7 +265,7 @@ def check_profile(checks, site, browser):
 def check_licenses(checks, site, browser):
     sides = Sides(site, "licenses")
     path = "/api/partners/me/credentials"
-    with browser.visit("/portal/profile", token=sides.tokens["partner"]) as visit:
+    with browser.visit("/portal/licenses", token=sides.tokens["partner"]) as visit:
         page = visit.page
         page.wait_for_selector("#licenses .empty")
         checks.check("none says what to do", "add yours" in visit.text("#licenses .empty"))
@@ -312,7 +312,7 @@ def check_licenses(checks, site, browser):
         checks.equal("412: it says what changed, and keeps what was typed", page.input_value(f"{form} [name=number]"),
                      "4712")
         page.locator(f"{form} .main").click()
-        page.wait_for_selector("#licenses h3:has-text('4712')")
+        page.wait_for_selector("#licenses h2:has-text('4712')")
         stored = sides.as_("partner", 200, "GET", f"{path}/{identity}")
         checks.equal("changed", (stored["number"], stored["issuer"]), ("4712", "State bar"))
 
@@ -325,7 +325,7 @@ def check_licenses(checks, site, browser):
         page.locator(f"{form} .danger").click()
         page.wait_for_selector(f"{form} .summary:has-text('changed meanwhile')")
         checks.check("412: it says to look again", True)
-        visit.open("/portal/profile").page.get_by_role("button", name="Change Bar admission 4712").click()
+        visit.open("/portal/licenses").page.get_by_role("button", name="Change Bar admission 4712").click()
         form = f"#change-{identity}"
         page.fill(f"{form} [name=number]", "4713")
         site.put(f"/api/admin/partners/{sides.partner}/credentials/{identity}", {"verified": True})
@@ -337,11 +337,11 @@ def check_licenses(checks, site, browser):
         checks.check("409: what is verified meanwhile says why, and what to do", "4713" == page.input_value(
             f"{form} [name=number]"), visit.text(f"{form} .summary"))
         page.locator(f"{form} .quiet").click()
-        visit.open("/portal/profile").page.wait_for_selector("#licenses .card")
+        visit.open("/portal/licenses").page.wait_for_selector("#licenses .card")
         checks.check("verified: it expires soon, and offers no change", "Expires soon" in visit.text("#licenses .card")
                      and page.locator("#licenses .card button").count() == 0, visit.text("#licenses .card"))
         site.put(f"/api/admin/partners/{sides.partner}/credentials/{identity}", {"verified": False})
-        visit.open("/portal/profile").page.get_by_role("button", name="Remove Bar admission 4712").click()
+        visit.open("/portal/licenses").page.get_by_role("button", name="Remove Bar admission 4712").click()
         page.wait_for_selector(f"#remove-{identity}")
         visit.press("Enter")
         page.wait_for_selector("#licenses .empty")
@@ -373,7 +373,7 @@ def check_statuses(checks, site, browser):
                      visit.text("#availability"), visit.text("#availability"))
         sides.close()
         visit.expect(403)
-        for page in ("/portal", "/portal/introductions", "/portal/profile"):
+        for page in ("/portal", "/portal/introductions", "/portal/profile", "/portal/licenses"):
             visit.open(page).page.wait_for_selector(f"h1:has-text('{NO_PARTNER}')")
             checks.check(f"removed: {page} says what that means", "your record was removed" in visit.text("main"),
                          visit.text("main"))

@@ -3,33 +3,10 @@ import { Form, field, inWords, mayReplace, options } from './lib/form.js';
 import { byID, fill, fragment, html } from './lib/html.js';
 import { needFacts } from './lib/need.js';
 import { show, start, toast } from './lib/page.js';
-import { waitingOffer } from './lib/waiting.js';
 import { language, listed, stateChoices, states, status, types, when } from './lib/words.js';
 
-/**
- * @typedef {object} Request
- * @property {string} id
- * @property {string} requested_by
- * @property {string | null} contact_id
- * @property {string} partner_type
- * @property {string} status
- * @property {string} status_since
- * @property {import('./lib/need.js').Need} context
- * @property {string | null} intro_sent_at
- * @property {string | null} outcome
- * @property {string} created_at
- * @property {{ id: string, company_name: string, contact_name: string | null, email: string | null,
- *   phone: string | null } | null} partner
- */
-
-/**
- * @typedef {object} Fit Who fits, of one type.
- * @property {string} partner_type
- * @property {string} status
- * @property {string} message
- * @property {(import('./directory.js').Partner & { why: string[] })[]} partners
- */
-
+/** @typedef {import('./group/ask.js').Request} Request */
+/** @typedef {import('./group/ask.js').Fit} Fit */
 /** @typedef {{ state_code: string, order: string, data: Fit[] }} Fits */
 
 const query = () => new URLSearchParams(location.search);
@@ -118,7 +95,7 @@ function nextThing() {
   return fragment`
     <h2>${known?.partner ? `You are in touch with ${known.partner.company_name}`
       : `Tomi has nobody in ${states[state]} yet`}</h2>
-    <p>Nothing waits for you. Tomi can write to you as soon as it has somebody else in ${states[state]}: see below.</p>`;
+    <p>Nothing waits for you. Tomi can write to you as soon as it has somebody else there: see below.</p>`;
 }
 
 // --- Requests ---
@@ -365,7 +342,8 @@ function typeRow({ partner_type: type, status: coverage, message, partners }) {
       <div class="stack">
         ${request && html`<p>${isWaiting(request) ? 'Your group has asked' : 'You are in touch with somebody'}: <a
           href=${`#request-${request.id}`}>see how it stands</a></p>`}
-        ${(!request || !isWaiting(request)) && (isAvailable ? button : waitingOffer(state, type, me.email))}
+        ${(!request || !isWaiting(request)) && (isAvailable ? button : html`
+          <p><a href=${`/?${new URLSearchParams({ state, type })}`}>Write to me when there is ${a}</a></p>`)}
       </div>
     </li>`;
 }

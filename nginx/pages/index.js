@@ -1,8 +1,7 @@
 import { Problem, get, post } from './lib/api.js';
-import { options } from './lib/form.js';
+import { Form, field, options } from './lib/form.js';
 import { byID, fill, fragment, html } from './lib/html.js';
 import { explain, show, start } from './lib/page.js';
-import { waitingOffer } from './lib/waiting.js';
 import { count, stateChoices, stateCodes, states, typeChoices, types } from './lib/words.js';
 
 /** @typedef {{ partner_type: string, status: string, message: string, partner_count: number }} TypeCoverage */
@@ -149,6 +148,55 @@ function typeRow(code, coverage) {
         ? html`<p class="small"><a href=${directory}>See ${count(partners, one, many)}</a></p>`
         : waitingOffer(code, type)}
     </li>`;
+}
+
+// --- The waiting list ---
+
+/**
+ * @param {string} code
+ * @param {string} type
+ */
+function waitingOffer(code, type) {
+  const place = html`<div class="small"></div>`;
+  const button = html`
+    <button type="button" class="link" onclick=${() => {
+      fill(place, waitingForm(code, type, place));
+      place.querySelector('input')?.focus();
+    }}>Write to me when there is ${types[type].a}</button>`;
+  fill(place, button);
+  return place;
+}
+
+/**
+ * @param {string} code
+ * @param {string} type
+ * @param {HTMLElement} place
+ */
+function waitingForm(code, type, place) {
+  const giveUp = () => place.replaceWith(waitingOffer(code, type));
+  const element = html`
+    <form id=${`wait-${type}`}>
+      ${field('Your e-mail address', html`<input name="email" type="email" autocomplete="email" inputmode="email">`, {
+        hint: `We write once, when Tomi has ${types[type].a} in ${states[code]}, and then forget the address.`,
+      })}
+      <div class="actions">
+        <button class="main">Put me on the list</button>
+        <button type="button" class="quiet" onclick=${giveUp}>Not now</button>
+      </div>
+    </form>`;
+  new Form(element, {
+    save: (body) => post(`/api/coverage/${code}/${type}/waitlist`, body),
+    saved: () => {
+      const email = new FormData(/** @type {HTMLFormElement} */ (element)).get('email');
+      fill(place, html`
+        <div class="notice note" tabindex="-1">
+          <p><strong>We have sent a letter to ${String(email)}.</strong></p>
+          <p>Confirm it with the link in the letter. Without that, we forget the address in 7 days.</p>
+        </div>`);
+      /** @type {HTMLElement} */ (place.firstElementChild).focus();
+    },
+  });
+  return element;
 }
 
 // --- The links of the letters ---

@@ -7,7 +7,7 @@ import { show } from './lib/page.js';
 import { hindrances, startPortal } from './lib/portal.js';
 import { count, declineReasons, states, types, when } from './lib/words.js';
 
-/** @typedef {import('./lib/portal.js').Introduction} Introduction */
+/** @typedef {import('./portal/introductions.js').Introduction} Introduction */
 
 const readWaiting = () => getAll('/api/partners/me/referrals', { query: { status: 'intro_sent' } });
 const readPartner = () => get('/api/partners/me');
@@ -163,7 +163,8 @@ async function loadStanding(reading = readPartner()) {
     fill(place, html`
       <div class="notice stack">
         ${lines.map((line) => html`<p>${line}</p>`)}
-        <p><a class="button" href="/portal/profile">Go to your profile</a></p>
+        <p class="actions"><a class="button" href="/portal/profile">Your profile</a>
+          <a class="button" href="/portal/licenses">Your licenses</a></p>
       </div>`);
   } catch (error) {
     show(error, place, loadStanding);

@@ -4,6 +4,30 @@ import { byID, fill, html } from '../lib/html.js';
 import { show, start } from '../lib/page.js';
 import { stateChoices, typeChoices, types } from '../lib/words.js';
 
+/**
+ * @typedef {object} Request As the group sees it.
+ * @property {string} id
+ * @property {string} requested_by
+ * @property {string | null} contact_id
+ * @property {string} partner_type
+ * @property {string} status
+ * @property {string} status_since
+ * @property {import('../lib/need.js').Need} context
+ * @property {string | null} intro_sent_at
+ * @property {string | null} outcome
+ * @property {string} created_at
+ * @property {{ id: string, company_name: string, contact_name: string | null, email: string | null,
+ *   phone: string | null } | null} partner
+ */
+
+/**
+ * @typedef {object} Fit Who fits, of one type.
+ * @property {string} partner_type
+ * @property {string} status
+ * @property {string} message
+ * @property {(import('../directory.js').Partner & { why: string[] })[]} partners
+ */
+
 /** @typedef {{ version: string, text: string } | null} Consent Null where no text is to be agreed to. */
 /** @typedef {import('../lib/need.js').Need} Need */
 

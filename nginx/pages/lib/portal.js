@@ -8,20 +8,6 @@ import { goToSignIn, show, signInAddress, start } from './page.js';
 import { count, day } from './words.js';
 
 /**
- * An introduction, as its partner sees it.
- * @typedef {object} Introduction
- * @property {string} id
- * @property {string} partner_type
- * @property {string} status
- * @property {string} status_since
- * @property {import('./need.js').Need} context
- * @property {string} intro_sent_at
- * @property {string | null} outcome
- * @property {{ id: string, name: string }} group
- * @property {{ name: string, email: string } | null} contact
- */
-
-/**
  * Shows the navigation, and finds out who is signed in. A partner whose record was removed is told so: for the service
  * it is a user like any other.
  * @returns {Promise<import('./api.js').Me>} Not fulfilled for anyone but a partner.

@@ -5,7 +5,19 @@ import { needFacts } from '../lib/need.js';
 import { startPortal } from '../lib/portal.js';
 import { outcomes, states, status, statusWords, types, when } from '../lib/words.js';
 
-/** @typedef {import('../lib/portal.js').Introduction} Introduction */
+/**
+ * An introduction, as its partner sees it.
+ * @typedef {object} Introduction
+ * @property {string} id
+ * @property {string} partner_type
+ * @property {string} status
+ * @property {string} status_since
+ * @property {import('../lib/need.js').Need} context
+ * @property {string} intro_sent_at
+ * @property {string | null} outcome
+ * @property {{ id: string, name: string }} group
+ * @property {{ name: string, email: string } | null} contact
+ */
 
 /** @param {Introduction} introduction */
 function row({ id, partner_type: type, status: now, status_since: since, context, intro_sent_at: at, outcome, group,

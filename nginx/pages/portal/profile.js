@@ -1,33 +1,18 @@
-import { get, getAll, post, put, remove, token } from '../lib/api.js';
-import { Form, choices, field, inWords, mayReplace, options } from '../lib/form.js';
+import { get, put, remove, token } from '../lib/api.js';
+import { Form, choices, field, inWords, mayReplace } from '../lib/form.js';
 import { byID, fill, fragment, html } from '../lib/html.js';
 import { languageChoices } from '../lib/languages.js';
 import { show, toast } from '../lib/page.js';
 import { hindrances, startPortal } from '../lib/portal.js';
-import {
-  count, credentialKinds, day, language, listed, stateChoices, states, status, types, when,
-} from '../lib/words.js';
+import { count, language, listed, stateChoices, states, status, types, when } from '../lib/words.js';
 
 /** @typedef {import('../lib/api.js').Answer} Answer */
 /** @typedef {import('../lib/html.js').Child} Child */
 /** @typedef {Parameters<typeof hindrances>[0] & Record<string, any>} Partner */
-/**
- * @typedef {object} License
- * @property {string} id
- * @property {string} kind
- * @property {string} number
- * @property {string | null} state_code
- * @property {string | null} issuer
- * @property {string | null} expires_on
- * @property {string | null} verified_at
- */
-
 const path = '/api/partners/me';
-const licensesPath = `${path}/credentials`;
 const read = () => get(path);
-const readLicenses = () => getAll(licensesPath);
-const first = token() ? { partner: read(), licenses: readLicenses() } : null;
-for (const one of Object.values(first ?? {})) one.catch(() => {});
+const first = token() ? read() : undefined;
+first?.catch(() => {});
 await startPortal();
 
 const quota = { quota_exceeded: 'You have changed a lot today. Save this tomorrow.' };
@@ -233,164 +218,4 @@ function showProfileForm() {
   element.querySelector('input')?.focus();
 }
 
-// --- Licenses ---
-
-/** @param {Promise<License[]>} [reading] */
-async function loadLicenses(reading = readLicenses()) {
-  const place = byID('licenses');
-  place.hidden = false;
-  try {
-    const licenses = await reading;
-    fill(
-      place,
-      html`<h2 tabindex="-1">Licenses</h2>`,
-      html`<p class="muted">Tomi checks each one. The directory shows those that are verified and good.</p>`,
-      html`<ul class="stack plain">${licenses.length ? licenses.map(licenseCard) : html`
-        <li class="empty">You have added none yet. Groups look for them, so add yours.</li>`}</ul>`,
-      addPlace(),
-    );
-  } catch (error) {
-    show(error, place, loadLicenses);
-  }
-}
-
-async function licensesChanged(/** @type {string} */ words) {
-  await Promise.all([loadLicenses(), read().then(take)]);
-  toast(words);
-  byID('licenses').querySelector('h2')?.focus();
-}
-
-/** @param {License} license */
-function standing({ expires_on: until, verified_at: verified }) {
-  const inDays = (/** @type {number} */ days) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
-  if (until && until < inDays(0)) return 'expired';
-  return !verified ? 'unverified' : until && until <= inDays(30) ? 'expiring' : 'verified';
-}
-
-/** @param {License} license */
-function licenseCard(license) {
-  const { id, kind, number, state_code: state, issuer, expires_on: until, verified_at: verified } = license;
-  const name = `${credentialKinds[kind]} ${number}`;
-  const isOver = standing(license) === 'expired';
-  const place = html`<div></div>`;
-  const offer = () => fill(place, verified ? html`
-    <p class="small muted">Tomi has verified it, so only Tomi can change it. When you renew it, add the new one.</p>`
-    : html`
-      <div class="actions">
-        <button type="button" onclick=${() => open(changeForm)}>Change<span class="hidden"> ${name}</span></button>
-        <button type="button" class="quiet" onclick=${() => open(removeForm)}>Remove<span class="hidden"> ${name}</span>
-        </button>
-      </div>`);
-  /** @param {(answer: Answer, back: () => void) => HTMLElement} make */
-  const open = async (make) => {
-    try {
-      // A change and a removal name the version that was read.
-      fill(place, make(await get(`${licensesPath}/${id}`), offer));
-      /** @type {HTMLElement | null} */ (place.querySelector('select, button'))?.focus();
-    } catch (error) {
-      show(error, place, () => open(make));
-    }
-  };
-  offer();
-  return html`
-    <li class="card">
-      <div class="spread">
-        <h3>${name}${state && `, ${states[state]}`}</h3>${status('credentials', standing(license))}
-      </div>
-      <p>${until ? fragment`${isOver ? 'It was good' : 'Good'} until ${day(until)}` : 'It does not expire'}${
-        issuer && `, from ${issuer}`}</p>
-      ${place}
-    </li>`;
-}
-
-/** What the forms of a license are refused for. */
-const refusals = {
-  ...quota,
-  credential_verified: 'Tomi has verified it meanwhile, so that only Tomi can change it. Add the renewed one instead.',
-  not_found: 'It was removed meanwhile. Reload the page.',
-};
-
-/**
- * @param {string} id
- * @param {string} button
- * @param {() => void} back
- */
-const licenseForm = (id, button, back) => html`
-  <form id=${id}>
-    ${field('Kind', html`
-      <select name="kind">${options([['', 'Choose'], ...Object.entries(credentialKinds)])}</select>`)}
-    ${field('Number', html`<input name="number" maxlength="50" autocomplete="off">`)}
-    ${field('State', html`<select name="state_code">${options([['', 'None'], ...stateChoices])}</select>`, {
-      isOptional: true, hint: 'The one that issued it.',
-    })}
-    ${field('Issuer', html`<input name="issuer" maxlength="100" autocomplete="off">`, { isOptional: true })}
-    ${field('Good until', html`<input name="expires_on" type="date">`, {
-      isOptional: true, hint: 'The last day on which it is good. Empty if it does not expire.',
-    })}
-    <div class="actions">
-      <button class="main">${button}</button>
-      <button type="button" class="quiet" onclick=${back}>Not now</button>
-    </div>
-  </form>`;
-
-/** @param {Promise<Answer>} answer */
-const sendLicense = (answer) =>
-  inWords(answer, { ...refusals, credential_exists: ['You have added this one already.', '/number'] });
-
-/**
- * @param {Answer} answer
- * @param {() => void} back
- */
-function changeForm({ data, etag }, back) {
-  const element = licenseForm(`change-${data.id}`, 'Save the license', back);
-  const one = `${licensesPath}/${data.id}`;
-  new Form(element, {
-    values: data,
-    etag,
-    read: () => get(one),
-    save: (body, form) => sendLicense(put(one, body, { etag: form.etag })),
-    saved: () => licensesChanged('The license is saved. Tomi checks it.'),
-  });
-  return element;
-}
-
-/**
- * @param {Answer} answer
- * @param {() => void} back
- */
-function removeForm({ data, etag }, back) {
-  const element = html`
-    <form id=${`remove-${data.id}`} class="notice">
-      <p><strong>Remove ${credentialKinds[data.kind]} ${data.number}?</strong> You can add it again.</p>
-      <div class="actions">
-        <button class="danger">Remove it</button>
-        <button type="button" class="quiet" onclick=${back}>Keep it</button>
-      </div>
-    </form>`;
-  new Form(element, {
-    save: () => inWords(remove(`${licensesPath}/${data.id}`, { etag }), {
-      ...refusals, precondition_failed: 'It has changed meanwhile. Reload the page, and look at it again.',
-    }),
-    saved: () => licensesChanged('The license is removed.'),
-  });
-  return element;
-}
-
-function addPlace() {
-  const place = html`<div></div>`;
-  const offer = () => fill(place, html`
-    <button type="button" onclick=${() => {
-      const element = licenseForm('license-new', 'Add the license', offer);
-      new Form(element, {
-        save: (body) => sendLicense(post(licensesPath, body)),
-        saved: () => licensesChanged('The license is added. Tomi checks it.'),
-      });
-      fill(place, element);
-      element.querySelector('select')?.focus();
-    }}>Add a license</button>`);
-  offer();
-  return place;
-}
-
-loadPartner(first?.partner);
-loadLicenses(first?.licenses);
+loadPartner(first);
