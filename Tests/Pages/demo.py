@@ -9,6 +9,7 @@ import service
 
 PARTNER, PARTNER_USER = "pat@partner.example", "7d3c1f60-5b1e-4b7a-9f7a-0d5f3a1c2e03"
 PUBLIC_URL = "https://pages.example"
+CONSENT = "2026-01"
 OPTIONS = ["--mail-from", "referrals@tomi.example", "--staff-address", "staff@tomi.example",
            "--public-url", PUBLIC_URL]
 
@@ -18,7 +19,10 @@ class Site:
 
     def __init__(self, executable, folder):
         # The cache of public answers would hide for a minute what a check changes.
-        self.service = service.Service(executable, folder, options=OPTIONS, demo=OPTIONS)
+        consent = pathlib.Path(folder, "consent.txt")
+        consent.write_text(f"Version: {CONSENT}\n\nI agree that Tomi gives my name and address to the partner.\n")
+        options = [*OPTIONS, "--consent-file", consent]
+        self.service = service.Service(executable, folder, options=options, demo=OPTIONS)
         self.mail = pathlib.Path(folder, "mail")
         self.address = f"http://127.0.0.1:{self.service.nginx.port}"
         waiting = self.get("/api/admin/referrals?status=intro_sent&sort=status_since&limit=1")["data"][0]

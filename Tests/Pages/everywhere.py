@@ -39,6 +39,19 @@ READY = {
 }
 # Whom a page is for, if not for everybody; the first of them sees it in the checks.
 ROLES = {}
+    "group": "#fits .types",
+    "group/ask": "#request",
+    "portal": "#year .chart",
+    "portal/introductions": "#introductions > li",
+    "portal/profile": "#profile .card",
+    "portal/licenses": "#licenses .card",
+}
+# Whom a page is for, if not for everybody; the first of them sees it in the checks.
+ROLES = {
+    "group": ("member", "staff"), "group/ask": ("member", "staff"),
+    "portal": ("partner",), "portal/introductions": ("partner",), "portal/profile": ("partner",),
+    "portal/licenses": ("partner",),
+}
 
 
 def roles(name, site):
@@ -53,6 +66,8 @@ def address(name, site):
         "desk": f"{path}?status=pending&sort=status_since", "desk/referral": f"{path}?id={site.referral}",
         "desk/partner": f"{path}?id={site.partner}",
         "desk/person": f"{path}?id={site.member}", "desk/group": f"{path}?id={site.group}",
+        "partner": f"{path}?id={site.partner}", "index": f"{path}?state=WY", "group": f"{path}?id={site.group}",
+        "group/ask": f"{path}?id={site.group}&type=cpa&state=CA",
     }.get(name, path)
 
 
@@ -159,6 +174,8 @@ def check_keyboard(checks, browser, path, ready, token):
         seen, invisible, first, last = set(), [], None, None
         # A date has several stops.
         for _ in range(2 * reachable):
+        # A date has several stops in itself.
+        for _ in range(reachable + 5 + 3 * visit.page.locator("main [type=date]").count()):
             visit.press("Tab")
             state = visit.page.evaluate("""() => {
               const one = document.activeElement;

@@ -1,5 +1,6 @@
 import { field, options } from './lib/form.js';
 import { byID, fill, html } from './lib/html.js';
+import { languageChoices } from './lib/languages.js';
 import { List } from './lib/list.js';
 import { start } from './lib/page.js';
 import { host, language, listed, stateChoices, states, typeChoices, types } from './lib/words.js';
@@ -18,12 +19,6 @@ import { host, language, listed, stateChoices, states, typeChoices, types } from
  * @property {string | null} affiliation_disclosure
  * @property {boolean} accepting_referrals
  */
-
-/** The languages that most people in the USA speak at home (US Census Bureau, American Community Survey). */
-const languages = 'en es zh tl vi ar fr ko ru pt ht hi de pl it ur fa te ja gu bn ta pa he so hy uk'.split(' ');
-/** @type {[value: string, words: string][]} */
-const languageChoices = languages.map((code) => [code, language(code)]);
-languageChoices.sort(([, a], [, b]) => a.localeCompare(b));
 
 /** @param {{ accepting_referrals: boolean }} partner */
 const acceptance = ({ accepting_referrals: accepts }) =>

@@ -14,6 +14,24 @@ import { explain, signInAddress } from './page.js';
 let fields = 0;
 
 /**
+ * An answer whose refusals are said in a page's own words.
+ * @param {Promise<Answer>} answer
+ * @param {Record<string, string | [words: string, pointer: string]>} words By the problem's code. With a pointer they
+ *   stand at that field.
+ */
+export async function inWords(answer, words) {
+  try {
+    return await answer;
+  } catch (error) {
+    const found = error instanceof Problem && words[error.code];
+    if (!found) throw error;
+    const [detail, pointer] = [found].flat();
+    const errors = pointer ? [{ pointer, code: error.code, detail }] : [];
+    throw new Problem(error.status, 'refused', detail, { ...error.body, errors });
+  }
+}
+
+/**
  * A control with its label.
  * @param {string} label
  * @param {HTMLElement} control An `input`, `select` or `textarea` with its `name`.
@@ -248,7 +266,8 @@ export class Form {
     if (!draft) return;
     sessionStorage.removeItem(this.#draft);
     this.fill(JSON.parse(draft));
-    if (!this.isDirty) return;
+    // Not isDirty: the form may not be in the page yet.
+    if (equal(this.values(), this.#base)) return;
     guard(this);
     this.#summarize([html`<p>This is what you had typed. It is not saved yet.</p>`], 'note');
   }
