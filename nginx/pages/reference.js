@@ -67,6 +67,8 @@ function typeWords(view) {
   return [words, isNullable && ' or null'];
 }
 
+const numbers = new Intl.NumberFormat('en-US');
+
 /**
  * "1 to 200 characters", "at most 51 items"; nothing without limits.
  * @param {number | undefined} least
@@ -74,7 +76,7 @@ function typeWords(view) {
  * @param {string} noun
  */
 function range(least, most, noun = '') {
-  const words = (/** @type {number} */ number) => number.toLocaleString('en-US');
+  const words = (/** @type {number} */ number) => numbers.format(number);
   const unit = noun && ` ${(most ?? least) === 1 ? noun : `${noun}s`}`;
   if (least !== undefined && least === most) return `Exactly ${words(least)}${unit}.`;
   // The largest integers of 64 bits limit nothing that people need to know, and have no exact number here.
@@ -107,6 +109,9 @@ function limits(view) {
   ];
 }
 
+/** @param {HTMLElement} element */
+const nonempty = (element) => element.textContent?.trim() && element;
+
 // --- Fields ---
 
 /** @typedef {'body' | 'answer'} Use In a body the fields that must be there are marked, in an answer those that may not. */
@@ -130,7 +135,7 @@ function field(name, schema, use, marks, example) {
     <li data-name=${name}>
       <p class="row"><code class="name">${name}</code><span class="small muted">${typeWords(view)}</span>${marks}</p>
       ${view.description && html`<div class="small">${markdown(view.description)}</div>`}
-      <p class="small muted">${limits(view)}${items && limits(items)}${example}</p>
+      ${nonempty(html`<p class="small muted">${limits(view)} ${items && limits(items)} ${example}</p>`)}
       ${folded(view, use)}
     </li>`;
 }
@@ -236,8 +241,9 @@ function build(sections) {
     later.delete(section);
   }
   // What is in view stays where it is when something above it grows. Not every browser does that by itself.
-  scrollBy(0, sections.reduce((sum, section, index) =>
-    (boxes[index].bottom < 64 ? sum + section.getBoundingClientRect().height - boxes[index].height : sum), 0));
+  const moved = sections.reduce((sum, section, index) =>
+    (boxes[index].bottom < 64 ? sum + section.getBoundingClientRect().height - boxes[index].height : sum), 0);
+  if (moved) scrollBy(0, moved);
 }
 
 const near = new IntersectionObserver((entries) =>
@@ -316,7 +322,7 @@ function operationText({ description, access, parameters, body, answers, refusal
       </section>
       <section>
         <h4>Errors</h4>
-        ${refusals.map(({ isAlways, ...group }) => (isAlways
+        ${refusals.map((group) => (group.isAlways
           ? html`<details><summary>What every request can be answered with</summary>${refusalList(group)}</details>`
           : refusalList(group)))}
       </section>
@@ -340,13 +346,16 @@ function answerText({ status, description, schema, type, headers, next }) {
     </div>`;
 }
 
-/** @param {Pick<Operation['refusals'][0], 'description' | 'refusals'>} group */
-const refusalList = ({ description, refusals }) => html`
-  <div class="small refusals">
-    ${description && refusals.length > 1 && html`<p>${inline(description)}</p>`}
-    <ul class="plain fields">${refusals.map(({ code, status, sentence }) => html`
-      <li data-code=${code}>${status} <a href=${`#code-${code}`}><code>${code}</code></a>
-        ${inline(refusals.length > 1 ? sentence : description || sentence)}</li>`)}</ul>
+/** @param {Operation['refusals'][0]} group */
+const refusalList = ({ description, isAlways, refusals }) => html`
+  <div class="refusals small">
+    ${description && refusals.length > 1 && !isAlways && html`<p>${inline(description)}</p>`}
+    <ul class="plain fields">${refusals.map(({ code, status, sentence, example }) => html`
+      <li data-code=${code}>
+        <p class="row"><strong>${status}</strong><a href=${`#code-${code}`}><code>${code}</code></a></p>
+        <p>${inline(refusals.length > 1 ? sentence : description || sentence)}</p>
+        <details><summary>Example</summary><pre tabindex="0"><code>${jsonText(example)}</code></pre></details>
+      </li>`)}</ul>
   </div>`;
 
 /** @param {Operation} operation */
@@ -387,12 +396,17 @@ const schemaSection = (name) => place(`schema-${name}`, html`
   const isWhole = Object.keys(view.properties ?? {}).every((one) => view.required?.includes(one));
   const values = view.enum?.length > mostValues && view.enum;
   return html`
-    <div class="stack">
-      <p class="small muted">${typeWords({ ...view, name: undefined })}. ${values ? null : limits(view)}</p>
-      ${view.description && markdown(view.description)}
-      ${values && html`<p class="small">${codes(values, 'or')}.</p>`}
-      ${whole(view, isWhole ? 'answer' : 'body')}
-      ${view.examples?.map((/** @type {any} */ one) => sample('Example', colored(one)))}
+    <div class="pair">
+      <div class="stack">
+        ${view.description && markdown(view.description)}
+        ${!view.properties && html`<p class="small muted">${typeWords({ ...view, name: '' })}. ${!values && limits(view)}</p>`}
+        ${values && html`<p class="small">${codes(values, 'or')}.</p>`}
+        ${whole(view, isWhole ? 'answer' : 'body')}
+      </div>
+      ${view.examples && html`
+        <div class="examples">
+          ${view.examples.map((/** @type {any} */ one) => sample('Example', colored(one)))}
+        </div>`}
     </div>`;
 });
 
@@ -485,33 +499,35 @@ function searched(operation) {
     const names = new Set(parameters.map(({ name }) => name));
     for (const one of [body, ...answers]) if (one?.schema) api.fields(one.schema, names);
     for (const one of refusals) if (!one.isAlways) for (const { code } of one.refusals) names.add(code);
-    known = { text: `${id} ${method} ${path} ${summary}`.toLowerCase(), names: [...names] };
+    known = { text: `${id} ${method} ${path} ${summary}`, names: [...names] };
     texts.set(operation, known);
   }
   return known;
 }
 
 /**
- * Whether an operation has all words, and the first field or code that has one which its head has not.
+ * Whether an operation has all words, each at the beginning of a word, and the field or code that has what its head has
+ * not.
  * @param {Operation} operation
- * @param {string[]} words
+ * @param {RegExp[]} words
  */
 function match(operation, words) {
   const { text, names } = searched(operation);
-  const others = words.filter((word) => !text.includes(word));
-  const fits = others.every((word) => names.some((name) => name.toLowerCase().includes(word)));
-  return { fits, because: fits && names.find((name) => others.some((word) => name.toLowerCase().includes(word))) };
+  const others = words.filter((word) => !word.test(text));
+  const because = others.length > 0 && names.find((name) => others.every((word) => word.test(name)));
+  return { fits: others.length === 0 || because, because };
 }
 
 function showContents() {
-  const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+  const words = search.value.split(/\s+/).filter(Boolean)
+    .map((word) => new RegExp(`(?<![a-z0-9])${word.replace(/\W/g, '\\$&')}`, 'i'));
   let number = 0;
   fill(list, places.map(([id, title, operations]) => {
     const shown = operations.flatMap((operation) => {
       const { fits, because } = words.length ? match(operation, words) : { fits: true, because: null };
       return fits ? [html`
         <li><a href=${`#${operation.id}`}>${badge(operation.method)}<span>${operation.summary}
-          ${because && html`<br><code class="muted">${because}</code>`}</span></a></li>`] : [];
+          ${because && [html`<br>`, html`<code class="muted">${because}</code>`]}</span></a></li>`] : [];
     });
     number += shown.length;
     return (shown.length > 0 || !words.length) &&
@@ -557,7 +573,14 @@ list.addEventListener('click', () => {
 });
 
 /** @type {Record<string, () => void>} */
-const keys = { '/': () => search.focus(), j: () => move(1), k: () => move(-1) };
+const keys = {
+  '/': () => {
+    byID('contents').scrollTop = 0;
+    search.focus({ preventScroll: wide.matches });
+  },
+  j: () => move(1),
+  k: () => move(-1),
+};
 addEventListener('keydown', (event) => {
   const { key, target } = event;
   const isCommand = event.ctrlKey || event.metaKey;
@@ -568,9 +591,15 @@ addEventListener('keydown', (event) => {
   keys[key]();
 });
 
+/** @type {Element[]} */
+let unfolded = [];
 addEventListener('beforeprint', () => {
   build([...later.keys()]);
-  for (const one of document.querySelectorAll('main details')) one.setAttribute('open', '');
+  unfolded = [...document.querySelectorAll('main details:not([open])')];
+  for (const one of unfolded) one.setAttribute('open', '');
+});
+addEventListener('afterprint', () => {
+  for (const one of unfolded) one.removeAttribute('open');
 });
 
 async function load() {

@@ -19,7 +19,7 @@ import { itemsOf } from './markdown.js';
 /** @typedef {{ name: string, in: string, description: string, required?: boolean, schema: Schema, example?: any }} Parameter */
 /** @typedef {{ status: string, description: string, headers: [name: string, header: Schema][], schema: Schema | null,
  *   type: string, next: string[] }} Answer `next` are the operations that take something of it. */
-/** @typedef {{ code: string, status: string, sentence: string }} Refusal */
+/** @typedef {{ code: string, status: string, sentence: string, example: any }} Refusal */
 /** @typedef {{ description: string, isAlways: boolean, refusals: Refusal[] }} Refusals Of one status, or of every
  *   operation. */
 
@@ -210,10 +210,10 @@ export class OpenAPI {
           isAlways: status === 'default',
           description: prose,
           refusals: (schema.oneOf ?? [schema]).map((/** @type {Schema} */ one) => {
-            const { properties, examples: [{ title }] } = this.#resolve(one);
+            const { properties, examples: [example] } = this.#resolve(one);
             const code = properties.code.const;
-            const said = items.filter((item) => item.code === code).map(({ text }) => text).join(' ');
-            return { code, status: statuses(properties).join(', '), sentence: said || `${title}.` };
+            const sentence = sentenceOf(items, code) || `${example.title}.`;
+            return { code, status: statuses(properties).join(', '), sentence, example };
           }),
         };
       }),
@@ -231,7 +231,7 @@ export class OpenAPI {
       .filter(({ content }) => content?.[problemType] && JSON.stringify(content).includes(`/${name}"`));
     const [said = example.detail] = common.map(({ description }) => {
       const { prose, items } = itemsOf(description);
-      return items.filter((item) => item.code === code).map(({ text }) => text).join(' ') || prose;
+      return sentenceOf(items, code) || prose;
     });
     return {
       code, schema: name, statuses: statuses(properties), title: example.title, meaning: said, example,
@@ -326,6 +326,13 @@ export class OpenAPI {
  * @returns {string[]}
  */
 const statuses = ({ status }) => (status.enum ?? [status.const]).map(String);
+
+/**
+ * What a description says about a code, in one place or several.
+ * @param {import('./markdown.js').Item[]} items
+ * @param {string} code
+ */
+const sentenceOf = (items, code) => items.filter((item) => item.code === code).map(({ text }) => text).join(' ');
 
 /**
  * What two schemas say together.
