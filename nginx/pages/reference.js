@@ -2,7 +2,7 @@ import { get } from './lib/api.js';
 import { byID, fill, fragment, html } from './lib/html.js';
 import { show, start, toast } from './lib/page.js';
 import { inline as inlineOf, markdown as markdownOf } from './reference/markdown.js';
-import { OpenAPI, jsonText } from './reference/openapi.js';
+import { jsonText, readOpenAPI } from './reference/openapi.js';
 
 /** @typedef {import('./lib/html.js').Child} Child */
 /** @typedef {import('./reference/openapi.js').Operation} Operation */
@@ -10,7 +10,7 @@ import { OpenAPI, jsonText } from './reference/openapi.js';
 /** @typedef {import('./reference/openapi.js').Schema} Schema */
 /** @typedef {import('./reference/openapi.js').View} View */
 
-/** @type {OpenAPI} */
+/** @type {import('./reference/openapi.js').OpenAPI} */
 let api;
 
 // --- Words ---
@@ -19,8 +19,10 @@ let api;
 const idOf = (words) => words.toLowerCase().replace(/\W+/g, '-');
 
 /** @param {string} name Of a schema. */
-const schemaAddress = (name) =>
-  api.problems.has(name) ? `#code-${api.problems.get(name)?.code}` : `#schema-${name}`;
+const schemaAddress = (name) => {
+  const problem = api.problems.find((one) => one.name === name);
+  return problem ? `#code-${problem.code}` : `#schema-${name}`;
+};
 
 /**
  * Where a piece of code of a description leads: a request such as `GET /api/me`, or the code of a problem after its
@@ -31,24 +33,26 @@ const schemaAddress = (name) =>
 function address(code, before) {
   const operation = api.operations.find(({ method, path }) => code === `${method} ${path}`);
   if (operation) return `#${operation.id}`;
-  const isProblem = /\d{3} $/.test(before) && [...api.problems.values()].some((problem) => problem.code === code);
-  return isProblem ? `#code-${code}` : null;
+  return /\d{3} $/.test(before) && api.problems.some((one) => one.code === code) ? `#code-${code}` : null;
 }
 const markdown = (/** @type {string} */ text) => markdownOf(text, address);
 const inline = (/** @type {string} */ text) => inlineOf(text, address);
+const code = (/** @type {unknown} */ value) => html`<code>${String(value)}</code>`;
 
 /**
- * @param {string[]} values
- * @param {string} last The word before the last one.
+ * @param {Child[]} items
+ * @param {string} [last] The word before the last one.
  */
-const codes = (values, last) => values.map((value, index) => [
-  index === 0 ? '' : index === values.length - 1 ? ` ${last} ` : ', ', html`<code>${String(value)}</code>`,
-]);
+const listed = (items, last = 'and') =>
+  items.map((item, index) => [index === 0 ? '' : index === items.length - 1 ? ` ${last} ` : ', ', item]);
+
+/** @param {Operation[]} operations */
+const links = (operations) => listed(operations.map(({ id }) => html`<a href=${`#${id}`}>${id}</a>`));
 
 /** @type {Record<string, string>} */
 const formats = {
-  uuid: 'UUID', date: 'date', 'date-time': 'date and time', 'idn-email': 'e-mail address', iri: 'URL',
-  'uri-reference': 'path', 'json-pointer': 'JSON pointer',
+  uuid: ' (UUID)', date: ' (date)', 'date-time': ' (date and time)', 'idn-email': ' (e-mail address)', iri: ' (URL)',
+  'uri-reference': ' (path)', 'json-pointer': ' (JSON pointer)',
 };
 
 /**
@@ -56,37 +60,34 @@ const formats = {
  * @param {View} view
  * @returns {Child[]}
  */
-function typeWords(view) {
-  const { name, type, format = '', items, const: only, choices, isNullable } = view;
+function typeWords({ name, type, format, items, const: only, choices, isNullable }) {
   const link = name && html`<a href=${schemaAddress(name)}>${name}</a>`;
-  const words = choices ? choices.map((one, index) => [index ? ' or ' : '', typeWords(one)])
-    : only !== undefined ? ['always ', html`<code>${String(only)}</code>`]
-    : type === 'array' ? ['array of ', typeWords(api.view(items)), link && [' (', link, ')']]
+  const words = choices ? listed(choices.map(typeWords), 'or')
+    : only !== undefined ? ['always ', code(only)]
+    : items ? ['array of ', typeWords(api.view(items)), link && [' (', link, ')']]
     : type === 'object' && link ? link
-    : [type ?? 'any value', formats[format] && ` (${formats[format]})`, link && [', ', link]];
+    : [type ?? 'any value', formats[format], link && [', ', link]];
   return [words, isNullable && ' or null'];
 }
 
 const numbers = new Intl.NumberFormat('en-US');
 
 /**
- * "1 to 200 characters", "at most 51 items"; nothing without limits.
+ * "1 to 200 characters", "At most 51 items"; nothing without limits.
  * @param {number | undefined} least
  * @param {number | undefined} most
- * @param {string} noun
+ * @param {string} [noun]
  */
 function range(least, most, noun = '') {
-  const words = (/** @type {number} */ number) => numbers.format(number);
-  const unit = noun && ` ${(most ?? least) === 1 ? noun : `${noun}s`}`;
-  if (least !== undefined && least === most) return `Exactly ${words(least)}${unit}.`;
+  const unit = noun && ` ${noun}${(most ?? least) === 1 ? '' : 's'}`;
   // The largest integers of 64 bits limit nothing that people need to know, and have no exact number here.
-  const isOpen = most === undefined || most > Number.MAX_SAFE_INTEGER;
-  if (least !== undefined && !isOpen) return `${words(least)} to ${words(most)}${unit}.`;
-  if (least !== undefined) return `At least ${words(least)}${unit}.`;
-  return isOpen ? null : `At most ${words(most)}${unit}.`;
+  const hasEnd = most !== undefined && most <= Number.MAX_SAFE_INTEGER;
+  if (least === undefined) return hasEnd && `At most ${numbers.format(most)}${unit}. `;
+  if (!hasEnd) return `At least ${numbers.format(least)}${unit}. `;
+  return `${least === most ? 'Exactly' : `${numbers.format(least)} to`} ${numbers.format(most)}${unit}. `;
 }
 
-/** The most values of a list that stand at each field. */
+/** The most values of an enumeration that stand at each field. */
 const mostValues = 16;
 
 /**
@@ -95,50 +96,58 @@ const mostValues = 16;
  * @returns {Child[]}
  */
 function limits(view) {
-  const { name, enum: values, pattern = '', format, default: usual } = view;
-  const said = values?.every((/** @type {string} */ value) => view.description?.includes(`\`${value}\`: `));
-  const showsPattern = pattern && !format && pattern.length < 40 && !pattern.includes('\\');
+  const { enum: values, pattern = '', default: usual, description } = view;
+  const isSaid = values?.every((/** @type {string} */ value) => description?.includes(`\`${value}\`: `));
   return [
-    values && !said && (values.length <= mostValues || !name ? ['One of ', codes(values, 'or'), '. ']
-      : ['One of ', values.length, ' values, such as ', codes(values.slice(0, 3), 'and'), '. ']),
-    [range(view.minLength, view.maxLength, 'character'), range(view.minimum, view.maximum),
-      range(view.minItems, view.maxItems, 'item'), view.uniqueItems && 'No item twice.',
-      range(view.minProperties, undefined, 'field')].filter(Boolean).join(' '),
-    showsPattern && [' Pattern: ', html`<code>${pattern}</code>`, '.'],
-    usual !== undefined && [' Default: ', html`<code>${String(usual)}</code>`, '.'],
+    values && !isSaid && (values.length > mostValues && view.name
+      ? ['One of ', values.length, ' values, such as ', listed(values.slice(0, 3).map(code)), '. ']
+      : ['One of ', listed(values.map(code), 'or'), '. ']),
+    range(view.minLength, view.maxLength, 'character'), range(view.minimum, view.maximum),
+    range(view.minItems, view.maxItems, 'item'), view.uniqueItems && 'No item twice. ',
+    range(view.minProperties, undefined, 'field'),
+    // Long ones, and those of a format, say less than the words.
+    pattern && !view.format && pattern.length < 40 && !pattern.includes('\\') && ['Pattern: ', code(pattern), '. '],
+    usual !== undefined && ['Default: ', code(usual), '. '],
+    view.items && limits(api.view(view.items)),
   ];
 }
-
-/** @param {HTMLElement} element */
-const nonempty = (element) => element.textContent?.trim() && element;
 
 // --- Fields ---
 
 /** @typedef {'body' | 'answer'} Use In a body the fields that must be there are marked, in an answer those that may not. */
 
-const mark = (/** @type {string} */ words) => html`<span class="small muted">${words}</span>`;
-const required = () => html`<span class="tag">required</span>`;
-
 /**
- * One field or parameter, with the fields that are in it.
+ * One field, parameter or header, with the fields that are in it.
  * @param {string} name
  * @param {Schema} schema
  * @param {Use} use
- * @param {Child} marks
- * @param {Child} [example]
+ * @param {boolean} isRequired
+ * @param {any} [example]
  * @returns {HTMLElement}
  */
-function field(name, schema, use, marks, example) {
+function field(name, schema, use, isRequired, example) {
   const view = api.view(schema);
-  const items = view.items && api.view(view.items);
+  const more = html`
+    <p class="small muted">${limits(view)}${example !== undefined && ['Example: ', code(example), '.']}</p>`;
   return html`
     <li data-name=${name}>
-      <p class="row"><code class="name">${name}</code><span class="small muted">${typeWords(view)}</span>${marks}</p>
+      <p class="row"><code class="name">${name}</code><span class="small muted">${typeWords(view)}</span>
+        ${use === 'body' && isRequired && html`<span class="tag">required</span>`}
+        ${use === 'answer' && !isRequired && html`<span class="small muted">may be missing</span>`}
+        ${view.readOnly && html`<span class="small muted">read-only, may be sent back unchanged</span>`}</p>
       ${view.description && html`<div class="small">${markdown(view.description)}</div>`}
-      ${nonempty(html`<p class="small muted">${limits(view)} ${items && limits(items)} ${example}</p>`)}
+      ${more.textContent && more}
       ${folded(view, use)}
     </li>`;
 }
+
+/**
+ * @param {Schema[]} all Parameters or headers.
+ * @param {Use} use
+ */
+const fieldList = (all, use) => html`
+  <ul class="plain fields">${all.map(({ name, description, schema, required, example }) =>
+    field(name, { ...schema, description }, use, required, use === 'body' ? example : undefined))}</ul>`;
 
 /**
  * The fields of an object, folded: of the value itself, of the items of a list, or of each kind that it can be.
@@ -148,7 +157,7 @@ function field(name, schema, use, marks, example) {
  */
 function folded(view, use) {
   const { name, properties, items, choices, additionalProperties: others } = view;
-  if (choices) return choices.map((one) => folded(one, use));
+  if (choices) return choices.map((/** @type {View} */ one) => folded(one, use));
   if (items) return folded(api.view(items), use);
   return (properties || others) && html`
     <details><summary>${name ? `Fields of ${name}` : 'Its fields'}</summary>${fields(view, use)}</details>`;
@@ -159,14 +168,11 @@ function folded(view, use) {
  * @param {Use} use
  * @returns {HTMLElement}
  */
-function fields({ properties = {}, required: names = [], additionalProperties: others }, use) {
+function fields({ properties = {}, required = [], additionalProperties: others }, use) {
   return html`
     <ul class="plain fields">
-      ${Object.entries(properties).map(([name, schema]) => field(name, schema, use, [
-        names.includes(name) ? use === 'body' && required() : use === 'answer' && mark('may be missing'),
-        api.view(schema).readOnly && mark('read-only, may be sent back unchanged'),
-      ]))}
-      ${others && field('any name', others, use, null)}
+      ${Object.entries(properties).map(([name, schema]) => field(name, schema, use, required.includes(name)))}
+      ${others && field('any name', others, use, use === 'answer')}
     </ul>`;
 }
 
@@ -177,13 +183,9 @@ function fields({ properties = {}, required: names = [], additionalProperties: o
  * @returns {Child}
  */
 function whole(view, use) {
-  if (view.choices) {
-    return [html`<p>One of these:</p>`, view.choices.map((one) => [
-      html`<p class="small">${typeWords(one)}${one.description && [': ', inline(one.description)]}</p>`,
-      folded(one, use),
-    ])];
-  }
-  return view.properties ? fields(view, use) : folded(view, use);
+  if (view.properties) return fields(view, use);
+  return [view.choices?.map((/** @type {View} */ one) => html`
+    <p class="small">${typeWords(one)}: ${inline(one.description ?? '')}</p>`), folded(view, use)];
 }
 
 // --- Examples ---
@@ -195,34 +197,33 @@ function whole(view, use) {
 const colored = (value) => jsonText(value).split(/("(?:\\.|[^"\\])*":?|\b(?:true|false|null)\b|-?\b\d[\d.]*)/)
   .map((part, index) => (index % 2 && !part.endsWith('":') ? html`<span class="value">${part}</span>` : part));
 
-/** @param {HTMLElement} code */
-async function copy(code) {
+/** @param {HTMLElement} text */
+async function copy(text) {
   try {
-    await navigator.clipboard.writeText(code.textContent ?? '');
+    await navigator.clipboard.writeText(text.textContent ?? '');
     toast('Copied.');
   } catch {
     // Only pages over HTTPS may write to the clipboard, and not in every browser.
-    getSelection()?.selectAllChildren(code);
+    getSelection()?.selectAllChildren(text);
     toast('Your browser does not let this page copy. The text is selected: copy it with Ctrl+C.');
   }
 }
 
 /**
  * @param {string} label
- * @param {Child} text
- * @param {boolean} [isCopied] Whether it has a button that copies it.
+ * @param {Child} text A string can be copied.
  */
-function sample(label, text, isCopied = false) {
-  const code = html`<code>${text}</code>`;
+function sample(label, text) {
+  const content = html`<code>${text}</code>`;
   return html`
     <figure class="sample">
-      <figcaption class="spread"><span>${label}</span>
-        ${isCopied && html`<button type="button" class="quiet" onclick=${() => copy(code)}>Copy</button>`}</figcaption>
-      <pre tabindex="0">${code}</pre>
+      <figcaption class="spread"><span>${label}</span>${typeof text === 'string' && html`
+        <button type="button" class="quiet" onclick=${() => copy(content)}>Copy</button>`}</figcaption>
+      <pre tabindex="0">${content}</pre>
     </figure>`;
 }
 
-// --- Places ---
+// --- Sections ---
 
 /**
  * What each section has yet to show. It is built when the section comes near, since all at once would take a second.
@@ -253,218 +254,169 @@ const near = new IntersectionObserver((entries) =>
 /** The sections at the line where people begin to read. */
 const atLine = new Set();
 const line = new IntersectionObserver((entries) => {
-  for (const { target, isIntersecting } of entries) {
-    if (isIntersecting) atLine.add(target);
-    else atLine.delete(target);
-  }
+  for (const { target, isIntersecting } of entries) atLine[isIntersecting ? 'add' : 'delete'](target);
   showPlace();
 }, { rootMargin: '-96px 0px -80% 0px' });
 
 /**
  * @param {string} id
- * @param {HTMLElement} section
- * @param {() => Child} [make] What it shows later.
+ * @param {Child} title
+ * @param {Child} content
  */
-function place(id, section, make) {
-  section.id = id;
-  line.observe(section);
-  if (make) {
-    later.set(section, make);
-    near.observe(section);
-  }
+const part = (id, title, content) => html`
+  <section id=${id} class="stack"><h2><a href=${`#${id}`}>${title}</a></h2>${content}</section>`;
+
+/**
+ * @param {string} id
+ * @param {Child} title
+ * @param {string} kind
+ * @param {() => Child} make What it shows later.
+ * @param {Child} [head]
+ */
+function piece(id, title, kind, make, head) {
+  const section = html`
+    <section id=${id} class=${`${kind} later`}><h3><a href=${`#${id}`}>${title}</a></h3>${head}</section>`;
+  later.set(section, make);
+  near.observe(section);
   return section;
 }
 
-/** @param {Operation['method']} method */
+/** @param {string} method */
 const badge = (method) => html`<span class=${`method ${method.toLowerCase()}`}>${method}</span>`;
 
-/** @param {Operation} operation */
-const operationSection = (operation) => place(operation.id, html`
-  <section class="operation later">
-    <header>
-      <h3><a href=${`#${operation.id}`}>${operation.summary}</a></h3>
-      <p class="path">${badge(operation.method)} <code>${operation.path.split(/(?=\/)/).map((part) =>
-        [html`<wbr>`, part])}</code></p>
-    </header>
-  </section>`, () => [operationText(operation), operationExamples(operation)]);
-
 /** @type {Record<string, string>} */
-const accessWords = { adminToken: 'an admin token', userToken: "a user's token" };
-/** @type {[place: string, title: string][]} */
-const parameterPlaces = [['path', 'In the path'], ['query', 'In the query'], ['header', 'Headers']];
+const tokens = { adminToken: 'an admin token', userToken: "a user's token" };
 
 /** @param {Operation} operation */
-function operationText({ description, access, parameters, body, answers, refusals }) {
-  return html`
-    <div class="stack">
-      <p class="small">Needs ${access.length === 0 ? 'no token: for everybody.' : [access.map((scheme, index) => [
-        index ? ' or ' : '', html`<a href=${`#token-${scheme}`}>${accessWords[scheme] ?? scheme}</a>`]), '.']}</p>
-      ${markdown(description)}
-      ${parameterPlaces.map(([where, title]) => {
-        const found = parameters.filter((one) => one.in === where);
-        return found.length > 0 && html`
-          <section>
-            <h4>${title}</h4>
-            <ul class="plain fields">${found.map(({ name, description: words, schema, example, ...one }) =>
-              field(name, { ...schema, description: words }, 'body', one.required && required(), example !== undefined && [
-                ' Example: ', html`<code>${String(example)}</code>`, '.']))}</ul>
-          </section>`;
-      })}
-      ${body && html`
-        <section>
-          <h4>Body${body.isRequired ? '' : ', if you like'}</h4>
-          <p class="small">JSON, ${typeWords(api.view(body.schema))}.</p>
-          ${whole(api.view(body.schema), 'body')}
-        </section>`}
-      <section>
-        <h4>Answers</h4>
-        ${answers.map(answerText)}
-      </section>
-      <section>
-        <h4>Errors</h4>
-        ${refusals.map((group) => (group.isAlways
-          ? html`<details><summary>What every request can be answered with</summary>${refusalList(group)}</details>`
-          : refusalList(group)))}
-      </section>
-    </div>`;
-}
+const operationPiece = (operation) => piece(operation.id, operation.summary, 'operation', () => html`
+  <div class="pair">
+    <div class="stack">${about(operation)}</div>
+    <div class="examples">
+      ${api.curl(operation, location.origin).map((text, index) => sample(index ? 'Or' : 'Request', text))}
+      ${operation.answers.filter(({ type }) => type === 'application/json').slice(0, 1).map(({ status, schema }) =>
+        sample(`Answer ${status}`, colored(api.example(schema))))}
+    </div>
+  </div>`, html`
+  <p>${badge(operation.method)} <code>${operation.path.split(/(?=\/)/).map((step) => [html`<wbr>`, step])}</code></p>`);
 
-/** @param {Operation['answers'][0]} answer */
-function answerText({ status, description, schema, type, headers, next }) {
-  return html`
-    <div class="answer" data-status=${status}>
-      <p><strong>${status}</strong> ${inline(description)}
-        ${schema && html`<span class="small muted"> ${type}, ${typeWords(api.view(schema))}</span>`}</p>
-      ${schema && whole(api.view(schema), 'answer')}
-      <details>
-        <summary>Headers</summary>
-        <ul class="plain fields">${headers.map(([name, { schema: of, description: words, ...one }]) =>
-          field(name, { ...of, description: words }, 'answer', !one.required && mark('may be missing')))}</ul>
-      </details>
-      ${next.length > 0 && html`<p class="small">What it gives leads on to ${next.map((id, index) =>
-        [index ? ', ' : '', html`<a href=${`#${id}`}>${id}</a>`])}.</p>`}
-    </div>`;
-}
+/** @param {Operation} operation */
+const about = ({ access, description, parameters, body, isBodyRequired, answers, refusals }) => fragment`
+  <p class="small">Needs ${access.length === 0 ? 'no token: for everybody' : listed(access.map((scheme) =>
+    html`<a href=${`#token-${scheme}`}>${tokens[scheme] ?? scheme}</a>`), 'or')}.</p>
+  ${markdown(description)}
+  ${Object.entries({ path: 'In the path', query: 'In the query', header: 'Headers' }).map(([place, title]) => {
+    const found = parameters.filter((one) => one.in === place);
+    return found.length > 0 && html`<section><h4>${title}</h4>${fieldList(found, 'body')}</section>`;
+  })}
+  ${body && html`
+    <section>
+      <h4>Body</h4>
+      <p class="small">JSON, ${typeWords(api.view(body))}${!isBodyRequired && ', may be left out'}.</p>
+      ${whole(api.view(body), 'body')}
+    </section>`}
+  <section>
+    <h4>Answers</h4>
+    ${answers.map(({ status, description: words, type, schema, headers, next }) => html`
+      <div class="answer" data-status=${status}>
+        <p><strong>${status}</strong> ${inline(words)}
+          ${schema && html`<span class="small muted"> ${type}, ${typeWords(api.view(schema))}</span>`}</p>
+        ${schema && whole(api.view(schema), 'answer')}
+        <details><summary>Headers</summary>${fieldList(headers, 'answer')}</details>
+        ${next.length > 0 && html`<p class="small">What it gives leads on to ${
+          links(api.operations.filter(({ id }) => next.includes(id)))}.</p>`}
+      </div>`)}
+  </section>
+  <section>
+    <h4>Errors</h4>
+    ${refusals.map((group) => (group.isAlways
+      ? html`<details><summary>What every request can be answered with</summary>${refusalList(group)}</details>`
+      : refusalList(group)))}
+  </section>`;
 
 /** @param {Operation['refusals'][0]} group */
-const refusalList = ({ description, isAlways, refusals }) => html`
+const refusalList = ({ description, isAlways, codes }) => html`
   <div class="refusals small">
-    ${description && refusals.length > 1 && !isAlways && html`<p>${inline(description)}</p>`}
-    <ul class="plain fields">${refusals.map(({ code, status, sentence, example }) => html`
-      <li data-code=${code}>
-        <p class="row"><strong>${status}</strong><a href=${`#code-${code}`}><code>${code}</code></a></p>
-        <p>${inline(refusals.length > 1 ? sentence : description || sentence)}</p>
-        <details><summary>Example</summary><pre tabindex="0"><code>${jsonText(example)}</code></pre></details>
+    ${description && codes.length > 1 && !isAlways && html`<p>${inline(description)}</p>`}
+    <ul class="plain fields">${codes.map((/** @type {Record<string, any>} */ { code: name, status, sentence, example }) => html`
+      <li data-code=${name}>
+        <p class="row"><strong>${status}</strong><a href=${`#code-${name}`}>${code(name)}</a></p>
+        <p>${inline(codes.length > 1 ? sentence : description || sentence)}</p>
+        <details><summary>Example</summary><pre tabindex="0">${code(jsonText(example))}</pre></details>
       </li>`)}</ul>
   </div>`;
 
-/** @param {Operation} operation */
-function operationExamples(operation) {
-  const requests = api.curl(operation, location.origin);
-  const answer = operation.answers.find(({ schema, type }) => schema && type === 'application/json');
-  return html`
-    <div class="examples">
-      ${requests.map((text, index) => sample(index ? 'Or' : 'Request', text, true))}
-      ${answer?.schema && sample(`Answer ${answer.status}`, colored(api.example(answer.schema)))}
-    </div>`;
-}
-
 /** @param {Problem} problem */
-const problemSection = (problem) => place(`code-${problem.code}`, html`
-  <section class="problem later">
-    <h3><a href=${`#code-${problem.code}`}><code>${problem.code}</code></a></h3>
-  </section>`, () => html`
-  <div class="pair">
-    <div class="stack">
-      <p><strong>${problem.statuses.join(', ')}</strong> ${problem.title}.</p>
-      <p>${inline(problem.meaning)}</p>
-      <p><strong>What to do:</strong> ${inline(problem.advice)}</p>
-      ${problem.own.length > 0 && html`
-        <ul class="plain fields">${problem.own.map(([name, schema]) => field(name, schema, 'answer', null))}</ul>`}
-      <p class="small">${problem.operations.length === 0 ? 'Every request can be answered with it.'
-        : problem.operations.length > 9 ? `${problem.operations.length} of the requests can be answered with it.`
-        : ['An answer to ', problem.operations.map(({ id }, index) =>
-          [index ? ', ' : '', html`<a href=${`#${id}`}>${id}</a>`]), '.']}</p>
-    </div>
-    ${sample('Example', colored(problem.example))}
-  </div>`);
-
-/** @param {string} name */
-const schemaSection = (name) => place(`schema-${name}`, html`
-  <section class="schema later"><h3><a href=${`#schema-${name}`}>${name}</a></h3></section>`, () => {
-  const view = api.named(name);
-  const isWhole = Object.keys(view.properties ?? {}).every((one) => view.required?.includes(one));
-  const values = view.enum?.length > mostValues && view.enum;
+const problemPiece = (problem) => piece(`code-${problem.code}`, code(problem.code), 'problem', () => {
+  const { name, status, meaning, advice, example, operations } = problem;
+  const common = api.named('Problem').properties;
+  const own = Object.entries(api.named(name).properties).filter(([key]) => !(key in common));
   return html`
     <div class="pair">
       <div class="stack">
-        ${view.description && markdown(view.description)}
-        ${!view.properties && html`<p class="small muted">${typeWords({ ...view, name: '' })}. ${!values && limits(view)}</p>`}
-        ${values && html`<p class="small">${codes(values, 'or')}.</p>`}
+        <p><strong>${status}</strong> ${example.title}.</p>
+        <p>${inline(meaning)}</p>
+        <p><strong>What to do:</strong> ${inline(advice)}</p>
+        ${own.length > 0 && fields({ properties: Object.fromEntries(own) }, 'body')}
+        <p class="small">${operations.length === 0 ? 'Every request can be answered with it.'
+          : operations.length > 9 ? `${operations.length} requests can be answered with it.`
+          : ['An answer to ', links(operations), '.']}</p>
+      </div>
+      ${sample('Example', colored(example))}
+    </div>`;
+});
+
+/** @param {string} name */
+const schemaPiece = (name) => piece(`schema-${name}`, name, 'schema', () => {
+  const view = api.named(name);
+  const { properties, required = [], enum: values = [], examples = [], description } = view;
+  const isWhole = Object.keys(properties ?? {}).every((one) => required.includes(one));
+  return html`
+    <div class=${examples.length > 0 && 'pair'}>
+      <div class="stack">
+        ${description && markdown(description)}
+        ${!properties && html`<p class="small muted">${typeWords({ ...view, name: '' })}. ${
+          limits({ ...view, name: '' })}</p>`}
         ${whole(view, isWhole ? 'answer' : 'body')}
       </div>
-      ${view.examples && html`
-        <div class="examples">
-          ${view.examples.map((/** @type {any} */ one) => sample('Example', colored(one)))}
-        </div>`}
+      <div class="examples">${examples.map((/** @type {any} */ one) => sample('Example', colored(one)))}</div>
     </div>`;
 });
 
 // --- The page ---
 
-/** @type {[id: string, words: string, operations: Operation[]][]} The places of the contents. */
-const places = [];
+/** @type {{ id: string, title: string, operations: Operation[] }[]} The places of the contents. */
+let places = [];
 
 function showDocument() {
-  const [about, ...parts] = api.info.description.split(/^## /m);
-  const sections = parts.map((part) => {
-    const [, title, text] = /** @type {RegExpExecArray} */ (/^(.*)\n([^]*)$/.exec(part));
-    return { id: `about-${idOf(title)}`, title, text };
-  });
-  const problems = [...api.problems.values()];
-  places.push(
-    ...sections.map(({ id, title }) => /** @type {typeof places[0]} */ ([id, title, []])),
-    ['about-examples', 'Tokens and examples', []],
-    ...api.tags.map(({ name }) => /** @type {typeof places[0]} */ ([`tag-${idOf(name)}`, name,
-      api.operations.filter(({ tag }) => tag === name)])),
-    ['problems', 'Problems', []], ['schemas', 'Schemas', []],
-  );
-  fill(byID('reference'), [
-    place('about', html`<section class="stack">
-      <p class="small muted">Version ${api.info.version}</p>${markdown(about)}</section>`),
-    sections.map(({ id, title, text }) => place(id, html`
-      <section class="stack"><h2><a href=${`#${id}`}>${title}</a></h2>${markdown(text)}</section>`)),
-    place('about-examples', html`
-      <section class="stack">
-        <h2><a href="#about-examples">Tokens and examples</a></h2>
-        <ul>${api.schemes.map(([name, { description }]) => html`
-          <li id=${`token-${name}`}><strong>${accessWords[name] ?? name}:</strong> ${inline(description)}</li>`)}</ul>
-        <p>The examples run in a shell as they are, with your token in <code>TOKEN</code>. Replace the IDs by yours.
-          <code>ETAG</code> is the tag of the version that you read. While it is empty, curl leaves
-          <code>If-Match</code> out, and the change is unconditional.</p>
-        ${sample('Once in each shell', 'export TOKEN=tomi_…', true)}
-      </section>`),
-    api.tags.map(({ name, description }) => [
-      place(`tag-${idOf(name)}`, html`
-        <section class="stack"><h2><a href=${`#tag-${idOf(name)}`}>${name}</a></h2>${markdown(description)}</section>`),
-      api.operations.filter(({ tag }) => tag === name).map(operationSection),
-    ]),
-    place('problems', html`
-      <section class="stack">
-        <h2><a href="#problems">Problems</a></h2>
-        <p>Every error has one of these codes.</p>
-        <ul class="columns">${problems.map(({ code, statuses }) => html`
-          <li><a href=${`#code-${code}`}>${code}</a><span class="muted">${statuses.join(', ')}</span></li>`)}</ul>
-      </section>`),
-    problems.map(problemSection),
-    place('schemas', html`
-      <section class="stack">
-        <h2><a href="#schemas">Schemas</a></h2>
-        <p>The kinds of object and value that requests and answers are made of.</p>
-        <ul class="columns">${api.schemas.map((name) => html`<li><a href=${`#schema-${name}`}>${name}</a></li>`)}</ul>
-      </section>`),
-    api.schemas.map(schemaSection),
-  ]);
+  const [begin, ...texts] = api.info.description.split(/^## /m);
+  const parts = [
+    ...texts.map((text) => {
+      const [title] = text.split('\n', 1);
+      return part(`about-${idOf(title)}`, title, markdown(text.slice(title.length)));
+    }),
+    part('about-examples', 'Tokens and examples', fragment`
+      <ul>${api.schemes.map(([name, { description }]) => html`
+        <li id=${`token-${name}`}><strong>${tokens[name] ?? name}:</strong> ${inline(description)}</li>`)}</ul>
+      <p>The examples run in a shell as they are, with your token in ${code('TOKEN')}. Replace the IDs by yours.
+        ${code('ETAG')} is the tag of the version that you read. While it is empty, curl leaves ${code('If-Match')} out,
+        and the change is unconditional.</p>
+      ${sample('Once in each shell', 'export TOKEN=tomi_…')}`),
+    ...api.tags.map(({ name, description }) => part(`tag-${idOf(name)}`, name, markdown(description))),
+    part('problems', 'Problems', fragment`
+      <p>Every error has one of these codes.</p>
+      <ul class="columns">${api.problems.map(({ code: name, status }) => html`
+        <li><a href=${`#code-${name}`}>${name}</a><span class="muted">${status}</span></li>`)}</ul>`),
+    part('schemas', 'Schemas', fragment`
+      <p>The kinds of object and value that requests and answers are made of.</p>
+      <ul class="columns">${api.schemas.map((name) => html`<li><a href=${`#schema-${name}`}>${name}</a></li>`)}</ul>`),
+  ];
+  places = parts.map(({ id, firstChild }) => ({
+    id, title: firstChild?.textContent ?? '', operations: api.operations.filter(({ tag }) => id === `tag-${idOf(tag)}`),
+  }));
+  fill(byID('reference'), html`<section class="stack"><p class="small muted">Version ${api.info.version}</p>${
+    markdown(begin)}</section>`, parts.map((one, index) => [one, places[index].operations.map(operationPiece),
+    one.id === 'problems' && api.problems.map(problemPiece), one.id === 'schemas' && api.schemas.map(schemaPiece)]));
+  for (const section of byID('reference').children) line.observe(section);
 }
 
 // --- Contents and search ---
@@ -472,60 +424,46 @@ function showDocument() {
 const search = /** @type {HTMLInputElement} */ (html`
   <input id="search" type="search" autocomplete="off" spellcheck="false" maxlength="100" placeholder="Path, field or code"
     oninput=${showContents} onkeydown=${(/** @type {KeyboardEvent} */ { key }) => {
-      const first = key === 'Enter' && search.value && list.querySelector('a');
-      if (first) first.click();
+      if (key === 'Enter' && search.value) list.querySelector('a')?.click();
     }}>`);
 const found = html`<p class="small muted" role="status"></p>`;
-const list = html`<ul class="plain"></ul>`;
+const list = html`<ul class="plain" onclick=${() => (foldable.open = wide.matches)}></ul>`;
 const foldable = /** @type {HTMLDetailsElement} */ (html`<details><summary>Contents</summary>${list}</details>`);
-fill(byID('contents'), html`<label for="search">Search</label>`, search, found, foldable);
-
 const wide = matchMedia('(min-width: 900px)');
 const unfold = () => (foldable.open = wide.matches || search.value !== '');
 wide.addEventListener('change', unfold);
+fill(byID('contents'), html`<label for="search">Search</label>`, search, found, foldable);
 unfold();
 
 /**
- * What a search looks through, made at the first one.
- * @type {Map<Operation, { text: string, names: string[] }>}
+ * The names of the fields and codes of an operation, made at the first search.
+ * @type {Map<Operation, Set<string>>}
  */
-const texts = new Map();
+const names = new Map();
 
 /** @param {Operation} operation */
-function searched(operation) {
-  let known = texts.get(operation);
-  if (!known) {
-    const { id, method, path, summary, parameters, body, answers, refusals } = operation;
-    const names = new Set(parameters.map(({ name }) => name));
-    for (const one of [body, ...answers]) if (one?.schema) api.fields(one.schema, names);
-    for (const one of refusals) if (!one.isAlways) for (const { code } of one.refusals) names.add(code);
-    known = { text: `${id} ${method} ${path} ${summary}`, names: [...names] };
-    texts.set(operation, known);
-  }
-  return known;
-}
-
-/**
- * Whether an operation has all words, each at the beginning of a word, and the field or code that has what its head has
- * not.
- * @param {Operation} operation
- * @param {RegExp[]} words
- */
-function match(operation, words) {
-  const { text, names } = searched(operation);
-  const others = words.filter((word) => !word.test(text));
-  const because = others.length > 0 && names.find((name) => others.every((word) => word.test(name)));
-  return { fits: others.length === 0 || because, because };
+function namesOf(operation) {
+  const known = names.get(operation);
+  if (known) return known;
+  const { parameters, body, answers, refusals } = operation;
+  const all = new Set(parameters.map(({ name }) => name));
+  for (const schema of [body, ...answers.map((answer) => answer.schema)]) if (schema) api.addFields(schema, all);
+  for (const { isAlways, codes } of refusals) for (const one of isAlways ? [] : codes) all.add(one.code);
+  names.set(operation, all);
+  return all;
 }
 
 function showContents() {
   const words = search.value.split(/\s+/).filter(Boolean)
     .map((word) => new RegExp(`(?<![a-z0-9])${word.replace(/\W/g, '\\$&')}`, 'i'));
   let number = 0;
-  fill(list, places.map(([id, title, operations]) => {
+  fill(list, places.map(({ id, title, operations }) => {
     const shown = operations.flatMap((operation) => {
-      const { fits, because } = words.length ? match(operation, words) : { fits: true, because: null };
-      return fits ? [html`
+      const head = `${operation.id} ${operation.method} ${operation.path} ${operation.summary}`;
+      // What the head does not have, one field or code has.
+      const others = words.filter((word) => !word.test(head));
+      const because = others.length > 0 && [...namesOf(operation)].find((name) => others.every((word) => word.test(name)));
+      return others.length === 0 || because ? [html`
         <li><a href=${`#${operation.id}`}>${badge(operation.method)}<span>${operation.summary}
           ${because && [html`<br>`, html`<code class="muted">${because}</code>`]}</span></a></li>`] : [];
     });
@@ -533,26 +471,24 @@ function showContents() {
     return (shown.length > 0 || !words.length) &&
       html`<li><a href=${`#${id}`}>${title}</a>${shown.length > 0 && html`<ul class="plain">${shown}</ul>`}</li>`;
   }));
-  found.textContent = words.length ? number ? `${number} of ${api.operations.length} operations`
-    : 'No operation has that. Try one word of a path, a field or an error code.' : '';
+  found.textContent = !words.length ? '' : number ? `${number} of ${api.operations.length} operations`
+    : 'No operation has that. Try one word of a path, a field or an error code.';
   unfold();
   showPlace();
 }
 
 /** Marks in the contents where the reader is. */
 function showPlace() {
-  const id = [...byID('reference').children].find((section) => atLine.has(section))?.id;
-  if (!id) return;
-  const inContents = id.startsWith('code-') ? 'problems' : id.startsWith('schema-') ? 'schemas' : id;
+  const id = [...byID('reference').children].find((section) => atLine.has(section))?.id ?? '';
+  const place = id.startsWith('code-') ? 'problems' : id.startsWith('schema-') ? 'schemas' : id;
   for (const link of list.querySelectorAll('[aria-current]')) link.removeAttribute('aria-current');
-  const link = list.querySelector(`a[href="#${inContents}"]`);
+  const link = list.querySelector(`a[href="#${place}"]`);
   if (!link) return;
   link.setAttribute('aria-current', 'true');
   // Not scrollIntoView: that could scroll the page, too.
-  const { top, bottom } = link.getBoundingClientRect();
   const contents = byID('contents');
-  const box = contents.getBoundingClientRect();
-  if (top < box.top || bottom > box.bottom) contents.scrollTop += top - box.top - box.height / 3;
+  const [one, box] = [link.getBoundingClientRect(), contents.getBoundingClientRect()];
+  if (one.top < box.top || one.bottom > box.bottom) contents.scrollTop += one.top - box.top - box.height / 3;
 }
 
 /**
@@ -560,17 +496,12 @@ function showPlace() {
  * @param {number} step
  */
 function move(step) {
-  const links = [...list.querySelectorAll('ul a')];
-  const present = links.findIndex((link) => link.hasAttribute('aria-current'));
-  const next = links[present < 0 && step < 0 ? -1 : present + step];
+  const all = [...list.querySelectorAll('ul a')];
+  const next = all[all.findIndex((link) => link.hasAttribute('aria-current')) + step];
   if (!(next instanceof HTMLAnchorElement)) return;
   location.replace(next.hash);
-  document.querySelector(next.hash)?.querySelector('a')?.focus({ preventScroll: true });
+  byID(next.hash.slice(1)).querySelector('a')?.focus({ preventScroll: true });
 }
-
-list.addEventListener('click', () => {
-  if (!wide.matches) foldable.open = false;
-});
 
 /** @type {Record<string, () => void>} */
 const keys = {
@@ -582,16 +513,15 @@ const keys = {
   k: () => move(-1),
 };
 addEventListener('keydown', (event) => {
-  const { key, target } = event;
-  const isCommand = event.ctrlKey || event.metaKey;
+  const { key, target, altKey, ctrlKey, metaKey } = event;
   // The browser's own search finds only what is built.
-  if (key === 'f' && isCommand) build([...later.keys()]);
-  if (!keys[key] || isCommand || event.altKey || /** @type {Element} */ (target).matches('input, select')) return;
+  if (key === 'f' && (ctrlKey || metaKey)) build([...later.keys()]);
+  if (!keys[key] || altKey || ctrlKey || metaKey || /** @type {Element} */ (target).matches('input, select')) return;
   event.preventDefault();
   keys[key]();
 });
 
-/** @type {Element[]} */
+/** @type {Element[]} What is open on paper alone. */
 let unfolded = [];
 addEventListener('beforeprint', () => {
   build([...later.keys()]);
@@ -604,15 +534,14 @@ addEventListener('afterprint', () => {
 
 async function load() {
   try {
-    const { data } = await get('/api/openapi.json');
-    api = new OpenAPI(data);
+    api = readOpenAPI((await get('/api/openapi.json')).data);
   } catch (error) {
     return show(error, byID('reference'), load);
   }
   showDocument();
   showContents();
-  const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  if (target) target.scrollIntoView();
+  // The browser looked for the place before there was any.
+  document.getElementById(location.hash.slice(1))?.scrollIntoView();
 }
 
 load();

@@ -6,40 +6,10 @@
 import { itemsOf } from './markdown.js';
 
 /** @typedef {Record<string, any>} Schema As it stands in the document. */
-
-/**
- * @typedef {object} ViewMembers
- * @property {string} [name] Of the schema in the document.
- * @property {boolean} [isNullable]
- * @property {View[]} [choices] The kinds of value, where there are several beside null.
- * @property {Record<string, Schema>} [properties]
- */
-/** @typedef {Schema & ViewMembers} View A schema without `$ref` and `allOf`, and with null apart. */
-
-/** @typedef {{ name: string, in: string, description: string, required?: boolean, schema: Schema, example?: any }} Parameter */
-/** @typedef {{ status: string, description: string, headers: [name: string, header: Schema][], schema: Schema | null,
- *   type: string, next: string[] }} Answer `next` are the operations that take something of it. */
-/** @typedef {{ code: string, status: string, sentence: string, example: any }} Refusal */
-/** @typedef {{ description: string, isAlways: boolean, refusals: Refusal[] }} Refusals Of one status, or of every
- *   operation. */
-
-/**
- * @typedef {object} Operation
- * @property {string} id
- * @property {string} method
- * @property {string} path
- * @property {string} tag
- * @property {string} summary
- * @property {string} description
- * @property {string[]} access The kinds of token, of which one is needed; none where anyone may.
- * @property {Parameter[]} parameters
- * @property {{ isRequired: boolean, schema: Schema } | null} body
- * @property {Answer[]} answers
- * @property {Refusals[]} refusals
- */
-
-/** @typedef {{ code: string, schema: string, statuses: string[], title: string, meaning: string, advice: string,
- *   example: any, own: [name: string, schema: Schema][], operations: Operation[] }} Problem */
+/** @typedef {Schema} View A schema without `$ref` and `allOf`, with the members `name`, `isNullable` and `choices`. */
+/** @typedef {ReturnType<typeof readOpenAPI>} OpenAPI */
+/** @typedef {OpenAPI['operations'][0]} Operation */
+/** @typedef {OpenAPI['problems'][0]} Problem */
 
 const problemType = 'application/problem+json';
 
@@ -48,21 +18,21 @@ const problemType = 'application/problem+json';
  * @type {Record<string, string>}
  */
 const advice = {
-  malformed_json: 'Correct the body. Most libraries can write JSON for you.',
+  malformed_json: 'Correct the body.',
   invalid_parameter: 'Correct what `errors` names. A cursor fits only the filters and the sort that it came with.',
-  bad_request: 'Correct the request line or the headers. The web server could not read them.',
-  unauthenticated: 'Get a new token, and send it as `Authorization: Bearer`. The same token will not do.',
+  bad_request: 'Correct the request line or the headers.',
+  unauthenticated: 'Get a new token, and send it as `Authorization: Bearer`.',
   forbidden: 'Use a token that may do this.',
-  not_found: 'Check the path and the ID, and whether the token is the right one.',
+  not_found: 'Check the path, the ID, and whether the token is the right one.',
   method_not_allowed: 'Use one of the methods in the header `Allow`.',
   transition_not_allowed: 'Read the resource again, and choose one of the statuses in `allowed`.',
   partner_not_ready: 'Set the fields in `missing`, and try again.',
-  partner_exists: 'Look for the partner that has the address, and use it, or give another address.',
-  user_already_linked: 'Take the user off the other partner first, or link another user.',
+  partner_exists: 'Use the partner that has the address, or give another address.',
+  user_already_linked: 'Take the user off the other partner first.',
   partner_has_referrals: 'Create another partner of the new type.',
   credential_exists: 'Change the credential that is there.',
-  credential_verified: 'Ask staff to change it, or add another credential.',
-  partner_not_eligible: 'Read `reasons`, and choose another partner from the candidates.',
+  credential_verified: 'Ask staff to change it, or add another one.',
+  partner_not_eligible: 'Read `reasons`, and choose another candidate.',
   partner_already_introduced: 'Return the request to `pending` first, then match another partner.',
   referral_closed: 'Reopen the request first.',
   contact_missing: 'Set `contact_id` to a member of the group who is not disabled.',
@@ -71,229 +41,160 @@ const advice = {
   referral_already_open: 'Use the request at the path in `existing`, or cancel it first.',
   outcome_not_possible: 'Record the outcome after the introduction.',
   no_active_partner: 'Pin another status, or activate a partner that serves the state.',
-  already_available: 'Show the partners in the directory instead of the waiting list.',
+  already_available: 'Show the directory instead of the waiting list.',
   not_resendable: 'Let the person ask for a new letter, or write to them yourself.',
-  message_not_queued: 'Nothing. The message is gone already, or will not be sent.',
+  message_not_queued: 'Nothing. The message was sent, or will not be.',
   no_pending_changes: 'Read the partner again. Somebody may have reviewed the changes.',
-  email_taken: 'Look for the user who has the address, or give another address.',
+  email_taken: 'Use the user who has the address, or give another address.',
   user_erased: 'Use another ID for a new account.',
   partner_erased: 'Create a new partner.',
   user_is_staff: 'Use the command line on the server.',
   code_expired: 'Ask for a new letter.',
-  precondition_failed: 'Read the resource again, make the change to what it is now, and send the new `ETag`.',
+  precondition_failed: 'Read the resource again, repeat the change on what it is now, and send the new `ETag`.',
   too_large: 'Send less.',
   uri_too_long: 'Send fewer or shorter parameters.',
   unsupported_media_type: 'Send JSON with `Content-Type: application/json`, not compressed.',
-  validation: 'Correct the fields that `errors` names, all at once. What else you sent was good.',
+  validation: 'Correct all fields that `errors` names.',
   idempotency_key_reused: 'Use a new key for a new request.',
   quota_exceeded: 'Wait for as many seconds as `Retry-After` says. It can be hours.',
-  rate_limited: 'Wait for as many seconds as `Retry-After` says, and send less at a time.',
+  rate_limited: 'Wait for as many seconds as `Retry-After` says.',
   internal: 'Try again later. If it lasts, tell us the `request_id`.',
-  unavailable: 'Repeat the request after `Retry-After` seconds, a POST with the same `Idempotency-Key`.',
+  unavailable: 'Wait for as many seconds as `Retry-After` says, and repeat it, a POST with the same `Idempotency-Key`.',
 };
 
-/** Values for what has no example in the document, by format or type. */
-const samples = {
-  uuid: '019ab4c0-5a6b-7c8d-8e9f-a0b1c2d3e4f5', date: '2026-11-22', 'date-time': '2026-11-22T14:30:28.123Z',
-  'idn-email': 'lee@example.com', iri: 'https://example.com', string: '…', boolean: false, object: {},
-};
-
-/** One document. */
-export class OpenAPI {
-  #document;
-  /** @type {WeakMap<Schema, View>} */ #views = new WeakMap();
-  /** @type {any[] | undefined} */ #objects;
-
-  /** @param {Record<string, any>} document As it is parsed. */
-  constructor(document) {
-    this.#document = document;
-    /** @type {{ name: string, description: string }[]} */
-    this.tags = document.tags;
-    /** @type {[name: string, scheme: { description: string }][]} */
-    this.schemes = Object.entries(document.components.securitySchemes);
-    /** @type {{ version: string, description: string }} */
-    this.info = document.info;
-    /** @type {Operation[]} */
-    this.operations = Object.entries(document.paths).flatMap(([path, item]) =>
-      Object.entries(item).map(([method, operation]) => this.#operation(method.toUpperCase(), path, operation)));
-    const schemas = Object.keys(document.components.schemas);
-    /** @type {Map<string, Problem>} By the name of the schema. */
-    this.problems = new Map(schemas.filter((name) => this.#raw(name).properties?.code?.const)
-      .map((name) => [name, this.#problem(name)]));
-    this.schemas = schemas.filter((name) => !this.problems.has(name));
-  }
-
-  /** @param {string} name */
-  #raw = (name) => this.#document.components.schemas[name];
+/** @param {any} document As it is parsed. */
+export function readOpenAPI({ info, tags, paths, security, components }) {
+  /** @type {Record<string, Schema>} */
+  const schemas = components.schemas;
 
   /**
    * @param {Schema} thing
-   * @returns {Schema} What its reference points to.
+   * @returns {Schema} What its reference points to, with what stands beside the reference.
    */
-  #resolve(thing) {
-    if (!thing.$ref) return thing;
-    const { $ref, ...own } = thing;
-    /** @type {any} */
-    let target = this.#document;
-    for (const key of $ref.slice(2).split('/')) target = target[key];
-    return { ...this.#resolve(target), ...own };
+  function resolve({ $ref, ...own }) {
+    const [, , kind, name] = $ref?.split('/') ?? [];
+    return kind ? { ...resolve(components[kind][name]), ...own } : own;
   }
+
+  /** @type {WeakMap<Schema, View>} */
+  const views = new WeakMap();
 
   /**
    * A schema in the form in which it is shown.
    * @param {Schema} schema
    * @returns {View}
    */
-  view(schema) {
-    const known = this.#views.get(schema);
+  function view(schema) {
+    const known = views.get(schema);
     if (known) return known;
     const { $ref, allOf = [], oneOf, anyOf, ...own } = schema;
+    const name = $ref?.split('/').pop();
     /** @type {View} */
-    let view = {};
-    if ($ref) {
-      const name = $ref.split('/').pop();
-      view = { ...this.view(this.#raw(name)), name };
-    }
-    for (const part of allOf) view = join(view, { ...this.view(part), name: undefined });
-    view = join(view, own);
-    const choices = oneOf ?? anyOf;
-    if (choices) {
-      const all = choices.map((/** @type {Schema} */ one) => this.view(one));
+    let result = name ? { ...view(schemas[name]), name } : {};
+    for (const part of allOf) result = join(result, { ...view(part), name });
+    result = join(result, own);
+    /** @type {View[] | undefined} */
+    const all = (oneOf ?? anyOf)?.map(view);
+    if (all) {
       // An empty text is another way to write null.
-      const real = all.filter((/** @type {View} */ { type, const: only }) => type !== 'null' && only !== '');
-      if (real.length === 1) view = { ...real[0], ...view, name: real[0].name ?? view.name };
-      else view.choices = real;
-      if (real.length < all.length) view.isNullable = true;
+      const choices = all.filter(({ type, const: only }) => type !== 'null' && only !== '');
+      if (choices.length === 1) result = { ...choices[0], ...result, name: choices[0].name ?? name };
+      else result.choices = choices;
+      result.isNullable ||= choices.length < all.length;
     }
-    if (Array.isArray(view.type)) {
-      view.isNullable = view.type.includes('null');
-      view.type = view.type.find((type) => type !== 'null');
+    if (Array.isArray(result.type)) {
+      result.isNullable = true;
+      result.type = result.type.find((one) => one !== 'null');
     }
-    this.#views.set(schema, view);
-    return view;
-  }
-
-  /**
-   * The schema of a name in the form in which it is shown.
-   * @param {string} name
-   */
-  named = (name) => this.view({ $ref: `#/components/schemas/${name}` });
-
-  /**
-   * @param {string} method
-   * @param {string} path
-   * @param {any} operation
-   * @returns {Operation}
-   */
-  #operation(method, path, operation) {
-    const { operationId: id, summary, description = '', tags: [tag], requestBody, responses } = operation;
-    /** @type {[status: string, answer: Schema][]} */
-    const all = Object.entries(responses).map(([status, answer]) => [status, this.#resolve(answer)]);
-    return {
-      id, method, path, tag, summary, description,
-      access: (operation.security ?? this.#document.security).flatMap(Object.keys),
-      parameters: (operation.parameters ?? []).map((/** @type {Schema} */ one) => this.#resolve(one)),
-      body: requestBody
-        ? { isRequired: requestBody.required, schema: requestBody.content['application/json'].schema } : null,
-      answers: all.filter(([, { content }]) => !content?.[problemType]).map(([status, answer]) => {
-        const [[type, { schema }] = ['', { schema: null }]] = Object.entries(answer.content ?? {});
-        const headers = Object.entries(answer.headers ?? {});
-        return {
-          status, type, schema, description: answer.description, next: Object.keys(answer.links ?? {}),
-          headers: headers.map(([name, header]) => [name, this.#resolve(header)]),
-        };
-      }),
-      refusals: all.filter(([, { content }]) => content?.[problemType]).map(([status, answer]) => {
-        const { schema } = answer.content[problemType];
-        const { prose, items } = itemsOf(answer.description);
-        return {
-          isAlways: status === 'default',
-          description: prose,
-          refusals: (schema.oneOf ?? [schema]).map((/** @type {Schema} */ one) => {
-            const { properties, examples: [example] } = this.#resolve(one);
-            const code = properties.code.const;
-            const sentence = sentenceOf(items, code) || `${example.title}.`;
-            return { code, status: statuses(properties).join(', '), sentence, example };
-          }),
-        };
-      }),
-    };
-  }
-
-  /**
-   * @param {string} name
-   * @returns {Problem}
-   */
-  #problem(name) {
-    const { properties, examples: [example] } = this.#raw(name);
-    const { code: { const: code } } = properties;
-    const common = Object.values(this.#document.components.responses)
-      .filter(({ content }) => content?.[problemType] && JSON.stringify(content).includes(`/${name}"`));
-    const [said = example.detail] = common.map(({ description }) => {
-      const { prose, items } = itemsOf(description);
-      return sentenceOf(items, code) || prose;
-    });
-    return {
-      code, schema: name, statuses: statuses(properties), title: example.title, meaning: said, example,
-      advice: advice[code] ?? '',
-      own: Object.entries(properties).filter(([key]) => !['type', 'status', 'code'].includes(key))
-        .map(([key, schema]) => [key, /** @type {Schema} */ (schema)]),
-      operations: this.operations.filter(({ refusals }) =>
-        refusals.some((one) => !one.isAlways && one.refusals.some((refusal) => refusal.code === code))),
-    };
+    views.set(schema, result);
+    return result;
   }
 
   /**
    * The names of all fields in a schema, at any depth.
    * @param {Schema} schema
-   * @param {Set<string>} [names] Where they are added.
+   * @param {Set<string>} names Where they are added.
    */
-  fields(schema, names = new Set()) {
-    const { properties = {}, items, additionalProperties: others, choices = [] } = this.view(schema);
-    for (const [name, field] of Object.entries(properties)) {
-      names.add(name);
-      this.fields(field, names);
-    }
-    for (const one of [items, others, ...choices]) if (one) this.fields(one, names);
-    return names;
+  function addFields(schema, names) {
+    const { properties = {}, items, additionalProperties: others, choices = [] } = view(schema);
+    for (const name of Object.keys(properties)) names.add(name);
+    for (const one of [...Object.values(properties), items, others, ...choices]) if (one) addFields(one, names);
   }
 
+  const operations = Object.entries(paths).flatMap(([path, item]) => Object.entries(item).map(([method, one]) => {
+    /** @type {Schema[]} */
+    const answers = Object.entries(one.responses).map(([status, answer]) => ({ ...resolve(answer), status }));
+    return {
+      method: method.toUpperCase(), path,
+      id: String(one.operationId), summary: String(one.summary), description: String(one.description ?? ''), tag: one.tags[0],
+      /** @type {string[]} The kinds of token, of which one is needed; none where anyone may. */
+      access: (one.security ?? security).flatMap(Object.keys),
+      /** @type {Schema[]} */
+      parameters: (one.parameters ?? []).map(resolve),
+      isBodyRequired: one.requestBody?.required,
+      /** @type {Schema | undefined} */
+      body: one.requestBody?.content['application/json'].schema,
+      answers: answers.filter(({ content }) => !content?.[problemType])
+        .map(({ status, description, content = {}, headers = {}, links = {} }) => {
+          const [type = ''] = Object.keys(content);
+          return {
+            status, description, type, schema: content[type]?.schema, next: Object.keys(links),
+            headers: Object.entries(headers).map(([name, header]) => ({ name, ...resolve(header) })),
+          };
+        }),
+      refusals: answers.flatMap(({ status, description, content }) => {
+        const schema = content?.[problemType]?.schema;
+        const { prose, items } = itemsOf(description);
+        return schema ? [{ isAlways: status === 'default', description: prose,
+          codes: (schema.oneOf ?? [schema]).map((/** @type {Schema} */ problem) => {
+            const { properties, examples: [example] } = resolve(problem);
+            const code = String(properties.code.const);
+            return { code, example, status: statuses(properties), sentence: said(items, code) || `${example.title}.` };
+          }) }] : [];
+      }),
+    };
+  }));
+
+  const problems = Object.entries(schemas).filter(([, { properties }]) => properties?.code?.const)
+    .map(([name, { properties, examples: [example] }]) => {
+      const code = String(properties.code.const);
+      // What one operation says of a code may not hold for others. What several share does.
+      const shared = Object.values(components.responses).find(({ content }) =>
+        JSON.stringify(content?.[problemType] ?? '').includes(`/${name}"`));
+      const { prose, items } = itemsOf(shared?.description ?? example.detail);
+      return {
+        name, code, example, status: statuses(properties), meaning: said(items, code) || prose, advice: advice[code] ?? '',
+        operations: operations.filter(({ refusals }) => refusals.some(({ isAlways, codes }) =>
+          !isAlways && codes.some((/** @type {{ code: string }} */ one) => one.code === code))),
+      };
+    });
+
+  /** @type {object[]} */
+  const objects = objectsIn(Object.values(schemas).flatMap(({ examples = [] }) => examples))
+    .sort((a, b) => Object.keys(a).length - Object.keys(b).length);
+
   /**
-   * An example of what fits a schema: one of the document, else what another has for the same fields, else one of its
-   * kind.
+   * An example of what fits a schema: one of the document, else what the most similar one has for the same fields, else
+   * one of its kind.
    * @param {Schema} schema
    * @returns {any}
    */
-  example(schema) {
-    const { examples, const: only, default: usual, enum: values, choices, type, format, items, properties, minimum,
-      isNullable } = this.view(schema);
+  function example(schema) {
+    const { examples, const: only, choices, type, items, properties, enum: values, isNullable } = view(schema);
     if (examples) return examples[0];
     if (only !== undefined) return only;
-    if (choices) return this.example(choices[0]);
-    if (type === 'array') return [this.example(items)];
-    if (properties) {
-      const names = Object.keys(properties);
-      const other = this.#likeliest(names);
-      return Object.fromEntries(names.map((name) => {
-        const { properties: inner, items: one } = this.view(properties[name]);
-        const isPlain = !inner && !(one && this.view(one).properties);
-        return [name, isPlain && name in other ? other[name] : this.example(properties[name])];
-      }));
-    }
-    if (values) return usual ?? values[0];
-    if (isNullable) return null;
-    return samples[/** @type {'string'} */ (format)] ?? samples[/** @type {'string'} */ (type)] ?? minimum ?? 1;
-  }
-
-  /**
-   * The object of the document's examples that has most of these fields, and the fewest others.
-   * @param {string[]} names
-   */
-  #likeliest(names) {
-    this.#objects ??= objectsIn(Object.values(this.#document.components.schemas).flatMap(({ examples = [] }) => examples))
-      .sort((a, b) => Object.keys(a).length - Object.keys(b).length);
+    if (choices) return example(choices[0]);
+    if (items) return [example(items)];
+    if (!properties) return values ? values[0] : isNullable ? null : type === 'object' ? {} : '…';
+    const names = Object.keys(properties);
     const shared = (/** @type {object} */ one) => names.filter((name) => name in one).length;
-    return this.#objects.reduce((best, one) => (shared(one) > shared(best) ? one : best), {});
+    /** @type {any} */
+    const likeliest = objects.reduce((best, one) => (shared(one) > shared(best) ? one : best), {});
+    return Object.fromEntries(names.map((name) => {
+      const { properties: inner, items: one } = view(properties[name]);
+      const isPlain = !inner && !(one && view(one).properties);
+      return [name, isPlain && name in likeliest ? likeliest[name] : example(properties[name])];
+    }));
   }
 
   /**
@@ -302,37 +203,43 @@ export class OpenAPI {
    * @param {string} origin
    * @returns {string[]}
    */
-  curl({ method, path, access, parameters, body }, origin) {
-    const of = (/** @type {string} */ place) => parameters.filter((one) => one.in === place);
-    const target = path.replace(/{(\w+)}/g, (_, name) => of('path').find((one) => one.name === name)?.example);
-    const required = of('query').filter((one) => one.required);
-    const chosen = required.length ? required : of('query').filter(({ example }) => example !== undefined).slice(0, 2);
-    const query = chosen.map(({ name, example }) => `${name}=${encodeURIComponent(example).replaceAll('%2C', ',')}`);
-    const lines = [`curl ${method === 'GET' ? '' : `-X ${method} `}'${origin}${target}${
-      query.length ? `?${query.join('&')}` : ''}'`];
-    if (access.length) lines.push('-H "Authorization: Bearer $TOKEN"');
-    const headers = of('header').map(({ name }) => name);
-    if (headers.includes('If-Match')) lines.push('-H "If-Match: $ETAG"');
-    if (headers.includes('Idempotency-Key') && access.length) lines.push('-H "Idempotency-Key: $(uuidgen)"');
-    if (!body) return [lines.join(' \\\n  ')];
-    lines.push("-H 'Content-Type: application/json'");
-    return this.view(body.schema).examples.map((/** @type {any} */ example) =>
-      [...lines, `-d '${jsonText(example).replaceAll("'", "'\\''")}'`].join(' \\\n  '));
+  function curl({ method, path, access, parameters, body }, origin) {
+    const target = path.replace(/{(\w+)}/g, (_, name) => parameters.find((one) => one.name === name)?.example);
+    const queries = parameters.filter((one) => one.in === 'query');
+    const required = queries.filter((one) => one.required);
+    const chosen = required.length ? required : queries.filter((one) => 'example' in one).slice(0, 2);
+    const query = chosen.map((one) => `${one.name}=${encodeURIComponent(one.example).replaceAll('%2C', ',')}`).join('&');
+    const takes = (/** @type {string} */ header) => parameters.some(({ name }) => name === header);
+    const lines = [
+      `curl ${method === 'GET' ? '' : `-X ${method} `}'${origin}${target}${query && `?${query}`}'`,
+      ...(access.length ? ['-H "Authorization: Bearer $TOKEN"'] : []),
+      ...(takes('If-Match') ? ['-H "If-Match: $ETAG"'] : []),
+      ...(takes('Idempotency-Key') && access.length ? ['-H "Idempotency-Key: $(uuidgen)"'] : []),
+      ...(body ? ["-H 'Content-Type: application/json'"] : []),
+    ];
+    const bodies = body ? view(body).examples.map((/** @type {any} */ one) =>
+      [`-d '${jsonText(one).replaceAll("'", "'\\''")}'`]) : [[]];
+    return bodies.map((/** @type {string[]} */ last) => [...lines, ...last].join(' \\\n  '));
   }
+
+  return {
+    /** @type {{ version: string, description: string }} */ info,
+    /** @type {{ name: string, description: string }[]} */ tags,
+    /** @type {[name: string, scheme: { description: string }][]} */ schemes: Object.entries(components.securitySchemes),
+    operations, problems, schemas: Object.keys(schemas).filter((name) => !problems.some((one) => one.name === name)),
+    view, named: (/** @type {string} */ name) => view({ $ref: `#/components/schemas/${name}` }), addFields, example, curl,
+  };
 }
 
-/**
- * @param {Record<string, Schema>} properties Of a problem.
- * @returns {string[]}
- */
-const statuses = ({ status }) => (status.enum ?? [status.const]).map(String);
+/** @param {Record<string, Schema>} properties Of a problem. */
+const statuses = ({ status }) => (status.enum ?? [status.const]).join(', ');
 
 /**
  * What a description says about a code, in one place or several.
  * @param {import('./markdown.js').Item[]} items
  * @param {string} code
  */
-const sentenceOf = (items, code) => items.filter((item) => item.code === code).map(({ text }) => text).join(' ');
+const said = (items, code) => items.filter((item) => item.code === code).map(({ text }) => text).join(' ');
 
 /**
  * What two schemas say together.
@@ -341,17 +248,17 @@ const sentenceOf = (items, code) => items.filter((item) => item.code === code).m
  * @returns {View}
  */
 function join(one, other) {
+  if (!one.properties || !other.properties) return { ...one, ...other };
   const properties = { ...one.properties };
-  for (const [name, field] of Object.entries(other.properties ?? {})) {
+  for (const [name, field] of Object.entries(other.properties)) {
     properties[name] = properties[name] ? { allOf: [properties[name], field] } : field;
   }
-  const required = [...(one.required ?? []), ...(other.required ?? [])];
-  return { ...one, ...other, ...(one.properties || other.properties ? { properties, required } : {}) };
+  return { ...one, ...other, properties, required: [...(one.required ?? []), ...(other.required ?? [])] };
 }
 
 /**
  * @param {any} value
- * @returns {any[]} All objects in it.
+ * @returns {object[]} All objects in it.
  */
 function objectsIn(value) {
   if (value === null || typeof value !== 'object') return [];
@@ -369,8 +276,8 @@ export function jsonText(value, indent = '') {
   if (value === null || typeof value !== 'object') return JSON.stringify(value);
   const isList = Array.isArray(value);
   const deeper = `${indent}  `;
-  const parts = isList ? value.map((item) => jsonText(item, deeper))
-    : Object.entries(value).map(([name, item]) => `${JSON.stringify(name)}: ${jsonText(item, deeper)}`);
+  const parts = Object.entries(value).map(([name, item]) =>
+    `${isList ? '' : `${JSON.stringify(name)}: `}${jsonText(item, deeper)}`);
   const line = parts.join(', ');
   const [open, close] = isList ? '[]' : '{}';
   if (line.length < 60 && !line.includes('\n')) return `${open}${line}${close}`;
