@@ -25,6 +25,7 @@ READY = {
     "partner": "#profile dl",
     "sign-in": "form, #way a",
     "not-found": "main .button",
+    "reference": "#listCoverage h3",
 }
 
 

@@ -334,7 +334,7 @@ const about = ({ access, description, parameters, body, isBodyRequired, answers,
   </section>`;
 
 /** @param {Operation['refusals'][0]} group */
-const refusalList = ({ description, isAlways, codes }) => html`
+const refusalList = ({ description, isAlways, codes, headers }) => html`
   <div class="refusals small">
     ${description && codes.length > 1 && !isAlways && html`<p>${inline(description)}</p>`}
     <ul class="plain fields">${codes.map((/** @type {Record<string, any>} */ { code: name, status, sentence, example }) => html`
@@ -343,6 +343,7 @@ const refusalList = ({ description, isAlways, codes }) => html`
         <p>${inline(codes.length > 1 ? sentence : description || sentence)}</p>
         <details><summary>Example</summary><pre tabindex="0">${code(jsonText(example))}</pre></details>
       </li>`)}</ul>
+    ${headers.length > 0 && html`<details><summary>Headers</summary>${fieldList(headers, 'answer')}</details>`}
   </div>`;
 
 /** @param {Problem} problem */

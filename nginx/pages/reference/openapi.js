@@ -121,6 +121,9 @@ export function readOpenAPI({ info, tags, paths, security, components }) {
     for (const one of [...Object.values(properties), items, others, ...choices]) if (one) addFields(one, names);
   }
 
+  /** @param {Schema} answer */
+  const headersOf = ({ headers = {} }) => Object.entries(headers).map(([name, one]) => ({ name, ...resolve(one) }));
+
   const operations = Object.entries(paths).flatMap(([path, item]) => Object.entries(item).map(([method, one]) => {
     /** @type {Schema[]} */
     const answers = Object.entries(one.responses).map(([status, answer]) => ({ ...resolve(answer), status }));
@@ -135,17 +138,18 @@ export function readOpenAPI({ info, tags, paths, security, components }) {
       /** @type {Schema | undefined} */
       body: one.requestBody?.content['application/json'].schema,
       answers: answers.filter(({ content }) => !content?.[problemType])
-        .map(({ status, description, content = {}, headers = {}, links = {} }) => {
+        .map((answer) => {
+          const { status, description, content = {}, links = {} } = answer;
           const [type = ''] = Object.keys(content);
-          return {
-            status, description, type, schema: content[type]?.schema, next: Object.keys(links),
-            headers: Object.entries(headers).map(([name, header]) => ({ name, ...resolve(header) })),
-          };
+          const schema = content[type]?.schema;
+          return { status, description, type, schema, next: Object.keys(links), headers: headersOf(answer) };
         }),
-      refusals: answers.flatMap(({ status, description, content }) => {
-        const schema = content?.[problemType]?.schema;
-        const { prose, items } = itemsOf(description);
-        return schema ? [{ isAlways: status === 'default', description: prose,
+      refusals: answers.flatMap((answer) => {
+        const schema = answer.content?.[problemType]?.schema;
+        const { prose, items } = itemsOf(answer.description);
+        return schema ? [{ isAlways: answer.status === 'default', description: prose,
+          // Every answer has the other two.
+          headers: headersOf(answer).filter(({ name }) => !['Cache-Control', 'X-Request-Id'].includes(name)),
           codes: (schema.oneOf ?? [schema]).map((/** @type {Schema} */ problem) => {
             const { properties, examples: [example] } = resolve(problem);
             const code = String(properties.code.const);
