@@ -376,7 +376,6 @@ def check_search(checks, browser):
                      and not results(page), visit.text("#contents [role=status]"))
         page.fill("#search", "email_taken")
         visit.press("Enter")
-        visit.wait("location.hash === '#tag-users-groups-tokens' || location.hash === '#putUser'")
         checks.equal("Enter goes to the first operation", visit.path, "/reference#putUser")
         page.fill("#search", "")
         checks.equal("an empty search shows all again", len(results(page)), everything)
@@ -445,9 +444,11 @@ def check_keys(checks, browser):
         page.wait_for_timeout(300)
         checks.equal("j goes to the next operation, with the focus", (visit.path, page.evaluate(
             "document.activeElement.hash")), ("/reference#createPartner", "#createPartner"))
-        visit.press("k", "k")
+        visit.press("k")
         page.wait_for_timeout(300)
-        checks.equal("k goes back", visit.path, "/reference#getOwnSummary")
+        visit.press("k")
+        page.wait_for_timeout(300)
+        checks.equal("k goes back", (visit.path, current(page)), ("/reference#tag-partners", "#tag-partners"))
         before = page.evaluate("scrollY")
         visit.press("/")
         checks.equal("/ goes to the search, and the page stays", (page.evaluate("document.activeElement.id"),
@@ -510,5 +511,5 @@ def check_failures(checks, browser):
         visit.expect(401).open("/reference")
         visit.page.wait_for_selector("#listCoverage")
         checks.check("an expired token is forgotten, and the reference is there", visit.page.get_by_role(
-            "link", name="Sign in").is_visible())
+            "link", name="Sign in", exact=True).is_visible())
         checks.clean("an expired token", visit)

@@ -425,7 +425,7 @@ function showDocument() {
 const search = /** @type {HTMLInputElement} */ (html`
   <input id="search" type="search" autocomplete="off" spellcheck="false" maxlength="100" placeholder="Path, field or code"
     oninput=${showContents} onkeydown=${(/** @type {KeyboardEvent} */ { key }) => {
-      if (key === 'Enter' && search.value) list.querySelector('a')?.click();
+      if (key === 'Enter' && search.value) list.querySelector('li li a')?.click();
     }}>`);
 const found = html`<p class="small muted" role="status"></p>`;
 const list = html`<ul class="plain" onclick=${() => (foldable.open = wide.matches)}></ul>`;
@@ -493,11 +493,11 @@ function showPlace() {
 }
 
 /**
- * Goes to the next operation, or the one before.
+ * Goes to the next place of the contents, or the one before.
  * @param {number} step
  */
 function move(step) {
-  const all = [...list.querySelectorAll('ul a')];
+  const all = [...list.querySelectorAll('a')];
   const next = all[all.findIndex((link) => link.hasAttribute('aria-current')) + step];
   if (!(next instanceof HTMLAnchorElement)) return;
   location.replace(next.hash);
