@@ -114,7 +114,7 @@ function limits(view) {
 
 // --- Fields ---
 
-/** @typedef {'body' | 'answer'} Use In a body the fields that must be there are marked, in an answer those that may not. */
+/** @typedef {'body' | 'answer'} Use In a body what must be there is marked, in an answer what may be missing. */
 
 /**
  * One field, parameter or header, with the fields that are in it.
@@ -247,9 +247,10 @@ function build(sections) {
   if (moved) scrollBy(0, moved);
 }
 
-const near = new IntersectionObserver((entries) =>
-  build(entries.filter(({ isIntersecting, target }) => isIntersecting && later.has(target)).map(({ target }) => target)),
-{ rootMargin: '900px 0px' });
+const near = new IntersectionObserver((entries) => {
+  const sections = entries.filter(({ isIntersecting }) => isIntersecting).map(({ target }) => target);
+  build(sections.filter((section) => later.has(section)));
+}, { rootMargin: '900px 0px' });
 
 /** The sections at the line where people begin to read. */
 const atLine = new Set();
@@ -337,7 +338,7 @@ const about = ({ access, description, parameters, body, isBodyRequired, answers,
 const refusalList = ({ description, isAlways, codes, headers }) => html`
   <div class="refusals small">
     ${description && codes.length > 1 && !isAlways && html`<p>${inline(description)}</p>`}
-    <ul class="plain fields">${codes.map((/** @type {Record<string, any>} */ { code: name, status, sentence, example }) => html`
+    <ul class="plain fields">${codes.map((/** @type {any} */ { code: name, status, sentence, example }) => html`
       <li data-code=${name}>
         <p class="row"><strong>${status}</strong><a href=${`#code-${name}`}>${code(name)}</a></p>
         <p>${inline(codes.length > 1 ? sentence : description || sentence)}</p>
@@ -423,9 +424,9 @@ function showDocument() {
 // --- Contents and search ---
 
 const search = /** @type {HTMLInputElement} */ (html`
-  <input id="search" type="search" autocomplete="off" spellcheck="false" maxlength="100" placeholder="Path, field or code"
+  <input id="search" type="search" autocomplete="off" spellcheck="false" placeholder="Path, field or code"
     oninput=${showContents} onkeydown=${(/** @type {KeyboardEvent} */ { key }) => {
-      if (key === 'Enter' && search.value) list.querySelector('li li a')?.click();
+      if (key === 'Enter' && search.value) /** @type {HTMLElement | null} */ (list.querySelector('li li a'))?.click();
     }}>`);
 const found = html`<p class="small muted" role="status"></p>`;
 const list = html`<ul class="plain" onclick=${() => (foldable.open = wide.matches)}></ul>`;
@@ -437,33 +438,31 @@ fill(byID('contents'), html`<label for="search">Search</label>`, search, found, 
 unfold();
 
 /**
- * The names of the fields and codes of an operation, made at the first search.
- * @type {Map<Operation, Set<string>>}
+ * The names of the fields and codes of each operation, found at the first search.
+ * @type {Map<Operation, string[]>}
  */
 const names = new Map();
 
 /** @param {Operation} operation */
-function namesOf(operation) {
-  const known = names.get(operation);
-  if (known) return known;
-  const { parameters, body, answers, refusals } = operation;
+function findNames({ parameters, body, answers, refusals }) {
   const all = new Set(parameters.map(({ name }) => name));
   for (const schema of [body, ...answers.map((answer) => answer.schema)]) if (schema) api.addFields(schema, all);
   for (const { isAlways, codes } of refusals) for (const one of isAlways ? [] : codes) all.add(one.code);
-  names.set(operation, all);
-  return all;
+  return [...all];
 }
 
 function showContents() {
   const words = search.value.split(/\s+/).filter(Boolean)
     .map((word) => new RegExp(`(?<![a-z0-9])${word.replace(/\W/g, '\\$&')}`, 'i'));
+  if (words.length && !names.size) for (const one of api.operations) names.set(one, findNames(one));
   let number = 0;
   fill(list, places.map(({ id, title, operations }) => {
     const shown = operations.flatMap((operation) => {
       const head = `${operation.id} ${operation.method} ${operation.path} ${operation.summary}`;
       // What the head does not have, one field or code has.
       const others = words.filter((word) => !word.test(head));
-      const because = others.length > 0 && [...namesOf(operation)].find((name) => others.every((word) => word.test(name)));
+      const because = others.length > 0 &&
+        names.get(operation)?.find((name) => others.every((word) => word.test(name)));
       return others.length === 0 || because ? [html`
         <li><a href=${`#${operation.id}`}>${badge(operation.method)}<span>${operation.summary}
           ${because && [html`<br>`, html`<code class="muted">${because}</code>`]}</span></a></li>`] : [];

@@ -1,6 +1,6 @@
 /**
- * The Markdown of the OpenAPI document as elements: what the document uses, which is paragraphs, lists, tables, bold and
- * code. Headings divide it into sections, which are the page's.
+ * The Markdown of the OpenAPI document as elements: paragraphs, lists, tables, bold and code, which is all that it uses
+ * beside headings. Those divide it into the page's sections.
  * @module
  */
 import { html } from '../lib/html.js';
@@ -57,7 +57,8 @@ function table(block, address) {
     <div class="scrolls" tabindex="0" role="group" aria-label="Table">
       <table>
         <thead><tr>${head.map((cell) => html`<th scope="col">${inline(cell, address)}</th>`)}</tr></thead>
-        <tbody>${rows.map((row) => html`<tr>${row.map((cell) => html`<td>${inline(cell, address)}</td>`)}</tr>`)}</tbody>
+        <tbody>${rows.map((row) => html`
+          <tr>${row.map((cell) => html`<td>${inline(cell, address)}</td>`)}</tr>`)}</tbody>
       </table>
     </div>`;
 }

@@ -14,14 +14,13 @@ import { itemsOf } from './markdown.js';
 const problemType = 'application/problem+json';
 
 /**
- * What to do about a problem, by its code.
+ * What to do about a problem, by its code, where the last sentence of its example does not say so.
  * @type {Record<string, string>}
  */
 const advice = {
   malformed_json: 'Correct the body.',
   invalid_parameter: 'Correct what `errors` names. A cursor fits only the filters and the sort that it came with.',
   bad_request: 'Correct the request line or the headers.',
-  unauthenticated: 'Get a new token, and send it as `Authorization: Bearer`.',
   forbidden: 'Use a token that may do this.',
   not_found: 'Check the path, the ID, and whether the token is the right one.',
   method_not_allowed: 'Use one of the methods in the header `Allow`.',
@@ -33,31 +32,20 @@ const advice = {
   credential_exists: 'Change the credential that is there.',
   credential_verified: 'Ask staff to change it, or add another one.',
   partner_not_eligible: 'Read `reasons`, and choose another candidate.',
-  partner_already_introduced: 'Return the request to `pending` first, then match another partner.',
   referral_closed: 'Reopen the request first.',
   contact_missing: 'Set `contact_id` to a member of the group who is not disabled.',
   consent_missing: 'Ask for consent, and set `consent_version`.',
   referral_not_pending: 'Return the request to `pending` first.',
   referral_already_open: 'Use the request at the path in `existing`, or cancel it first.',
-  outcome_not_possible: 'Record the outcome after the introduction.',
   no_active_partner: 'Pin another status, or activate a partner that serves the state.',
   already_available: 'Show the directory instead of the waiting list.',
   not_resendable: 'Let the person ask for a new letter, or write to them yourself.',
   message_not_queued: 'Nothing. The message was sent, or will not be.',
   no_pending_changes: 'Read the partner again. Somebody may have reviewed the changes.',
   email_taken: 'Use the user who has the address, or give another address.',
-  user_erased: 'Use another ID for a new account.',
-  partner_erased: 'Create a new partner.',
-  user_is_staff: 'Use the command line on the server.',
-  code_expired: 'Ask for a new letter.',
-  precondition_failed: 'Read the resource again, repeat the change on what it is now, and send the new `ETag`.',
   too_large: 'Send less.',
   uri_too_long: 'Send fewer or shorter parameters.',
-  unsupported_media_type: 'Send JSON with `Content-Type: application/json`, not compressed.',
   validation: 'Correct all fields that `errors` names.',
-  idempotency_key_reused: 'Use a new key for a new request.',
-  quota_exceeded: 'Wait for as many seconds as `Retry-After` says. It can be hours.',
-  rate_limited: 'Wait for as many seconds as `Retry-After` says.',
   internal: 'Try again later. If it lasts, tell us the `request_id`.',
   unavailable: 'Wait for as many seconds as `Retry-After` says, and repeat it, a POST with the same `Idempotency-Key`.',
 };
@@ -128,8 +116,8 @@ export function readOpenAPI({ info, tags, paths, security, components }) {
     /** @type {Schema[]} */
     const answers = Object.entries(one.responses).map(([status, answer]) => ({ ...resolve(answer), status }));
     return {
-      method: method.toUpperCase(), path,
-      id: String(one.operationId), summary: String(one.summary), description: String(one.description ?? ''), tag: one.tags[0],
+      method: method.toUpperCase(), path, tag: one.tags[0],
+      id: String(one.operationId), summary: String(one.summary), description: String(one.description ?? ''),
       /** @type {string[]} The kinds of token, of which one is needed; none where anyone may. */
       access: (one.security ?? security).flatMap(Object.keys),
       /** @type {Schema[]} */
@@ -167,7 +155,8 @@ export function readOpenAPI({ info, tags, paths, security, components }) {
         JSON.stringify(content?.[problemType] ?? '').includes(`/${name}"`));
       const { prose, items } = itemsOf(shared?.description ?? example.detail);
       return {
-        name, code, example, status: statuses(properties), meaning: said(items, code) || prose, advice: advice[code] ?? '',
+        name, code, example, status: statuses(properties), meaning: said(items, code) || prose,
+        advice: advice[code] ?? example.detail.split(/(?<=\.) /).pop(),
         operations: operations.filter(({ refusals }) => refusals.some(({ isAlways, codes }) =>
           !isAlways && codes.some((/** @type {{ code: string }} */ one) => one.code === code))),
       };
@@ -212,7 +201,8 @@ export function readOpenAPI({ info, tags, paths, security, components }) {
     const queries = parameters.filter((one) => one.in === 'query');
     const required = queries.filter((one) => one.required);
     const chosen = required.length ? required : queries.filter((one) => 'example' in one).slice(0, 2);
-    const query = chosen.map((one) => `${one.name}=${encodeURIComponent(one.example).replaceAll('%2C', ',')}`).join('&');
+    const query = chosen.map(({ name, example: value }) =>
+      `${name}=${encodeURIComponent(value).replaceAll('%2C', ',')}`).join('&');
     const takes = (/** @type {string} */ header) => parameters.some(({ name }) => name === header);
     const lines = [
       `curl ${method === 'GET' ? '' : `-X ${method} `}'${origin}${target}${query && `?${query}`}'`,
@@ -229,9 +219,11 @@ export function readOpenAPI({ info, tags, paths, security, components }) {
   return {
     /** @type {{ version: string, description: string }} */ info,
     /** @type {{ name: string, description: string }[]} */ tags,
-    /** @type {[name: string, scheme: { description: string }][]} */ schemes: Object.entries(components.securitySchemes),
+    /** @type {[name: string, scheme: { description: string }][]} */
+    schemes: Object.entries(components.securitySchemes),
     operations, problems, schemas: Object.keys(schemas).filter((name) => !problems.some((one) => one.name === name)),
-    view, named: (/** @type {string} */ name) => view({ $ref: `#/components/schemas/${name}` }), addFields, example, curl,
+    named: (/** @type {string} */ name) => view({ $ref: `#/components/schemas/${name}` }),
+    view, addFields, example, curl,
   };
 }
 
