@@ -221,11 +221,12 @@ def check_parts(checks, document, visit):
     found = page.evaluate("[...document.querySelectorAll('.schema')].map((one) => one.id)")
     checks.equal("each schema has its place", sorted(found), sorted(f"schema-{name}" for name, schema in
                  components.items() if schema not in problems.values()))
-    texts = page.evaluate("Object.fromEntries([...document.querySelectorAll('.problem')].map((one) => "
-                          "[one.id.replace('code-', ''), one.textContent]))")
+    texts = page.evaluate("""Object.fromEntries([...document.querySelectorAll('.problem')].map((one) =>
+      [one.id.replace('code-', ''), [...one.querySelectorAll('.pair > .stack > p')].map((line) => line.textContent)]))""")
     checks.equal("each problem has its place", sorted(texts), sorted(problems))
-    silent = [code for code, text in texts.items() if not re.search(r"\d{3} .+What to do: \w.{8,}", text)
-              or problems[code]["examples"][0]["title"] not in text]
+    silent = [code for code, [title, meaning, advice, *_] in texts.items()
+              if not re.fullmatch(r"\d{3}(, \d{3})* .+\.", title) or problems[code]["examples"][0]["title"] not in title
+              or len(meaning) < 10 or not re.fullmatch(r"What to do: [A-Z].{8,}\.", advice)]
     checks.check("each says its status, what it means, and what to do", not silent, "; ".join(silent))
     broken = page.evaluate("""[...document.querySelectorAll('main a[href^="#"]')].map((one) => one.hash.slice(1))
       .filter((id) => !document.getElementById(id))""")
@@ -364,7 +365,7 @@ def check_search(checks, browser):
         page.wait_for_selector("#listCoverage")
         everything = len(results(page))
         for words, wanted in (("email_taken", ["putUser"]), ("/api/admin/fairness", ["getFairness"]),
-                              ("follow up until", ["listReferrals"]), ("Erase ETAG", []),
+                              ("follow up until", ["listReferrals"]), ("Erase ETAG", []), ("upported", []),
                               ("recordoutcome", ["recordOutcome"]), ("delete credential", [
                                   "removeOwnCredential", "removeCredential"])):
             page.fill("#search", words)
