@@ -36,9 +36,7 @@ READY = {
     "desk/people": "#rows tr",
     "desk/person": "#account",
     "desk/group": "#record",
-}
-# Whom a page is for, if not for everybody; the first of them sees it in the checks.
-ROLES = {}
+    "reference": "#listCoverage h3",
     "group": "#fits .types",
     "group/ask": "#request",
     "portal": "#year .chart",
@@ -125,6 +123,7 @@ def check_frames(checks):
     def frame(name):
         text = (PAGES / f"{name}.html").read_text()
         text = re.sub(r"<title>.*</title>", "<title></title>", text).replace(f'src="/{name}.js"', 'src=""')
+        text = re.sub(r'  <link rel="stylesheet" href="/(public|desk|reference).css">\n', "", text)
         return text[:text.index("  <main")] + text[text.index("</main>"):]
     first = frame("index")
     others = [name for name in names() if frame(name) != first]
