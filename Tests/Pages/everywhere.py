@@ -60,12 +60,11 @@ def address(name, site):
     """The address of a page with the parameters that it needs."""
     path = "/" if name == "index" else "/" + name.removesuffix("/index")
     return {
-        "partner": f"{path}?id={site.partner}", "index": f"{path}?state=WY",
-        "desk": f"{path}?status=pending&sort=status_since", "desk/referral": f"{path}?id={site.referral}",
-        "desk/partner": f"{path}?id={site.partner}",
-        "desk/person": f"{path}?id={site.member}", "desk/group": f"{path}?id={site.group}",
-        "partner": f"{path}?id={site.partner}", "index": f"{path}?state=WY", "group": f"{path}?id={site.group}",
+        "index": f"{path}?state=WY", "partner": f"{path}?id={site.partner}", "group": f"{path}?id={site.group}",
         "group/ask": f"{path}?id={site.group}&type=cpa&state=CA",
+        "desk": f"{path}?status=pending&sort=status_since", "desk/referral": f"{path}?id={site.referral}",
+        "desk/partner": f"{path}?id={site.partner}", "desk/person": f"{path}?id={site.member}",
+        "desk/group": f"{path}?id={site.group}",
     }.get(name, path)
 
 
@@ -171,10 +170,8 @@ def check_keyboard(checks, browser, path, ready, token):
             .filter((one) => one.type !== "radio" || one.checked).length;
         }""")
         seen, invisible, first, last = set(), [], None, None
-        # A date has several stops.
-        for _ in range(2 * reachable):
         # A date has several stops in itself.
-        for _ in range(reachable + 5 + 3 * visit.page.locator("main [type=date]").count()):
+        for _ in range(reachable + 5 + 4 * visit.page.locator("main [type=date]").count()):
             visit.press("Tab")
             state = visit.page.evaluate("""() => {
               const one = document.activeElement;
