@@ -105,8 +105,8 @@ addEventListener('popstate', () => {
 });
 showScope();
 if (token()) {
-  list.load();
-  showDetail();
+  // On narrow screens the message stands below the list.
+  Promise.all([list.load(), showDetail()]).then(() => openID() && detail.focus());
 }
 addListKeys(list);
 addKeys({
