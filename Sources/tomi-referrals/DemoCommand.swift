@@ -409,9 +409,12 @@ private final class Demo: @unchecked Sendable {
       try change.putGroup(id, change.body(group, .groups))
     }
     for _ in 0..<referrals {
-      planReferral(
-        of: id, in: state, members: members.map(\.id),
-        at: founded + 24 + between(0, Demo.hoursOfYear - founded - 48))
+      // The last days are busier, so that there is something to do at the desk.
+      let asked =
+        chance() < 0.12
+        ? Demo.hoursOfYear - between(2, 96)
+        : founded + 24 + between(0, Demo.hoursOfYear - founded - 48)
+      planReferral(of: id, in: state, members: members.map(\.id), at: asked)
     }
   }
 
