@@ -36,6 +36,7 @@ let package = Package(
       resources: [
         .embedInCode("0001_initial.sql"), .embedInCode("0002_found_in_use.sql"),
         .embedInCode("0003_operation.sql"), .embedInCode("0004_messages.sql"),
+        .embedInCode("0005_pages.sql"),
         .embedInCode("openapi.yaml"), .embedInCode("mail"),
       ]),
     .target(name: "Store", dependencies: ["Domain", "JSON", "Schema", "SQLite"]),

@@ -17,6 +17,7 @@ package enum Schema {
     Migration(number: 2, name: "found_in_use", sql: text(PackageResources._002_found_in_use_sql)),
     Migration(number: 3, name: "operation", sql: text(PackageResources._003_operation_sql)),
     Migration(number: 4, name: "messages", sql: text(PackageResources._004_messages_sql)),
+    Migration(number: 5, name: "pages", sql: text(PackageResources._005_pages_sql)),
   ]
 
   /// The OpenAPI 3.1 document that the service is tested against, as UTF-8.

@@ -161,7 +161,7 @@ extension Route {
     .get(
       "/api/admin/users", .staff, scope: .sync,
       query: [
-        .search, .one("disabled", .truth),
+        .search, .one("disabled", .truth), .one("staff", .truth),
         .sort(AccountSort.self, default: "name"), .limit(), .cursor,
       ], listUsers),
     .get("/api/admin/users/:id", .staff, scope: .sync, getUser),

@@ -16,6 +16,8 @@ package struct UserFilter: Sendable {
   /// Each word must begin a word of the name or the e-mail address.
   package var words: String?
   package var isDisabled: Bool?
+  /// Whether they have an admin token that is neither revoked nor expired.
+  package var isStaff: Bool?
   package var order = (by: AccountSort.name, descending: false)
 
   package init() {}
@@ -39,7 +41,13 @@ extension Snapshot {
   package func users(
     _ filter: UserFilter, _ page: PageRequest, to json: inout JSONWriter
   ) throws -> [String]? {
-    try write(page, matching: filter.words, to: &json, find: userMatches) { userList(filter, $0) }
+    if filter.isStaff == true {
+      // They are few.
+      return try userList(filter, staffMatches(filter.words)).write(page, on: connection, to: &json)
+    }
+    return try write(page, matching: filter.words, to: &json, find: userMatches) {
+      userList(filter, $0)
+    }
   }
 
   /// Writes a page of the groups that the filter selects.
@@ -49,6 +57,24 @@ extension Snapshot {
     _ filter: GroupFilter, _ page: PageRequest, to json: inout JSONWriter
   ) throws -> [String]? {
     try write(page, matching: filter.words, to: &json, find: groupMatches) { groupList(filter, $0) }
+  }
+
+  /// A query for the IDs of those who have an admin token that is neither revoked nor expired. Its argument is the
+  /// present time.
+  private static let staff = """
+    SELECT user_id FROM tokens
+    WHERE scope IS NOT NULL AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)
+    """
+
+  /// The staff who match all words, if there are any.
+  func staffMatches(_ words: String?) -> Search.Matches {
+    let phrases = words.map(Search.phrases) ?? []
+    let isNobody = words != nil && phrases.isEmpty
+    return Search.Matches(
+      numbers: ("SELECT number FROM users WHERE id IN (\(Snapshot.staff))", [now.text]),
+      condition: isNobody
+        ? ("0", []) : phrases.isEmpty ? nil : Search.condition(phrases, in: "u.words"),
+      needCondition: true, way: .sort)
   }
 
   /// The users that match all words; nil if there are none.
@@ -109,6 +135,7 @@ extension Snapshot {
     } else if let isDisabled = filter.isDisabled {
       list.filter("+u.disabled = ?", isDisabled)
     }
+    if filter.isStaff == false { list.filter("u.id NOT IN (\(Snapshot.staff))", now.text) }
     return list
   }
 

@@ -56,10 +56,20 @@ import Testing
     #expect(pages("/api/admin/users?q=example").count == 9)
     #expect(names("/api/admin/users?q=example&disabled=true") == ["Dora"])
     #expect(names("/api/admin/users?q=nobody") == [])
+    let staff = names("/api/admin/users?staff=true")
+    #expect(staff.contains("Sam") && !staff.contains("Dora") && !staff.contains("Pablo"))
+    #expect(names("/api/admin/users?staff=false") == byName.filter { !staff.contains($0) })
+    #expect(names("/api/admin/users?staff=true&q=sam") == ["Sam"])
+    #expect(names("/api/admin/users?staff=true&q=dora") == [])
+    #expect(names("/api/admin/users?staff=true&q=!") == [])
+    #expect(names("/api/admin/users?staff=true&disabled=true") == [])
+    #expect(
+      pages("/api/admin/users?staff=true&sort=-name").map { $0["name"]?.text } == staff.reversed())
     #expect(names("/api/admin/users?q=!") == [])
     #expect(names("/api/admin/users?q=") == byName)
     #expect(names("/api/admin/users?q=dora", as: .syncer) == ["Dora"])
-    for query in ["disabled=yes", "sort=email", "disabled=true,false", "q=a&q=b", "x=1"] {
+    for query in ["disabled=yes", "staff=1", "sort=email", "disabled=true,false", "q=a&q=b", "x=1"]
+    {
       #expect(world.get("/api/admin/users?\(query)").status == 400, "\(query)")
     }
     #expect(

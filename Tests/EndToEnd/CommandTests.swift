@@ -142,6 +142,7 @@ extension EndToEnd {
           plan.lines == [
             "Would apply migration 1, initial.", "Would apply migration 2, found_in_use.",
             "Would apply migration 3, operation.", "Would apply migration 4, messages.",
+            "Would apply migration 5, pages.",
             "This takes about a second.",
           ])
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == [])

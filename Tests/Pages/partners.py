@@ -381,8 +381,8 @@ def check_record_conflict(checks, site, browser):
 def change_as_other(site, method, path, body, status=200):
     """Sends a change as another member of staff, Ben Other."""
     if not hasattr(site, "other"):
-        site.put_user("7d3c1f60-5b1e-4b7a-9f7a-0d5f3a1c2e09", "Ben Other", "ben@tomi.example")
-        site.other = site.service.command("token", "create", "--admin", "--email", "ben@tomi.example").strip()
+        site.put_user("7d3c1f60-5b1e-4b7a-9f7a-0d5f3a1c2e09", "Ben Other", "other@tomi.example")
+        site.other = site.service.command("token", "create", "--admin", "--email", "other@tomi.example").strip()
     return site.service.client(site.other).expect(status, method, path, body).json
 
 

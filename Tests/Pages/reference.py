@@ -463,6 +463,7 @@ def check_keys(checks, browser):
         checks.check("the Tab key comes to what it found", visit.tab_to("#contents ul ul a"))
         visit.press("Enter")
         checks.equal("Enter goes there", visit.path, "/reference#pinCoverage")
+        page.wait_for_selector("#pinCoverage .sample button")
         checks.check("the Tab key comes to the request's button", visit.tab_to("#pinCoverage .sample button"))
         checks.clean("keys", visit)
 

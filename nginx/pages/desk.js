@@ -1,4 +1,5 @@
 import { filter, showColumns, showFilters } from './desk/filters.js';
+import { get } from './lib/api.js';
 import { addKeys, addListKeys, loaded, recount, showPlaces, startDesk } from './lib/desk.js';
 import { byID, fill, fragment, html } from './lib/html.js';
 import { List } from './lib/list.js';
@@ -285,10 +286,16 @@ addListKeys(list);
 // Keys may act on a row that is not open yet.
 byID('rows').addEventListener('focusin', () => loadDetail().catch(() => {}), { once: true });
 for (const id of ['search', 'split']) byID(id).hidden = false;
-list.load().then(() => {
+list.load().then(async () => {
   if (location.hash === '#search') focusSearch();
   const id = openID();
   if (id) list.row(id)?.scrollIntoView({ block: 'nearest' });
+  try {
+    const { data } = await get('/api/admin/users', { query: { staff: true, disabled: false, limit: 100 } });
+    for (const { id: colleague, name } of data.data) addOption('assigned_to', colleague, name);
+  } catch {
+    // Without them the filter still knows "You" and "Nobody".
+  }
 });
 showOpen();
 await me;

@@ -43,6 +43,7 @@ import Store
   var filter = UserFilter()
   filter.words = call.query["q"]
   filter.isDisabled = call.query["disabled"].map { $0 == "true" }
+  filter.isStaff = call.query["staff"].map { $0 == "true" }
   filter.order = call.query.order() ?? filter.order
   return try call.page { try records.users(filter, call.query.page, to: &$0) }
 }

@@ -246,6 +246,23 @@ export function contact(view) {
 }
 
 /** @param {RequestView} view */
+export function handOver(view) {
+  const { assigned_to: before } = view.referral;
+  return attempt(view, async () => {
+    const { data } = await get('/api/admin/users', { query: { staff: true, disabled: false, limit: 100 } });
+    /** @type {[string, string][]} */
+    const colleagues = data.data.map((/** @type {{ id: string, name: string }} */ { id, name }) => [id, name]);
+    ask(view, 'handOver', field('Who looks after it', html`
+      <select name="assigned_to">${options([['', 'Nobody'], ...colleagues])}</select>`), 'Hand it over', (values) => [
+      [[values]], {
+        words: `${colleagues.find(([id]) => id === values.assigned_to)?.[1] ?? 'Nobody'} looks after it now.`,
+        undo: [[{ assigned_to: before }]],
+      },
+    ], { assigned_to: before });
+  });
+}
+
+/** @param {RequestView} view */
 export function consent(view) {
   ask(view, 'consent', field('Version of the text', html`<input name="consent_version" autocomplete="off">`, {
     hint: 'Which text the requester has agreed to, so that contact data may be shared.',

@@ -338,7 +338,8 @@ export class RequestView {
       <h2 id="request-title" tabindex="-1">${title(this.referral)}</h2>
       <p class="row small">
         <span>${status('referral', now)}, ${when(since)}</span>
-        <span>${assignee ? `${assignee.name} looks after it` : 'Nobody looks after it'}</span>
+        <span>${assignee ? `${assignee.name} looks after it` : 'Nobody looks after it'}
+          <button type="button" class="link" onclick=${() => this.run('handOver')}>Hand over</button></span>
         ${date && html`<span>Follow up on ${day(date)}</span>`}
       </p>
       <div class="actions">${this.#actions().map(({ name, key, words, style, argument }) => html`
