@@ -68,12 +68,13 @@ extension Snapshot {
     of phrases: [String], among parties: [Party]
   ) throws -> (chosen: [Party: [[String]]], areFew: Bool) {
     // Some of the phrases are enough. The longest are the rarest.
-    let phrases = phrases.sorted { $0.utf8.count > $1.utf8.count }.prefix(3)
-    // Each way to share the phrases among the parties.
+    let phrases = phrases.sorted { $0.utf8.count > $1.utf8.count }.prefix(5)
+    // Each way to share the phrases among the parties that know them.
     var shares: [[Party: [String]]] = [[:]]
     for phrase in phrases {
+      let knowing = try parties.filter { try isKnown(phrase, to: $0) }
       shares = shares.flatMap { share in
-        parties.map { share.merging([$0: [phrase]], uniquingKeysWith: +) }
+        knowing.map { share.merging([$0: [phrase]], uniquingKeysWith: +) }
       }
     }
     var counts: [String: Int] = [:]
@@ -96,5 +97,9 @@ extension Snapshot {
       areFew = areFew && best.count < List.many
     }
     return (chosen, areFew)
+  }
+
+  private func isKnown(_ phrase: String, to party: Party) throws -> Bool {
+    try connection.row("\(party.numbers) LIMIT 1", party.query([[phrase]])) { _ in true } ?? false
   }
 }

@@ -72,7 +72,7 @@ def failures(setting, service):
         # Neither it nor what it starts ends by itself.
         paths["hangs"] = mail_program(
             folder, "hangs", f"trap '' TERM; sleep 1000 & echo $$ $! >{kept}/hangs.pids; while :; do sleep 0.1; done")
-        ends["hangs"] = ("queued", f"{paths['hangs']} did not end within {PATIENCE} seconds")
+        ends["hangs"] = ("queued", f"{paths['hangs']} did not end within {PATIENCE} s")
     again, took = 0, {}
     try:
         for name, end in ends.items():
