@@ -671,8 +671,8 @@ private final class Demo: @unchecked Sendable {
     "a bar association", "a member's tip", "a conference", "their website",
   ]
   private static let needs: [PartnerType: [String]] = [
-    .attorney: ["Review of our TIC agreement", "A closing for three owners"],
-    .lender: ["A TIC mortgage with fractional loans", "One loan for four of us"],
+    .attorney: ["Review of our TIC agreement", "A closing for all owners"],
+    .lender: ["A TIC mortgage with fractional loans", "One loan for all of us"],
     .agent: ["A duplex with a yard", "Somebody who knows co-ownership"],
     .title: ["Title insurance for unequal shares"],
     .insurance: ["A policy that names all owners"],
