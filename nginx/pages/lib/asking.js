@@ -12,13 +12,15 @@ import { types } from './words.js';
  * For a member the links that ask, one for each of its groups.
  * @param {Me} me
  * @param {{ type?: string, state?: string }} what
+ * @param {string | null} [style]
  * @returns {HTMLElement[]}
  */
-export const askLinks = (me, { type = '', state = '' }) =>
+export const askLinks = (me, { type = '', state = '' }, style = null) =>
   (me?.groups ?? []).map(({ id, name }, _, { length }) => {
     const query = new URLSearchParams(Object.entries({ id, type, state }).filter(([, value]) => value));
     return html`
-      <a href=${`/group/ask?${query}`}>Ask for ${types[type]?.a ?? 'an introduction'}${length > 1 && ` for ${name}`}</a>`;
+      <a class=${style} href=${`/group/ask?${query}`}>Ask for ${types[type]?.a ?? 'an introduction'}${
+        length > 1 && ` for ${name}`}</a>`;
   });
 
 /**
@@ -28,9 +30,9 @@ export const askLinks = (me, { type = '', state = '' }) =>
  * @param {{ type?: string, state?: string }} [what]
  */
 export function nextStep(me, what = {}) {
-  const links = askLinks(me, what);
-  if (links.length) return html`<p class="row">${links}</p>`;
+  const links = askLinks(me, what, 'button');
+  if (links.length) return html`<p class="actions">${links}</p>`;
   return !me && html`
-    <p>Groups that buy a home together with Tomi ask for an introduction on their group's page. <a
+    <p class="small muted">Groups that buy a home together with Tomi ask for an introduction on their group's page. <a
       href=${signInAddress()}>Sign in</a></p>`;
 }
