@@ -43,6 +43,14 @@ def check_state(checks, site, browser):
             "#fits .types ul a").all_inner_texts(), found)
         checks.check("and why, and by which order", "Serves Nevada" in visit.text("#type-attorney") and
                      "Never by payment" in visit.text("#fits"), visit.text("#type-attorney"))
+        visit.context.set_offline(True)
+        page.select_option("#fits select", "UT")
+        page.wait_for_selector("#fits .notice.bad")
+        checks.equal("offline it says so, below the state that was chosen", (visit.text("#fits h2"), "You seem to be "
+                     "offline" in visit.text("#fits .notice")), ("Who fits in Utah", True))
+        visit.context.set_offline(False)
+        page.select_option("#fits select", "NV")
+        page.wait_for_selector("#fits .types")
         checks.check("the next thing is the first type that is available", "Begin with" in visit.text("#next h2"),
                      visit.text("#next h2"))
         page.go_back()
@@ -129,13 +137,16 @@ def check_refusals(checks, site, browser):
         page = visit.page
         page.fill("[name='context.specific_need']", "What I typed.")
         page.fill("[name='context.group_size']", "5")
-        sides.request()
+        asked = sides.request()
         visit.expect(409, 429, 401)
         page.locator("#request .main").click()
-        page.wait_for_selector("#request .error")
-        checks.check("409: at the state it says that there is one already, and keeps what was typed", "already" in
-                     visit.text(".field:has([name='context.state']) .error") and page.input_value(
-                     "[name='context.specific_need']") == "What I typed.", visit.text("#request .error"))
+        page.wait_for_selector("#request .summary a")
+        checks.check("409: it says that there is one already, at no field, and keeps what was typed", "already" in
+                     visit.text("#request .summary") and page.locator("#request .error").count() == 0 and
+                     page.input_value("[name='context.specific_need']") == "What I typed.",
+                     visit.text("#request .summary"))
+        checks.equal("and leads to it", page.get_attribute("#request .summary a", "href"),
+                     f"{sides.page}#request-{asked}")
 
         quota = json.dumps({"code": "quota_exceeded", "status": 429, "detail": "A group can make 30."})
         page.route("**/referrals", lambda route: route.fulfill(
@@ -162,7 +173,31 @@ def check_refusals(checks, site, browser):
         checks.equal("without a type in the address it asks which one", (made["partner_type"],
                      made["context"]["state"], made["consent_version"]), ("lender", "UT", None))
         checks.clean("choosing a type", visit)
+    check_filled(checks, browser, sides)
     sides.close()
+
+
+def check_filled(checks, browser, sides):
+    """What the form begins with: what the group said last, unless it took it back."""
+    group = f"/api/groups/{sides.group}/referrals"
+    for size, ends in ((3, False), (9, True)):
+        made = sides.as_("member", 201, "POST", group, {
+            "partner_type": "cpa" if ends else "title", "context": {"state": "UT", "group_size": size}})["id"]
+        if ends:
+            sides.as_("member", 200, "POST", f"{group}/{made}/cancel")
+    with browser.visit(f"/group/ask?id={sides.group}&type=cpa", token=sides.tokens["member"]) as visit:
+        visit.page.wait_for_selector("#request")
+        checks.equal("the form begins with the last request that was not cancelled", visit.page.input_value(
+            "[name='context.group_size']"), "3")
+        checks.equal("the header marks the group", visit.text("#navigation [aria-current]"), "Your group")
+        visit.requests.clear()
+        visit.open("/group/ask?type=cpa").page.wait_for_selector("#ask a")
+        checks.check("without a group it asks for none", not any("/groups/" in one.url for one in visit.requests))
+        visit.page.locator("#ask a").click()
+        visit.page.wait_for_selector("#request")
+        checks.check("and leads to the group's form, with the type", visit.text("h1") == "Ask for a CPA" and
+                     sides.group in visit.path, visit.path)
+        checks.clean("what the form begins with", visit)
 
 
 def check_life(checks, site, browser):
@@ -233,10 +268,19 @@ def check_life(checks, site, browser):
         visit.page.wait_for_selector(f"{card} .timeline")
         checks.check("accepted: the member sees it, and cannot cancel any more", f"{sides.company} said yes" in
                      visit.text(card) and visit.page.locator(f"{card} button").count() == 0, visit.text(card))
-        checks.equal("on top: nothing waits, where there is nobody else yet", visit.text("#next h2"),
-                     f"You are in touch with {sides.company}")
+        mail = f"mailto:{sides.emails['partner']}"
+        checks.equal("accepted: on top, who said yes and how to write to them", (visit.text("#next h2"),
+                     visit.page.get_attribute("#next .main", "href")), (f"{sides.company} said yes", mail))
+        checks.equal("accepted: and the same on the card, with what to do without an answer", (
+            visit.page.get_attribute(f"{card} .button", "href"), "not hear from them" in visit.text(card)), (mail, True))
         visit.open(f"{sides.page}&state=CA").page.wait_for_selector("#next h2:has-text('Next:')")
-        checks.check("on top: the next type, where there is one", True, visit.text("#next h2"))
+        checks.check("on top: then the next type, where there is one", visit.text("#next").startswith(
+            f"{sides.company} said yes"), visit.text("#next"))
+        sides.request("lender")
+        second = sides.request("cpa")
+        visit.open(sides.page).page.wait_for_selector(f"#request-{second} .timeline")
+        checks.equal("of several open requests, on top is what is next for each", visit.page.locator(
+            "#next h2").all_inner_texts(), [f"{sides.company} said yes", "Tomi is looking for a CPA and a lender"])
         checks.clean("accepted", visit)
 
     site.put(f"/api/admin/referrals/{request}/outcome", {"outcome": "deal_closed"})
@@ -280,6 +324,10 @@ def check_cancelling(checks, site, browser):
         note = site.get(f"/api/admin/referrals/{request}/history")["data"][0]["note"]
         checks.equal("with the reason", note, "We wait a year.")
         checks.equal("the focus is on the page's head", page.evaluate("document.activeElement.id"), "name")
+        card = f"#earlier #request-{request}"
+        checks.check("it says who cancelled it", "You cancelled it just now" in visit.text(card), visit.text(card))
+        visit.open(sides.page).page.wait_for_selector(card)
+        checks.check("later, that it was one of two", "Your group or Tomi cancelled it" in visit.text(card))
         checks.clean("cancelling", visit)
 
     request = sides.introduce()

@@ -45,6 +45,13 @@ def check_declining(checks, site, browser):
         visit.press("Enter")
         page.wait_for_selector(form)
         checks.equal("it asks why, with six reasons", page.locator(f"{form} [type=radio]").count(), 6)
+        before = len(visit.sent("PUT"))
+        page.locator(f"{form} .danger").click()
+        page.wait_for_selector(f"{form} .error")
+        checks.check("without a reason it says so at the choice, and sends nothing", visit.text(f"{form} .error") ==
+                     "Choose a reason." and visit.text(f"{form} .summary a") == "Why do you decline? Choose a reason."
+                     and len(visit.sent("PUT")) == before, visit.text(f"{form} .summary"))
+        page.locator(f"{form} [type=radio]").first.focus()
         visit.press("Space", "ArrowDown")
         checks.equal("an arrow key chooses", page.evaluate("document.activeElement.value"), "conflict_of_interest")
         visit.press("Tab")
@@ -119,6 +126,9 @@ def check_year(checks, site, browser):
         wanted += [str(summary["by_outcome"]["deal_closed"]), "–" if median is None else f"{median:g}"]
         checks.equal("the year in four numbers", visit.page.locator("#year .numbers dd").all_inner_texts(), wanted)
         bars = visit.page.locator("#year .bars .number").all_inner_texts()
+        terms = visit.page.locator("#year .numbers dt").all_inner_texts()
+        checks.equal("two of the year, two of all time, and it says so", [term.endswith(", all time") for term in terms],
+                     [False, False, True, True])
         checks.equal("and a bar for each month", bars, [str(month["introductions"]) for month in months])
         checks.clean("the year", visit)
 
@@ -239,6 +249,7 @@ def check_profile(checks, site, browser):
                      shown and "Nevada Waits for review Arizona and Nevada" in shown, shown)
         checks.check("and how much waits", "2 changes wait" in visit.text("#changes"), visit.text("#changes"))
         checks.equal("the focus is where it changed", page.evaluate("document.activeElement.id"), "profile")
+        check_waiting(checks, visit, sides)
 
         check_form(checks, visit, "taking back", "DELETE", "**/changes", "#take-back", (0, 429, 500, 503))
         site.put(f"/api/admin/partners/{sides.partner}", {"contact_name": "Paula Partner"})
@@ -262,6 +273,32 @@ def check_profile(checks, site, browser):
     sides.close()
 
 
+def check_waiting(checks, visit, sides):
+    """The form while changes wait: it begins with them, and they stay."""
+    page, form = visit.page, "#profile-form"
+    page.get_by_role("button", name="Change the profile").click()
+    checks.equal("the form begins with what waits", (page.input_value(f"{form} [name=company_name]"), page.locator(
+        f"{form} [name=service_areas]:checked").evaluate_all("all => all.map((one) => one.value)")),
+        ("Renamed law", ["AZ", "NV"]))
+    marks = page.locator(f"{form} .hint:has-text('Waits for review')").all_inner_texts()
+    checks.equal("and says at both fields what is published", [words.rpartition("Now: ")[2] for words in marks],
+                 [sides.company, "Nevada"])
+    page.fill(f"{form} [name=company_name]", sides.company)
+    before = len(visit.sent("PUT"))
+    page.locator(f"{form} .main").click()
+    page.wait_for_selector(f"{form} .error")
+    checks.check("one change taken back alone is refused at its field, and nothing is sent", "cannot be taken back" in
+                 visit.text(f"{form} .error") and len(visit.sent("PUT")) == before, visit.text(f"{form} .error"))
+    page.fill(f"{form} [name=company_name]", "Renamed again")
+    page.fill(f"{form} [name=contact_name]", "Pia Partner")
+    page.locator(f"{form} .main").click()
+    page.wait_for_selector("#profile .proposed")
+    stored = own(sides)
+    checks.equal("what was not touched still waits, the rest is replaced", (stored["pending_changes"],
+                 stored["contact_name"]), ({"company_name": "Renamed again", "service_areas": ["AZ", "NV"]},
+                                           "Pia Partner"))
+
+
 def check_licenses(checks, site, browser):
     sides = Sides(site, "licenses")
     path = "/api/partners/me/credentials"
@@ -272,6 +309,7 @@ def check_licenses(checks, site, browser):
         checks.check("the Tab key comes to the button", visit.tab_to("#licenses > div > button"))
         visit.press("Enter")
         page.wait_for_selector("#license-new")
+        checks.equal("the form has a heading", visit.text("#licenses h2"), "Add a license")
         visit.expect(409, 412, 422)
         page.locator("#license-new .main").focus()
         visit.press("Enter")
@@ -281,7 +319,11 @@ def check_licenses(checks, site, browser):
         page.select_option("#license-new [name=kind]", "bar_admission")
         page.fill("#license-new [name=number]", "4711")
         page.select_option("#license-new [name=state_code]", "NV")
+        page.fill("#license-new [name=expires_on]", day(-1))
+        checks.check("a day that is past is told before sending", "This day is past" in visit.text(
+            "#license-new .warning"), visit.text("#license-new .warning"))
         page.fill("#license-new [name=expires_on]", day(20))
+        checks.equal("and no more once it is not", visit.text("#license-new .warning"), "")
         check_form(checks, visit, "adding", "POST", f"**{path}", "#license-new")
         page.locator("#license-new .main").focus()
         visit.press("Enter")
@@ -290,8 +332,8 @@ def check_licenses(checks, site, browser):
         checks.equal("the service has it", [(one["kind"], one["number"], one["state_code"], one["expires_on"])
                      for one in made], [("bar_admission", "4711", "NV", day(20))])
         card, identity = visit.text("#licenses .card"), made[0]["id"]
-        checks.check("it shows until when it is good, and that it is not verified", "Good until" in card and
-                     "Not verified" in card, card)
+        checks.check("it shows until when it is good, and that it waits", "Good until" in card and
+                     "Waits for Tomi's check" in card, card)
 
         page.get_by_role("button", name="Add a license").click()
         page.select_option("#license-new [name=kind]", "bar_admission")
@@ -364,6 +406,13 @@ def check_statuses(checks, site, browser):
     with browser.visit(token=sides.tokens["partner"]) as visit:
         visit.open("/portal").page.wait_for_selector("#year .chart")
         checks.check("active: there is nothing to say", not visit.page.locator("#standing").is_visible())
+        for page in ("/portal", "/portal/introductions", "/portal/profile", "/portal/licenses"):
+            visit.open(page).page.wait_for_selector(".menu summary")
+            checks.equal(f"{page}: the header marks the portal", visit.text("#navigation [aria-current]"), "Portal")
+            visit.page.set_viewport_size({"width": 320, "height": 700})
+            checks.equal(f"{page}: its tabs fit a line at 320 px", visit.page.locator(".tabs a").evaluate_all(
+                "all => new Set(all.map((one) => one.offsetTop)).size"), 1)
+            visit.page.set_viewport_size({"width": 1440, "height": 900})
         site.put(f"{path}/status", {"status": "inactive"})
         checks.check("inactive", "You are inactive" in standing(visit), standing(visit))
         site.put(f"{path}/status", {"status": "pending_review"})

@@ -11,6 +11,8 @@ def run(checks, site, browser, _):
     check_waiting_failures(checks, site, browser)
     check_directory(checks, site, browser)
     check_partner(checks, site, browser)
+    check_next_step(checks, site, browser)
+    check_menu(checks, site, browser)
 
 
 def check_map(checks, site, browser):
@@ -31,6 +33,12 @@ def check_map(checks, site, browser):
         rows = site.staff.expect(200, "GET", "/api/admin/coverage?type=attorney").json["data"]
         served = sum(row["status"] == "available" for row in rows)
         checks.equal("the map shows that type alone", page.locator("#map a.available").count(), served)
+        checks.check("the Tab key comes to the way past the map", visit.tab_to("#skip-map"))
+        checks.check("which shows itself", page.evaluate("getComputedStyle(document.activeElement).clipPath") == "none")
+        visit.press("Enter")
+        checks.equal("and leads past it, in the same address", (page.evaluate("document.activeElement.id"),
+                     visit.path), ("which", "/?type=attorney"))
+        page.locator("#skip-map").focus()
         checks.check("the Tab key comes to a state", visit.tab_to("#map a[data-state=MN]"))
         visit.press("Enter")
         visit.settle()
@@ -48,6 +56,16 @@ def check_map(checks, site, browser):
         visit.settle()
         checks.equal("from there to the attorneys of that state", visit.path, "/directory?state=CA&type=attorney")
         checks.clean("the map", visit)
+    with browser.visit("/", width=360) as visit:
+        page = visit.page
+        for name in ("Utah", "Wyoming"):
+            page.locator("#list").get_by_role("link", name=name).focus()
+            visit.press("Enter")
+            page.wait_for_selector(f"#state h2:has-text('{name}')")
+            visit.wait("document.activeElement.matches('#state h2')")
+            top = page.evaluate("document.activeElement.getBoundingClientRect().top")
+            checks.check(f"{name} in the list: the focus goes to its heading, which is in view", 0 <= top < 900, top)
+        checks.clean("the list", visit)
 
 
 def check_waiting_list(checks, site, browser):
@@ -73,6 +91,9 @@ def check_waiting_list(checks, site, browser):
         page.wait_for_selector("#state .notice")
         checks.check("then it says what happens next", WAITING in visit.text("#state .notice"),
                      visit.text("#state .notice"))
+        page.get_by_role("button", name="Change it").click()
+        checks.equal("a wrong address can be changed, with the focus in it", page.evaluate(
+            "[document.activeElement.name, document.activeElement.value]"), ["email", WAITING])
         checks.clean("asking", visit)
 
     confirm = site.link(WAITING, "/#confirm=[\\w-]+")
@@ -83,10 +104,20 @@ def check_waiting_list(checks, site, browser):
         visit.page.wait_for_selector("#letter button")
         checks.equal("the letter's link sends nothing by itself", len(visit.sent("POST")), 0)
         checks.equal("and its code leaves the address", visit.path, "/")
+        words = visit.text("#letter")
+        checks.check("it says where to read what it is about", "The letter with this link says which and where" in words,
+                     words)
+        visit.page.reload()
+        visit.page.wait_for_selector("#letter button")
+        checks.equal("after a reload the button has the focus again", visit.page.evaluate(
+            "document.activeElement.innerText"), "Confirm")
         checks.equal("nobody more waits yet", waiting(), before)
         visit.press("Enter")
         visit.page.wait_for_selector("#letter [role=status]")
         checks.equal("the button confirms", waiting(), before + 1)
+        visit.page.reload()
+        visit.page.wait_for_selector("#map a")
+        checks.check("a code that was used is forgotten", not visit.page.locator("#letter").is_visible())
         checks.clean("confirming", visit)
     with browser.visit(leave) as visit:
         visit.page.get_by_role("button", name="Take me off the list").click()
@@ -97,8 +128,12 @@ def check_waiting_list(checks, site, browser):
         visit.expect(410).open(confirm)
         visit.page.get_by_role("button", name="Confirm").click()
         visit.page.wait_for_selector("#letter .error")
-        checks.check("a code that is over is explained", "not good any more" in visit.text("#letter"),
+        checks.check("a code that is over is explained, without a button", "or you left the list" in
+                     visit.text("#letter") and visit.page.locator("#letter button").count() == 0,
                      visit.text("#letter .error"))
+        visit.page.reload()
+        visit.page.wait_for_selector("#map a")
+        checks.check("and forgotten", not visit.page.locator("#letter").is_visible())
         checks.clean("an old link", visit)
 
 
@@ -227,10 +262,59 @@ def check_partner(checks, site, browser):
             partner["company_name"], partner["contact_name"], "NMLS license 123456, Minnesota")), shown)
         checks.equal("its title is the name", visit.page.title(), f"{partner['company_name']} – Tomi")
         checks.clean("a partner", visit)
-    for wrong in ("?id=00000000-0000-7000-8000-000000000000", "?id=../../me", ""):
+    with browser.visit("/partner") as visit:
+        visit.page.wait_for_selector("#profile .lead")
+        checks.check("without a partner it asks for none, and says what to do", visit.text("h1") ==
+                     "No partner is chosen" and not any("/api/partners" in one.url for one in visit.requests))
+        checks.clean("/partner", visit)
+    for wrong in ("?id=00000000-0000-7000-8000-000000000000", "?id=../../me"):
         with browser.visit() as visit:
             visit.expect(404, 400).open(f"/partner{wrong}")
             visit.page.wait_for_selector("#profile .lead, #profile .notice")
             checks.check(f"/partner{wrong} says that there is none", "not in the directory" in visit.text("h1"),
                          visit.text("h1"))
             checks.clean(f"/partner{wrong}", visit)
+
+
+def check_next_step(checks, site, browser):
+    """From the public pages to asking: for a member, for a visitor, and nothing for others."""
+    partner = site.get(f"/api/partners/{site.partner}")
+    kind, state = partner["type"], partner["service_areas"][0]
+    single = state if len(partner["service_areas"]) == 1 else None
+    pages = {f"/?state={state}&type={kind}": ("#state", state), f"/directory?type={kind}&state={state}": ("#next", state),
+             f"/partner?id={site.partner}": ("#profile", single)}
+    for path, (place, asked) in pages.items():
+        with browser.visit(path, token=site.tokens["member"]) as visit:
+            wanted = f"/group/ask?id={site.group}&type={kind}" + (f"&state={asked}" if asked else "")
+            visit.page.wait_for_selector(f"{place} a[href*='/group/ask']")
+            found = visit.page.locator(f"{place} a[href*='/group/ask']").evaluate_all(
+                "all => all.map((one) => one.getAttribute('href'))")
+            checks.check(f"{path[:12]}: a member can ask", wanted in found, found[0])
+            if place == "#profile":
+                checks.check("and comes back to the group", site.group in visit.page.locator(
+                    "#ways a").nth(1).get_attribute("href"))
+            checks.clean(path, visit)
+        with browser.visit(path) as visit:
+            visit.page.wait_for_selector(f"{place} a[href^='/sign-in']")
+            checks.check(f"{path[:12]}: a visitor reads how to come to an introduction", "ask for an introduction on "
+                         "their group's page" in visit.text(place) and not visit.page.locator(
+                             "main a[href*='/group/ask']").count())
+            checks.clean(path, visit)
+        with browser.visit(path, token=site.tokens["partner"]) as visit:
+            checks.check(f"{path[:12]}: a partner reads none of it", "on their group's page" not in visit.text("main"))
+
+
+def check_menu(checks, site, browser):
+    """The menu of whoever is signed in, on the narrowest screen, with a long address."""
+    user = "5f0c6a0e-9a51-4a0e-8c7e-1f2d3c4b5a69"
+    site.put_user(user, "Mo Menu", f"{'long' * 15}@{'domain' * 8}.example")
+    made = site.send(201, "POST", f"/api/admin/users/{user}/tokens", {})
+    for width in (320, 700):
+        with browser.visit("/", token=made["token"], width=width) as visit:
+            visit.page.locator(".menu summary").click()
+            left, right = visit.page.evaluate("""() => {
+              const { left, right } = document.querySelector(".menu > div").getBoundingClientRect();
+              return [left, right];
+            }""")
+            checks.check(f"the menu stays within {width} px", 0 <= left < right <= width and visit.page.evaluate(
+                "document.documentElement.scrollWidth") <= width, f"{left:.0f} to {right:.0f}")

@@ -47,6 +47,9 @@ def check_mail(checks, site, browser, role):
         page.wait_for_selector("#code button")
         checks.equal(f"{role}: the link sends nothing by itself", len(visit.sent("POST")), 0)
         checks.equal(f"{role}: its code leaves the address", visit.path, "/sign-in")
+        page.reload()
+        page.wait_for_selector("#code button")
+        visit.wait("document.activeElement.matches('#code button')")
         visit.expect(404)
         visit.press("Enter")
         checks.check(f"{role}: the button signs in and goes on", arrives(visit, home(site, role)))
@@ -59,6 +62,7 @@ def check_mail(checks, site, browser, role):
         page.get_by_role("button", name="Sign out").click()
         page.wait_for_url("**/")
         page.get_by_role("link", name="Sign in").wait_for()
+        page.wait_for_selector(".toast:has-text('You are signed out')")
         left = page.evaluate("[...Object.keys(sessionStorage), ...Object.keys(localStorage)]")
         checks.check(f"{role}: signing out forgets it", not {"tomi.token", "tomi.me"} & set(left), left)
         checks.clean(f"{role}: signing in", visit)
@@ -69,6 +73,17 @@ def check_mail(checks, site, browser, role):
         checks.check(f"{role}: the same link a second time is explained", visit.page.locator("#mail").is_visible(),
                      visit.text("#way .notice.bad"))
         checks.clean(f"{role}: a used link", visit)
+        visit.page.reload()
+        visit.page.wait_for_selector("#mail")
+        checks.check(f"{role}: and forgotten", visit.page.locator("#code").count() == 0)
+    with browser.visit(token=site.tokens[role]) as visit:
+        visit.expect(410).open(link)
+        visit.page.locator("#code button").click()
+        visit.page.wait_for_selector("#way .notice.bad")
+        checks.check(f"{role}: whoever is signed in reads so beside it, and can go on", address in visit.text("#way") and
+                     visit.page.get_by_role("link", name="Go on").get_attribute("href") == home(site, role),
+                     visit.text("#way"))
+        checks.clean(f"{role}: a used link, signed in", visit)
 
 
 def check_command(checks, site, browser):
@@ -126,7 +141,7 @@ def check_end(checks, site, browser):
         visit.page.wait_for_selector(".menu summary")
         site.send(204, "DELETE", f"/api/admin/tokens/{made['id']}")
         visit.expect(401).open("/directory")
-        visit.page.get_by_role("link", name="Sign in").wait_for()
+        visit.page.locator("#navigation").get_by_role("link", name="Sign in").wait_for()
         checks.check("a token that has ended is forgotten, and a public page goes on",
                      visit.page.locator("#partners > .card").count() > 0)
         checks.check("no address or request ever held a token", not any(re.search(r"tomi_|code=", request.url)

@@ -1,9 +1,11 @@
+import { lastMe } from './lib/api.js';
+import { nextStep } from './lib/asking.js';
 import { field, options } from './lib/form.js';
 import { byID, fill, html } from './lib/html.js';
 import { languageChoices } from './lib/languages.js';
 import { List } from './lib/list.js';
 import { start } from './lib/page.js';
-import { host, language, listed, stateChoices, states, typeChoices, types } from './lib/words.js';
+import { certified, host, language, listed, stateChoices, states, typeChoices, types } from './lib/words.js';
 
 /**
  * @typedef {object} Partner
@@ -42,7 +44,7 @@ function card(partner) {
     <li class="card">
       <p class="row small muted">
         <span>${types[partner.type].label}</span>
-        ${partner.co_ownership_certified && html`<span class="tag">Certified for co-ownership</span>`}
+        ${partner.co_ownership_certified && certified()}
       </p>
       <h2><a href=${`/partner?id=${partner.id}`}>${partner.company_name}</a></h2>
       ${partner.description && html`<p class="small clip">${partner.description}</p>`}
@@ -56,6 +58,14 @@ function card(partner) {
         href=${`/partner?id=${partner.id}`}>what it is</a></p>`}
       <p class="small">${acceptance(partner)}</p>
     </li>`;
+}
+
+let me = lastMe();
+
+function showNextStep() {
+  const query = new URLSearchParams(location.search);
+  const [type = '', state = ''] = ['type', 'state'].map((name) => query.get(name) ?? '');
+  fill(byID('next'), nextStep(me, { type: types[type] ? type : '', state: states[state] ? state : '' }));
 }
 
 const filters = byID('filters');
@@ -76,6 +86,7 @@ const list = new List({
   noun: ['partner', 'partners'],
   filters,
   summary: byID('summary'),
+  loaded: showNextStep,
   empty: (query) => {
     if (!query.toString()) return 'There is nobody in the directory yet.';
     const place = new URLSearchParams([...query].filter(([name]) => ['state', 'type'].includes(name)));
@@ -86,5 +97,7 @@ const list = new List({
       </div>`;
   },
 });
+showNextStep();
 list.load();
-await start();
+me = await start();
+showNextStep();

@@ -56,29 +56,48 @@ const askAddress = (type, state) => `/group/ask?${new URLSearchParams({ id: grou
 function showNext() {
   const place = byID('next');
   const content = nextThing();
-  place.hidden = !content;
+  place.hidden = !content.length;
   fill(place, content);
 }
 
+/**
+ * @param {Request} request
+ * @param {string} style
+ */
+const writeTo = ({ partner }, style) => partner?.email && html`
+  <p class="actions"><a class=${style} href=${`mailto:${partner.email}`}>Write to ${
+    partner.contact_name ?? partner.company_name}</a></p>`;
+
+/** @param {Request} request */
+function meeting(request) {
+  const company = request.partner?.company_name;
+  const isContact = request.contact_id === me.id;
+  return fragment`
+    <h2>${request.status === 'connected' ? `${company} said yes` : `Meet ${company}`}</h2>
+    <p>Introduced ${when(request.intro_sent_at ?? '')}. ${isContact ? 'They have your address, but you'
+      : 'They have the address of the one of you who asked, but you'} need not wait for them.</p>
+    ${writeTo(request, 'button main')}`;
+}
+
 function nextThing() {
-  const met = open.find(({ status }) => status === 'intro_sent');
-  if (met?.partner) {
-    const { company_name: company, contact_name: contact, email } = met.partner;
-    const isContact = met.contact_id === me.id;
-    return fragment`
-      <h2>Meet ${company}</h2>
-      <p>Introduced ${when(met.intro_sent_at ?? '')}. ${isContact ? 'They have your address, but you'
-        : 'They have the address of the one of you who asked, but you'} need not wait for them.</p>
-      ${email && html`<p class="actions">
-        <a class="button main" href=${`mailto:${email}`}>Write to ${contact ?? company}</a></p>`}`;
-  }
-  const [waiting] = open.filter(isWaiting);
-  if (waiting) {
-    const { a } = types[waiting.partner_type];
-    return fragment`
-      <h2>${waiting.partner ? `Tomi has found ${a} for you` : `Tomi is looking for ${a}`}</h2>
-      <p>You need not do anything now. As soon as somebody fits, Tomi introduces you to each other by e-mail.</p>`;
-  }
+  const waiting = open.filter(({ status }) => ['pending', 'matched'].includes(status));
+  const ofTypes = (/** @type {Request[]} */ some) =>
+    listed([...new Set(some.map(({ partner_type: type }) => types[type].a))]);
+  const found = ofTypes(waiting.filter(({ partner }) => partner));
+  const sought = ofTypes(waiting.filter(({ partner }) => !partner));
+  // What the group itself can do comes first.
+  return [
+    open.filter((one) => one.partner && !waiting.includes(one)).map(meeting),
+    found && html`<h2>Tomi has found ${found} for you</h2>`,
+    sought && html`<h2>Tomi is looking for ${sought}</h2>`,
+    waiting.length > 0 && html`
+      <p>You need not do anything now. As soon as somebody fits, Tomi introduces you to each other by e-mail.</p>`,
+    !open.some(isWaiting) && nextType(),
+  ].flat().filter(Boolean);
+}
+
+/** What the group could ask for next. */
+function nextType() {
   if (!fits) return null;
   const { state_code: state, data } = fits;
   const missing = data.filter(({ partner_type: type }) => !requestFor(type, state));
@@ -91,11 +110,9 @@ function nextThing() {
       <p class="actions">
         <a class="button main" href=${askAddress(type, state)}>Ask for ${types[type].a}</a></p>`;
   }
-  const [known] = open;
-  return fragment`
-    <h2>${known?.partner ? `You are in touch with ${known.partner.company_name}`
-      : `Tomi has nobody in ${states[state]} yet`}</h2>
-    <p>Nothing waits for you. Tomi can write to you as soon as it has somebody else there: see below.</p>`;
+  return !open.length && fragment`
+    <h2>Tomi has nobody in ${states[state]} yet</h2>
+    <p>Nothing waits for you. Tomi can write to you as soon as it has somebody there: see below.</p>`;
 }
 
 // --- Requests ---
@@ -106,19 +123,26 @@ function nextThing() {
  */
 const outcomeWords = {
   engaged: 'You work together.', deal_closed: 'Your deal is closed.', not_engaged: 'You do not work together.',
-  unknown: 'It has ended.',
+  unknown: 'Outcome not known.',
 };
 
+/**
+ * What was cancelled on this page. The service does not tell a group who cancelled a request.
+ * @type {Set<string>}
+ */
+const cancelled = new Set();
+
 /** @param {Request} request */
-function sentence({ status: now, status_since: since, partner, outcome }) {
+function sentence({ id, status: now, status_since: since, partner, outcome }) {
   const company = partner?.company_name ?? 'the partner';
   switch (now) {
     case 'pending': return 'Tomi is looking for somebody who fits.';
     case 'matched': return `Tomi has found ${company}. The introduction comes next, by e-mail.`;
     case 'intro_sent': return `Tomi introduced you to ${company}, and has asked them to answer within three days.`;
-    case 'connected': return `${company} said yes. ${outcome ? outcomeWords[outcome] : ''}`;
+    case 'connected': return `${company} said yes. ${outcome ? outcomeWords[outcome] : ''} Do you not hear from them?
+      Then answer one of our letters, and Tomi helps.`;
     case 'closed': return outcomeWords[outcome ?? 'unknown'];
-    default: return fragment`Your group or Tomi cancelled it ${when(since)}.`;
+    default: return fragment`${cancelled.has(id) ? 'You' : 'Your group or Tomi'} cancelled it ${when(since)}.`;
   }
 }
 
@@ -184,10 +208,11 @@ function card(request) {
   return html`
     <li class="card" id=${`request-${id}`} tabindex="-1">
       <div class="spread">
-        <h3>${types[type].label}${context.state && ` in ${states[context.state]}`}</h3>${status('referral', now)}
+        <h3>${types[type].label}${context.state ? ` in ${states[context.state]}` : ', state not decided'}</h3>${status('referral', now)}
       </div>
       <p>${sentence(request)}</p>
       ${introduced && partner && now !== 'cancelled' && contactFacts(partner)}
+      ${now === 'connected' && writeTo(request, 'button')}
       ${isOpen && history}
       ${need}
       ${place}
@@ -216,6 +241,7 @@ function cancelForm({ id, partner_type: type, intro_sent_at: introduced, partner
         'Reload the page to see how it stands.',
     }),
     saved: async () => {
+      cancelled.add(id);
       await Promise.all([loadOpen(), loadEarlier()]);
       showFits();
       toast('The request is cancelled.');
@@ -292,20 +318,29 @@ async function loadFits(reading = readFits()) {
     const isStateless = error instanceof Problem && error.errors.some(({ parameter }) => parameter === 'state');
     if (error instanceof Problem && error.code === 'not_found') return;
     byID('fits').hidden = false;
-    if (!isStateless) return show(error, fitting, loadFits);
+    if (!isStateless) {
+      showState(wanted ?? '', 'Who fits');
+      return show(error, fitting, loadFits);
+    }
     fits = null;
   }
   showFits();
   showNext();
 }
 
-function showFits() {
-  const place = byID('fits');
-  const state = fits?.state_code ?? '';
+/**
+ * Says which state is shown.
+ * @param {string} state
+ * @param {string} without What to say without one.
+ */
+function showState(state, without) {
   /** @type {HTMLSelectElement} */ (choice).value = state;
-  place.hidden = false;
-  fill(/** @type {Element} */ (place.firstElementChild), state ? `Who fits in ${states[state]}`
-    : 'Where do you want to buy?');
+  fill(/** @type {Element} */ (byID('fits').firstElementChild), state ? `Who fits in ${states[state]}` : without);
+}
+
+function showFits() {
+  byID('fits').hidden = false;
+  showState(fits?.state_code ?? '', 'Where do you want to buy?');
   if (!mayReplace(fitting)) return;
   fill(
     fitting,

@@ -1,6 +1,8 @@
-import { Problem, get, post } from './lib/api.js';
+import { Problem, get, lastMe, post } from './lib/api.js';
+import { askLinks, nextStep } from './lib/asking.js';
 import { Form, field, options } from './lib/form.js';
 import { byID, fill, fragment, html } from './lib/html.js';
+import { forgetCode, letterCode } from './lib/letter.js';
 import { explain, show, start } from './lib/page.js';
 import { count, stateChoices, stateCodes, states, typeChoices, types } from './lib/words.js';
 
@@ -35,18 +37,24 @@ function address(change) {
 /** @param {{ state?: string, type?: string }} change */
 function choose(change) {
   if (address(change) !== location.pathname + location.search) history.pushState(null, '', address(change));
-  showAll();
+  return showAll();
 }
 
 /**
  * A click on a state's link, unless it is to open elsewhere.
  * @param {MouseEvent & { currentTarget: HTMLAnchorElement }} event
  */
-function chooseState(event) {
+async function chooseState(event) {
   if (event.ctrlKey || event.metaKey || event.shiftKey) return;
   event.preventDefault();
-  choose({ state: new URL(event.currentTarget.href).searchParams.get('state') ?? '' });
-  byID('state').scrollIntoView({ block: 'nearest' });
+  const link = event.currentTarget;
+  await choose({ state: new URL(link.href).searchParams.get('state') ?? '' });
+  const heading = byID('state').querySelector('h2');
+  if (!heading) return;
+  // Who goes through the map goes on in it. The list is too far away from what it opens.
+  if (byID('list').contains(link)) heading.focus({ preventScroll: true });
+  const { top, bottom } = heading.getBoundingClientRect();
+  if (top < 0 || bottom > innerHeight) heading.scrollIntoView();
 }
 
 // --- The map and the list ---
@@ -102,6 +110,8 @@ async function showMap() {
 
 // --- One state ---
 
+let me = lastMe();
+
 async function showState() {
   const code = chosenState();
   const place = byID('state');
@@ -125,8 +135,9 @@ async function showState() {
     const first = rows.filter((row) => row.partner_type === chosen);
     const others = rows.filter((row) => row.partner_type !== chosen);
     fill(place, fragment`
-      <h2>${states[code]}</h2>
-      <ul class="types">${[...first, ...others].map((row) => typeRow(code, row))}</ul>`);
+      <h2 tabindex="-1">${states[code]}</h2>
+      <ul class="types">${[...first, ...others].map((row) => typeRow(code, row))}</ul>
+      ${!me && nextStep(me)}`);
   } catch (error) {
     show(error, place, showState);
   }
@@ -145,7 +156,8 @@ function typeRow(code, coverage) {
       <div class="spread"><h3>${label}</h3>${publicStatus(coverage)}</div>
       <p class="small muted">${purpose}</p>
       ${coverage.status === 'available'
-        ? html`<p class="small"><a href=${directory}>See ${count(partners, one, many)}</a></p>`
+        ? html`<p class="row small"><a href=${directory}>See ${count(partners, one, many)}</a>${
+          askLinks(me, { type, state: code })}</p>`
         : waitingOffer(code, type)}
     </li>`;
 }
@@ -171,12 +183,14 @@ function waitingOffer(code, type) {
  * @param {string} code
  * @param {string} type
  * @param {HTMLElement} place
+ * @param {string} [typed]
  */
-function waitingForm(code, type, place) {
+function waitingForm(code, type, place, typed) {
   const giveUp = () => place.replaceWith(waitingOffer(code, type));
   const element = html`
     <form id=${`wait-${type}`}>
-      ${field('Your e-mail address', html`<input name="email" type="email" autocomplete="email" inputmode="email">`, {
+      ${field('Your e-mail address', html`
+        <input name="email" type="email" autocomplete="email" inputmode="email" value=${typed}>`, {
         hint: `We write once, when Tomi has ${types[type].a} in ${states[code]}, and then forget the address.`,
       })}
       <div class="actions">
@@ -187,11 +201,15 @@ function waitingForm(code, type, place) {
   new Form(element, {
     save: (body) => post(`/api/coverage/${code}/${type}/waitlist`, body),
     saved: () => {
-      const email = new FormData(/** @type {HTMLFormElement} */ (element)).get('email');
+      const email = String(new FormData(/** @type {HTMLFormElement} */ (element)).get('email'));
       fill(place, html`
         <div class="notice note" tabindex="-1">
-          <p><strong>We have sent a letter to ${String(email)}.</strong></p>
+          <p><strong>We have sent a letter to ${email}.</strong></p>
           <p>Confirm it with the link in the letter. Without that, we forget the address in 7 days.</p>
+          <p>Wrong address? <button type="button" class="link" onclick=${() => {
+            fill(place, waitingForm(code, type, place, email));
+            place.querySelector('input')?.focus();
+          }}>Change it</button></p>
         </div>`);
       /** @type {HTMLElement} */ (place.firstElementChild).focus();
     },
@@ -205,44 +223,49 @@ const letters = {
   confirm: {
     path: '/api/waitlist/confirm',
     title: 'Confirm your address',
-    text: 'Then we write to you once, as soon as Tomi can help you there, and forget your address.',
+    text: 'Then we write to you once, as soon as Tomi has one for you, and forget your address. The letter with this ' +
+      'link says which and where.',
     button: 'Confirm',
     done: 'Your address is confirmed. We write to you as soon as there is news.',
   },
   leave: {
     path: '/api/waitlist/leave',
     title: 'Leave the waiting list',
-    text: 'Then we forget your address, and you get no letter.',
+    text: 'Then we forget your address, and you do not get the letter that you asked for. The letter with this link ' +
+      'says which one.',
     button: 'Take me off the list',
     done: 'You are off the list, and your address is forgotten.',
   },
 };
 
 const tooOld =
-  'This link is not good any more: it is older than 7 days, or not whole. Choose your state below, and ask again.';
+  'This link is not good any more: it is older than 7 days or not whole, or you left the list. Choose your state ' +
+  'below, and ask again.';
 
 /** Mail scanners open links, so one acts only when its button is pressed. */
 function readLetter() {
-  const [, kind, code] = /^#(confirm|leave)=(.+)$/.exec(location.hash) ?? [];
+  const { kind, code } = letterCode(Object.keys(letters)) ?? {};
   if (kind !== 'confirm' && kind !== 'leave') return;
-  // Whoever has the code can use it, so it does not stay in the address.
-  history.replaceState(history.state, '', location.pathname + location.search);
   const letter = letters[kind];
   const place = byID('letter');
   place.hidden = false;
   const act = async () => {
     try {
       await post(letter.path, { code });
+      forgetCode();
       fill(place, html`<p role="status"><strong>${letter.done}</strong></p>`);
     } catch (error) {
       const isOld = error instanceof Problem && ['code_expired', 'validation'].includes(error.code);
       fill(status, html`<p class="error">${isOld ? tooOld : explain(error)}</p>`);
+      if (!isOld) return;
+      forgetCode();
+      for (const one of place.querySelectorAll('.text, .actions')) one.remove();
     }
   };
   const status = html`<div role="alert"></div>`;
   fill(place, fragment`
     <h2>${letter.title}</h2>
-    <p>${letter.text}</p>
+    <p class="text">${letter.text}</p>
     ${status}
     <div class="actions"><button type="button" class="main" onclick=${act}>${letter.button}</button></div>`);
   place.querySelector('button')?.focus();
@@ -255,7 +278,7 @@ let shownType;
 function showAll() {
   if (chosenType() !== shownType) showMap();
   shownType = chosenType();
-  showState();
+  return showState();
 }
 
 fill(byID('types'), fragment`
@@ -272,6 +295,12 @@ byID('types').hidden = false;
 byID('coverage').hidden = false;
 addEventListener('popstate', showAll);
 addEventListener('hashchange', readLetter);
+byID('skip-map').addEventListener('click', (event) => {
+  event.preventDefault();
+  which.focus();
+});
 readLetter();
 showAll();
-await start();
+const known = me;
+me = await start();
+if (me?.id !== known?.id) showState();

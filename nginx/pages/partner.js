@@ -1,15 +1,32 @@
-import { Problem, get } from './lib/api.js';
+import { Problem, get, lastMe } from './lib/api.js';
+import { nextStep } from './lib/asking.js';
 import { byID, fill, fragment, html } from './lib/html.js';
 import { show, start } from './lib/page.js';
-import { credentialKinds, host, language, listed, states, types } from './lib/words.js';
+import { certificate, certified, credentialKinds, host, language, listed, states, types } from './lib/words.js';
 
 /**
  * @typedef {import('./directory.js').Partner & { credentials: { kind: string, number: string, state_code: string | null
  *   }[] }} Profile
  */
 
+let me = lastMe();
+/** @type {Profile | undefined} */
+let shown;
+const next = html`<div></div>`;
+
+/** Asking for an introduction, and for a member the way back. */
+function showNext() {
+  fill(byID('ways'), html`<a href="/directory">Directory</a>`, (me?.groups ?? []).map(({ id, name }) => html`
+    <a href=${`/group?id=${id}`}>${name}</a>`));
+  if (!shown) return;
+  const { type, service_areas: [state, ...others] } = shown;
+  fill(next, nextStep(me, { type, state: others.length ? '' : state }));
+}
+
 /** @param {Profile} partner */
 function showProfile(partner) {
+  shown = partner;
+  showNext();
   const type = types[partner.type];
   document.title = `${partner.company_name} – Tomi`;
   byID('name').textContent = partner.company_name;
@@ -19,7 +36,8 @@ function showProfile(partner) {
   fill(byID('profile'), fragment`
     <div class="stack">
       <p class="lead">${type.label}, serves ${listed(partner.service_areas.map((code) => states[code]))}.</p>
-      ${partner.co_ownership_certified && html`<p><span class="tag">Certified for co-ownership</span></p>`}
+      ${partner.co_ownership_certified && html`
+        <p class="row small">${certified()} <span>${certificate}</span></p>`}
       ${partner.description && html`<p class="lines">${partner.description}</p>`}
       <dl class="facts card">
         ${partner.contact_name && [html`<dt>Contact</dt>`, html`<dd>${partner.contact_name}</dd>`]}
@@ -31,6 +49,7 @@ function showProfile(partner) {
             <li>${credentialKinds[kind]} ${number}${state && `, ${states[state]}`}</li>`)}</ul>`}</dd>
         <dt>Introductions</dt><dd>${acceptance}</dd>
       </dl>
+      ${next}
       <section>
         <h2>Relation with Tomi</h2>
         <p class="lines">${partner.affiliation_disclosure ??
@@ -41,7 +60,12 @@ function showProfile(partner) {
 }
 
 async function load() {
-  const id = new URLSearchParams(location.search).get('id') ?? '';
+  const id = new URLSearchParams(location.search).get('id');
+  if (!id) {
+    byID('name').textContent = 'No partner is chosen';
+    fill(byID('profile'), html`<p class="lead">Choose one <a href="/directory">in the directory</a>.</p>`);
+    return;
+  }
   try {
     const { data } = await get(`/api/partners/${encodeURIComponent(id)}`);
     showProfile(data);
@@ -53,4 +77,5 @@ async function load() {
 }
 
 load();
-await start();
+me = await start();
+showNext();

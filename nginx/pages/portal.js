@@ -1,4 +1,4 @@
-import { get, getAll, put, token } from './lib/api.js';
+import { Problem, get, getAll, put, token } from './lib/api.js';
 import { bars } from './lib/chart.js';
 import { Form, choices, field, inWords } from './lib/form.js';
 import { byID, fill, fragment, html } from './lib/html.js';
@@ -56,7 +56,8 @@ function card(introduction) {
   const row = html`
     <li class="card" id=${`introduction-${id}`} tabindex="-1">
       <h2>${group.name}</h2>
-      <p>They ask for ${types[type].a}${context.state && ` in ${states[context.state]}`}. Introduced ${when(at)}.</p>
+      <p>They ask for ${types[type].a}${context.state ? ` in ${states[context.state]}` : ', state not decided'}. Introduced ${
+        when(at)}.</p>
       <dl class="facts">
         ${contact && [html`<dt>Contact</dt>`,
           html`<dd>${contact.name}, <a href=${`mailto:${contact.email}`}>${contact.email}</a></dd>`]}
@@ -136,7 +137,13 @@ function declineForm(introduction, finish, back) {
       </div>
     </form>`;
   new Form(element, {
-    save: (body) => answer(introduction, { response: 'declined', ...body }),
+    save: async (body) => {
+      if (body.reason_code) return answer(introduction, { response: 'declined', ...body });
+      // The service takes an answer without one, but then Tomi does not know whom to look for.
+      const detail = 'Choose a reason.';
+      const errors = [{ pointer: '/reason_code', code: 'required', detail }];
+      throw new Problem(422, 'validation', detail, { errors });
+    },
     saved: () => finish(html`
       <p><strong>You have declined.</strong> Tomi now looks for somebody else for ${group.name}. Thank you for the
         answer.</p>`),
@@ -187,8 +194,8 @@ async function loadYear(reading = readSummary()) {
       months.reduce((sum, one) => sum + one[name], 0);
     /** @type {[words: string, value: number | string][]} */
     const numbers = [
-      ['Introductions in twelve months', total('introductions')], ['Accepted in twelve months', total('connections')],
-      ['Deals closed so far', outcomes.deal_closed], ['Days until you accept, the median', median ?? '–'],
+      ['Introductions', total('introductions')], ['Accepted', total('connections')],
+      ['Deals closed, all time', outcomes.deal_closed], ['Days to an answer (median), all time', median ?? '–'],
     ];
     fill(
       place,

@@ -1,6 +1,7 @@
 import { Problem, getMe, post, signIn, signOut, token } from './lib/api.js';
 import { Form, field } from './lib/form.js';
 import { byID, fill, html } from './lib/html.js';
+import { forgetCode, letterCode } from './lib/letter.js';
 import { show, start } from './lib/page.js';
 
 /** @typedef {import('./lib/api.js').Me} Me */
@@ -41,6 +42,7 @@ function home(me) {
 function goOn(me) {
   const path = wayBack() ?? home(me);
   localStorage.removeItem(returnKey);
+  forgetCode();
   location.replace(path);
 }
 
@@ -124,11 +126,14 @@ function showCode(code) {
         signIn(data.token, stays);
       } catch (error) {
         if (!(error instanceof Problem) || !['code_expired', 'validation'].includes(error.code)) throw error;
-        showMail();
+        forgetCode();
+        const me = await getMe().catch(() => null);
+        if (me) showSignedIn(me);
+        else showMail();
         place.prepend(html`
           <div class="notice bad" role="alert">
             <p><strong>This link is not good any more.</strong></p>
-            <p>It works once, for 15 minutes, and a newer link ends it. Ask for another here.</p>
+            <p>It works once, for 15 minutes, and a newer link ends it.${!me && ' Ask for another here.'}</p>
           </div>`);
         return;
       }
@@ -159,12 +164,8 @@ function showSignedIn(me) {
 // --- The page ---
 
 async function showWay() {
-  const [, code] = /^#code=(.+)$/.exec(location.hash) ?? [];
-  if (code) {
-    // Whoever has the code can use it, so it does not stay in the address.
-    history.replaceState(history.state, '', location.pathname + location.search);
-    return showCode(code);
-  }
+  const letter = letterCode(['code']);
+  if (letter) return showCode(letter.code);
   if (!token()) return showMail();
   try {
     const me = await getMe();

@@ -82,7 +82,7 @@ function codes(label, name, example, nameOf) {
 const languageName = (code) => (/^[a-z]{2}$/i.test(code) ? language(code.toLowerCase()) : undefined);
 
 const baseFields = () => [
-  field('Type', html`<select name="type">${options(typeChoices)}</select>`),
+  field('Profession', html`<select name="type">${options(typeChoices)}</select>`),
   field('Company', html`<input name="company_name" autocomplete="off" maxlength="200">`),
   field('Contact', html`<input name="contact_name" autocomplete="off" maxlength="100">`, { isOptional: true }),
   field('E-mail', html`<input name="email" type="email" autocomplete="off" maxlength="255">`),

@@ -214,7 +214,7 @@ function showRecord() {
   fill(byID('record'), fragment`
     <div class="spread"><h2>Record</h2><button type="button" onclick=${() => edit()}>Edit</button></div>
     <dl class="facts">
-      ${fact('Type', types[partner.type].label)}
+      ${fact('Profession', types[partner.type].label)}
       ${fact('Contact', partner.contact_name)}
       ${fact('E-mail', html`<a href=${`mailto:${email}`}>${email}</a>`)}
       ${fact('Phone', phone && html`<a href=${`tel:${phone.replace(/ x.*/, '').replace(/[^+\d]/g, '')}`}>${phone}</a>`)}

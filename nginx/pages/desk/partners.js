@@ -55,11 +55,11 @@ const partnerRow = (partner) => html`
 
 /** @returns {List} */
 function partnerList() {
-  showColumns(rows, ['Company', 'Type', 'Status', 'States', 'Credentials', 'Introductions', 'To review', 'Changed'],
+  showColumns(rows, ['Company', 'Profession', 'Status', 'States', 'Credentials', 'Introductions', 'To review', 'Changed'],
     'Changed');
   showFilters(byID('filters'), [
     filter('Search', 'q', 'search'),
-    filter('Type', 'type', [all, ...typeChoices]),
+    filter('Profession', 'type', [all, ...typeChoices]),
     filter('Status', 'status', orAll(Object.keys(moves), (value) => statusWords('partner', value))),
     filter('State', 'state', [all, ...stateChoices]),
     filter('Changes', 'pending_changes', [all, ['true', 'To review'], ['false', 'None']]),

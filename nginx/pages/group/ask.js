@@ -1,6 +1,6 @@
 import { Problem, get, post, token } from '../lib/api.js';
 import { Form, choices, field, inWords, options } from '../lib/form.js';
-import { byID, fill, html } from '../lib/html.js';
+import { byID, fill, fragment, html } from '../lib/html.js';
 import { show, start } from '../lib/page.js';
 import { stateChoices, typeChoices, types } from '../lib/words.js';
 
@@ -50,12 +50,12 @@ async function readConsent() {
 /** @returns {Promise<[Consent, Need | undefined]>} */
 const read = () => Promise.all([
   readConsent(),
-  // What a group has said once it need not say again.
-  get(path, { query: { limit: 1 } }).then(({ data }) => data.data[0]?.context),
+  // What a group has said once it need not say again, unless it took it back.
+  get(path, { query: { status: 'pending,matched,intro_sent,connected,closed', limit: 1 } }).then(({ data }) => data.data[0]?.context),
 ]);
 
 // What the page shows is asked for before it is known who is signed in.
-const first = token() ? read() : undefined;
+const first = token() && group ? read() : undefined;
 first?.catch(() => {});
 const me = /** @type {import('../lib/api.js').Me} */ (await start({ roles: ['member', 'staff'] }));
 const ownGroup = me.groups.find(({ id }) => id === group);
@@ -108,9 +108,8 @@ function showForm(consent, need) {
   const form = new Form(element, {
     save: ({ consent_version: [version] = [], ...body }) =>
       inWords(post(path, { partner_type: types[given] ? given : undefined, ...body, consent_version: version }), {
-        referral_already_open: [
-          'Your group has asked for this there already. Its page shows how that stands.', '/context/state',
-        ],
+        referral_already_open: ({ body }) => fragment`Your group has asked for this there already. <a
+          href=${`${home}#request-${body.existing.split('/').pop()}`}>See how that stands</a>.`,
         quota_exceeded: 'Your group has asked for a lot today. Ask again tomorrow.',
       }),
     saved: (answer) => location.replace(`${home}#request-${answer?.data.id}`),
@@ -127,4 +126,12 @@ const back = /** @type {HTMLAnchorElement} */ (byID('back'));
 back.href = home;
 if (ownGroup) back.textContent = ownGroup.name;
 if (types[given]) byID('title').textContent = `Ask for ${types[given].a}`;
-load(first);
+if (group) load(first);
+else {
+  fill(byID('ask'), me.groups.length ? html`
+    <div class="stack">
+      <p>For which group do you ask?</p>
+      <p class="actions">${me.groups.map(({ id, name }) => html`
+        <a class="button" href=${`?${new URLSearchParams({ ...Object.fromEntries(query), id })}`}>${name}</a>`)}</p>
+    </div>` : html`<p>You are in no group yet. A group is made in the Tomi app.</p>`);
+}

@@ -245,7 +245,8 @@ async function ask(method, target, headers, body, signal) {
     content = response.status === 204 ? null : await response.text();
   } catch (error) {
     signal?.throwIfAborted();
-    return { problem: new Problem(0, 'network', 'Tomi could not be reached. Check your connection, and try again.') };
+    const words = navigator.onLine ? 'Tomi could not be reached.' : 'You seem to be offline.';
+    return { problem: new Problem(0, 'network', `${words} Check your connection, and try again.`) };
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener('abort', abort);

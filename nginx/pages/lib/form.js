@@ -16,8 +16,8 @@ let fields = 0;
 /**
  * An answer whose refusals are said in a page's own words.
  * @param {Promise<Answer>} answer
- * @param {Record<string, string | [words: string, pointer: string]>} words By the problem's code. With a pointer they
- *   stand at that field.
+ * @param {Record<string, string | [words: string, pointer: string] | ((problem: Problem) => Child)>} words By the
+ *   problem's code. With a pointer they stand at that field. A function makes what stands above the form.
  */
 export async function inWords(answer, words) {
   try {
@@ -25,6 +25,9 @@ export async function inWords(answer, words) {
   } catch (error) {
     const found = error instanceof Problem && words[error.code];
     if (!found) throw error;
+    if (typeof found === 'function') {
+      throw new Problem(error.status, 'refused', error.detail, { ...error.body, errors: [], content: found(error) });
+    }
     const [detail, pointer] = [found].flat();
     const errors = pointer ? [{ pointer, code: error.code, detail }] : [];
     throw new Problem(error.status, 'refused', detail, { ...error.body, errors });
@@ -195,11 +198,11 @@ export class Form {
       return html`<li><a href=${`#${control.id}`} onclick=${(/** @type {Event} */ event) => {
         event.preventDefault();
         control.focus();
-      }}>${labelOf(control)}: ${detail}</a></li>`;
+      }}>${labelOf(control).replace(/[^?]$/, '$&:')} ${detail}</a></li>`;
     });
     const content = items.length
       ? [html`<h2>Please correct this</h2>`, html`<ul>${items}</ul>`]
-      : [html`<h2>${headline(problem)}</h2>`, html`<p>${explain(problem)} What you typed is kept.</p>`,
+      : [html`<h2>${headline(problem)}</h2>`, html`<p>${problem.body.content ?? explain(problem)} What you typed is kept.</p>`,
         problem.status === 401 && html`
           <p><a href=${signInAddress()} onclick=${() => this.#keep()}>Sign in, and come back here</a></p>`];
     this.#summarize(content);

@@ -14,19 +14,25 @@ import { byID, fill, fragment, html } from './html.js';
 function showNavigation(me) {
   const links = [['/', 'States'], ['/directory', 'Directory']];
   if (me?.roles.includes('staff')) links.push(['/desk', 'Desk']);
-  if (me?.partner) links.push(['/portal', 'Introductions']);
+  if (me?.partner) links.push(['/portal', 'Portal']);
   const groups = me?.groups ?? [];
   for (const { id, name } of groups) links.push([`/group?id=${id}`, groups.length === 1 ? 'Your group' : name]);
-  const here = location.pathname + (location.pathname === '/group' ? location.search : '');
+  const { pathname: here } = location;
+  const group = new URLSearchParams(location.search).get('id') || (groups.length === 1 && groups[0].id);
   fill(
     byID('navigation'),
     links.slice(0, 5).map(([path, words]) => {
-      const isHere = path === here || (path === '/desk' && here.startsWith('/desk'));
+      const [place, id] = path.split('?id=');
+      const isHere = id ? id === group && /^\/group(\/|$)/.test(here)
+        : place === here || (place !== '/' && here.startsWith(`${place}/`));
       return html`<a href=${path} aria-current=${isHere ? 'page' : null}>${words}</a>`;
     }),
     me ? account(me) : html`<a href="/sign-in" aria-current=${here === '/sign-in' ? 'page' : null}>Sign in</a>`,
   );
 }
+
+/** What the next page says at first. */
+const saidKey = 'tomi.said';
 
 /** @param {Me} me */
 const account = (me) => html`
@@ -36,6 +42,7 @@ const account = (me) => html`
       <p>${me.email}</p>
       <button type="button" class="link" onclick=${() => {
         signOut();
+        sessionStorage.setItem(saidKey, 'You are signed out.');
         location.assign('/');
       }}>Sign out</button>
     </div>
@@ -128,6 +135,11 @@ export function toast(words, offer) {
   setTimeout(close, offer ? 20_000 : 6_000);
   return close;
 }
+
+const said = sessionStorage.getItem(saidKey);
+sessionStorage.removeItem(saidKey);
+// A live region is read aloud once it was there for a moment.
+if (said) setTimeout(() => toast(said), 300);
 
 /**
  * What went wrong, in words that say what to do.

@@ -87,7 +87,7 @@ const statuses = {
 /** @type {Record<string, string>} */
 export const outcomes = {
   engaged: 'They work together', deal_closed: 'Deal closed', not_engaged: 'They do not work together',
-  unknown: 'Unknown',
+  unknown: 'Outcome not known',
 };
 
 /** @type {Record<string, string>} */
@@ -127,6 +127,12 @@ export const status = (of, value) =>
  */
 export const count = (number, noun, nouns = `${noun}s`) =>
   `${number.toLocaleString('en-US')} ${number === 1 ? noun : nouns}`;
+
+/** What the certificate means. */
+export const certificate = 'Has a certificate for homes with several owners. Tomi introduces such partners first.';
+
+/** The mark of a partner with the certificate. */
+export const certified = () => html`<span class="tag" title=${certificate}>Certified for co-ownership</span>`;
 
 /**
  * "Minnesota", "Minnesota and Ohio", "Minnesota, Ohio and Iowa".

@@ -46,12 +46,18 @@ async function licensesChanged(/** @type {string} */ words) {
   byID('title').focus();
 }
 
+/** A day in UTC, so many days from now. */
+const today = (ahead = 0) => new Date(Date.now() + ahead * 86_400_000).toISOString().slice(0, 10);
+
 /** @param {License} license */
 function standing({ expires_on: until, verified_at: verified }) {
-  const inDays = (/** @type {number} */ days) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
-  if (until && until < inDays(0)) return 'expired';
-  return !verified ? 'unverified' : until && until <= inDays(30) ? 'expiring' : 'verified';
+  if (until && until < today()) return 'expired';
+  return !verified ? 'unverified' : until && until <= today(30) ? 'expiring' : 'verified';
 }
+
+/** @param {License} license */
+const mark = (license) => standing(license) === 'unverified'
+  ? html`<span class="status waiting">Waits for Tomi's check</span>` : status('credentials', standing(license));
 
 /** @param {License} license */
 function licenseCard(license) {
@@ -81,7 +87,7 @@ function licenseCard(license) {
   return html`
     <li class="card">
       <div class="spread">
-        <h2>${name}${state && `, ${states[state]}`}</h2>${status('credentials', standing(license))}
+        <h2>${name}${state && `, ${states[state]}`}</h2>${mark(license)}
       </div>
       <p>${until ? fragment`${isOver ? 'It was good' : 'Good'} until ${day(until)}` : 'It does not expire'}${
         issuer && `, from ${issuer}`}</p>
@@ -95,6 +101,14 @@ const refusals = {
   credential_verified: 'Tomi has verified it meanwhile, so that only Tomi can change it. Add the renewed one instead.',
   not_found: 'It was removed meanwhile. Reload the page.',
 };
+
+/** @param {{ target: HTMLInputElement }} event */
+function warnOfPast({ target }) {
+  const isPast = target.value && target.value < today();
+  fill(/** @type {Element} */ (target.form?.querySelector('.warning')), isPast && html`
+    <p class="hint"><span class="status bad">This day is past.</span> The directory does not show a license that has
+      expired. Is the date right?</p>`);
+}
 
 /**
  * @param {string} id
@@ -110,9 +124,10 @@ const licenseForm = (id, button, back) => html`
       isOptional: true, hint: 'The one that issued it.',
     })}
     ${field('Issuer', html`<input name="issuer" maxlength="100" autocomplete="off">`, { isOptional: true })}
-    ${field('Good until', html`<input name="expires_on" type="date">`, {
+    ${field('Good until', html`<input name="expires_on" type="date" oninput=${warnOfPast}>`, {
       isOptional: true, hint: 'The last day on which it is good. Empty if it does not expire.',
     })}
+    <div class="warning" role="status"></div>
     <div class="actions">
       <button class="main">${button}</button>
       <button type="button" class="quiet" onclick=${back}>Not now</button>
@@ -171,7 +186,7 @@ function addPlace() {
         save: (body) => sendLicense(post(path, body)),
         saved: () => licensesChanged('The license is added. Tomi checks it.'),
       });
-      fill(place, element);
+      fill(place, html`<h2>Add a license</h2>`, element);
       element.querySelector('select')?.focus();
     }}>Add a license</button>`);
   offer();

@@ -1,4 +1,4 @@
-import { get, put, remove, token } from '../lib/api.js';
+import { Problem, get, put, remove, token } from '../lib/api.js';
 import { Form, choices, field, inWords, mayReplace } from '../lib/form.js';
 import { byID, fill, fragment, html } from '../lib/html.js';
 import { languageChoices } from '../lib/languages.js';
@@ -32,7 +32,7 @@ const forms = new Set();
 /** @param {Answer | void} answer */
 function take(answer) {
   if (!answer) return;
-  partner = answer.data;
+  partner = answer.data.stored ?? answer.data;
   etag = answer.etag;
   for (const form of forms) form.etag = etag;
   showChanges();
@@ -51,22 +51,49 @@ async function loadPartner(reading = read()) {
 }
 
 /**
+ * The record with what is proposed, which is what a form edits: what is sent again unchanged stays.
+ * @param {Partner} stored
+ */
+const proposal = (stored) => ({ ...stored, ...stored.pending_changes, stored });
+
+/**
+ * The service takes a present value as no proposal, and the one that waits goes on. So it is refused here.
+ * @param {Record<string, any>} body
+ */
+function refusePresent(body) {
+  const added = (/** @type {string[]} */ codes) => codes.some((code) => !partner.service_areas.includes(code));
+  const names = Object.keys(partner.pending_changes ?? {}).filter((name) => name in body && (
+    name === 'service_areas' ? !added(body[name]) : (body[name] ?? null) === partner[name]));
+  if (!names.length) return;
+  const detail = 'One change alone cannot be taken back. Leave what waits as it is, or take back all changes above.';
+  const errors = names.map((name) => ({ pointer: `/${name}`, code: 'present', detail }));
+  throw new Problem(422, 'validation', detail, { errors });
+}
+
+/**
  * A form for fields of the record.
  * @param {HTMLElement} element
  * @param {(answer: Answer | void) => void} saved
  */
 function edit(element, saved) {
   const form = new Form(element, {
-    values: partner,
+    values: proposal(partner),
     etag,
-    read,
-    save: (body, { etag }) => inWords(put(path, body, { etag }), {
-      ...quota,
-      partner_exists: ['Another partner has this address.', '/email'],
-      partner_not_ready: [
-        'Keep one of your present states at least. Take it off once Tomi has approved the new ones.', '/service_areas',
-      ],
-    }),
+    read: async () => {
+      const answer = await read();
+      return { ...answer, data: proposal(answer.data) };
+    },
+    save: async (body, { etag }) => {
+      refusePresent(body);
+      return inWords(put(path, body, { etag }), {
+        ...quota,
+        partner_exists: ['Another partner has this address.', '/email'],
+        partner_not_ready: [
+          'Keep one of your present states at least. Take it off once Tomi has approved the new ones.',
+          '/service_areas',
+        ],
+      });
+    },
     saved: (answer) => {
       take(answer);
       form.settle();
@@ -86,7 +113,8 @@ function showChanges() {
   const element = html`
     <form id="take-back">
       <p><strong>${number} ${names.length === 1 ? 'waits' : 'wait'} for Tomi's review.</strong> Until then your profile
-        stays as it is. You get a letter when it is done.</p>
+        stays as it is. You get a letter when it is done.${names.length > 1 &&
+        ' One of them alone cannot be taken back, but you can propose something else.'}</p>
       <div class="actions">
         <button>Take back ${names.length === 1 ? 'the change' : `all ${number}`}</button>
       </div>
@@ -126,7 +154,7 @@ function showAvailability() {
     showAcceptance(acceptance);
     toast('Saved.');
   });
-  const acceptance = html`<div role="status"></div>`;
+  const acceptance = html`<div class="acceptance" role="status"></div>`;
   showAcceptance(acceptance);
   fill(place, html`<h2>How many you take</h2>`, acceptance, element);
 }
@@ -158,8 +186,8 @@ function showProfile() {
   fill(
     place,
     html`<h2>What Tomi knows of you</h2>`,
-    html`<p class="muted">The directory shows all but the e-mail address and the phone number. These two go to the
-      groups that Tomi introduces to you.</p>`,
+    html`<p class="muted">Groups that Tomi introduces to you get your e-mail address and phone number. Only you and Tomi
+      see your status and agreement. The directory shows the rest.</p>`,
     html`<dl class="facts card">
       ${fields.map(([label, name, words = (value) => value]) => {
         const isProposed = name in proposed;
@@ -168,7 +196,7 @@ function showProfile() {
             <div class="proposed"><span class="status waiting">Waits for review</span>
               <div>${words(proposed[name]) || 'Nothing'}</div></div>`}</dd>`];
       })}
-      <dt>Kind</dt>
+      <dt>Profession</dt>
       <dd>${types[partner.type].label}${partner.co_ownership_certified && ', certified for co-ownership'}</dd>
       <dt>Status</dt><dd>${status('partner', partner.status)}</dd>
       <dt>Agreement</dt><dd>${partner.agreement_signed_at ? fragment`Signed ${when(partner.agreement_signed_at)}`
@@ -183,26 +211,39 @@ function showProfile() {
 function showProfileForm() {
   /** @type {string[]} */
   const spoken = partner.languages;
+  const proposed = partner.pending_changes ?? {};
+  /**
+   * @param {string} name
+   * @param {string} [words]
+   */
+  const hint = (name, words) => {
+    if (!(name in proposed)) return words;
+    const [, , inWords = (/** @type {any} */ value) => value] = fields.find(([, one]) => one === name) ?? [];
+    return fragment`${words && `${words}. `}<span class="status waiting">Waits for review</span>. Now: ${
+      inWords(partner[name]) || 'nothing'}`;
+  };
   const others = spoken.filter((code) => !languageChoices.some(([one]) => one === code));
   const element = html`
     <form id="profile-form" class="stack">
       ${partner.status === 'active' && html`
         <p class="notice">Tomi reviews a new company name, e-mail address, website, description and further states
           first. Everything else changes at once.</p>`}
-      ${field('Company', html`<input name="company_name" maxlength="200" autocomplete="organization">`)}
+      ${field('Company', html`<input name="company_name" maxlength="200" autocomplete="organization">`, {
+        hint: hint('company_name'),
+      })}
       ${field('Contact', html`<input name="contact_name" maxlength="100" autocomplete="name">`, { isOptional: true })}
-      ${field('E-mail', html`<input name="email" type="email" autocomplete="email">`)}
+      ${field('E-mail', html`<input name="email" type="email" autocomplete="email">`, { hint: hint('email') })}
       ${field('Phone', html`<input name="phone" type="tel" autocomplete="tel">`, { isOptional: true })}
       ${field('Website', html`<input name="website" type="url" autocomplete="url">`, {
-        isOptional: true, hint: 'It begins with https://',
+        isOptional: true, hint: hint('website', 'It begins with https://'),
       })}
       ${field('Description', html`<textarea name="description" maxlength="2000"></textarea>`, {
-        isOptional: true, hint: 'What you do, in your own words.',
+        isOptional: true, hint: hint('description', 'What you do, in your own words'),
       })}
       ${choices('Languages', 'languages', [
         ...languageChoices, ...others.map((code) => /** @type {[string, string]} */ ([code, language(code)])),
       ], { multiple: true })}
-      ${choices('States', 'service_areas', stateChoices, { multiple: true })}
+      ${choices('States', 'service_areas', stateChoices, { multiple: true, hint: hint('service_areas') })}
       <div class="actions">
         <button class="main">Save the profile</button>
         <button type="button" class="quiet" onclick=${showProfile}>Not now</button>
