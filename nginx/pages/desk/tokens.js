@@ -30,7 +30,7 @@ export function askToEnd(token, changed) {
   const dialog = /** @type {HTMLDialogElement} */ (html`
     <dialog aria-labelledby="end-title" onclose=${() => dialog.remove()}>
       <h2 id="end-title">End the token ${token.name ?? 'without a name'}?</h2>
-      <p>Whatever uses it stops working at once. This cannot be undone.
+      <p>Whatever uses it stops working at once. This cannot be undone.${' '}
         ${token.scope && 'If it is the token that you use yourself, you are signed out.'}</p>
       ${trouble}
       <div class="actions">
