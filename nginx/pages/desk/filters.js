@@ -45,6 +45,16 @@ export function showFilters(form, filters) {
 }
 
 /**
+ * Sets a filter, to what it does not know too.
+ * @param {HTMLSelectElement} select
+ * @param {string} value
+ */
+export function choose(select, value) {
+  select.value = value;
+  if (select.value !== value) select.add(new Option(`${value} (unknown)`, value, false, true));
+}
+
+/**
  * The heads of a table's columns.
  * @param {HTMLElement} rows Its `tbody`.
  * @param {string[]} columns
