@@ -1,6 +1,6 @@
 import { filter, showColumns, showFilters } from './desk/filters.js';
 import { get } from './lib/api.js';
-import { addKeys, addListKeys, loaded, recount, showPlaces, startDesk } from './lib/desk.js';
+import { addKeys, addListKeys, loaded, recount, showKeys, showPlaces, startDesk } from './lib/desk.js';
 import { byID, fill, fragment, html } from './lib/html.js';
 import { List } from './lib/list.js';
 import { show, toast } from './lib/page.js';
@@ -304,6 +304,7 @@ function changed({ id, referral }, done) {
   const { timeline, ...item } = referral;
   list.update(item, 'changed');
   if (!done) return;
+  list.refresh();
   recount();
   if (id !== view?.id) open(id);
   else if (done.isOver) follow(id);
@@ -347,7 +348,10 @@ addEventListener('popstate', async () => {
   showScope();
   await showOpen();
 });
-addKeys({ key: '/', words: 'Search', act: focusSearch });
+addKeys({ key: '/', words: 'Search', act: focusSearch }, {
+  // Those of a request are part of its module.
+  key: '?', words: 'All keys', act: () => loadDetail().then(showKeys, showKeys),
+});
 addListKeys(list);
 // Keys may act on a row that is not open yet.
 byID('rows').addEventListener('focusin', () => loadDetail().catch(() => {}), { once: true });

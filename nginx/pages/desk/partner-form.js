@@ -374,7 +374,7 @@ export function showReview(page, place) {
   const element = html`
     <form id="review-form">
       <h2>Changes to review</h2>
-      <div class="scrolls"><table class="dense">
+      <fieldset class="field"><legend class="hidden">Fields</legend><div class="scrolls"><table class="dense">
         <thead><tr>${['Field', 'Now', 'Proposed'].map((one) => html`<th scope="col">${one}</th>`)}</tr></thead>
         <tbody>${Object.entries(partner.pending_changes).map(([name, value]) => html`
           <tr>
@@ -387,7 +387,7 @@ export function showReview(page, place) {
             <td class="long">${shown(partner[name], value, 'del')}</td>
             <td class="long">${shown(value, partner[name], 'ins')}</td>
           </tr>`)}</tbody>
-      </table></div>
+      </table></div></fieldset>
       ${field('Note', html`
         <textarea name="note" maxlength="2000" oninput=${({ target }) => (note = target.value)}></textarea>`, {
         hint: 'The letter to the partner quotes it.', isOptional: true })}

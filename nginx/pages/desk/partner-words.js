@@ -85,7 +85,7 @@ export function reworded(error) {
       return say(`An active partner needs ${listed(missing)}.`);
     }
     case 'partner_exists': {
-      const detail = 'Another partner of this type has this address.';
+      const detail = 'Another partner of this type has this e-mail address.';
       return new Problem(number, 'refused', detail, { ...body, errors: [{ pointer: '/email', code, detail }] });
     }
     case 'transition_not_allowed': {

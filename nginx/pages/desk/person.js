@@ -50,7 +50,7 @@ function accountForm(user, etag) {
     etag,
     save: ({ disabled, ...body }, form) =>
       inWords(put(path, disabled === undefined ? body : { ...body, disabled: disabled === 'true' }, { etag: form.etag }),
-        { email_taken: ['Another person has this address.', '/email'] }),
+        { email_taken: ['Another person has this e-mail address.', '/email'] }),
     saved: (answer) => {
       heading.textContent = answer?.data.name;
       toast('Saved.');

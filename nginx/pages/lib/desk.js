@@ -181,7 +181,8 @@ export function addListKeys(list) {
   );
 }
 
-function showKeys() {
+/** Lists all keys. */
+export function showKeys() {
   const dialog = /** @type {HTMLDialogElement} */ (html`
     <dialog aria-labelledby="keys-title" onclose=${() => dialog.remove()}>
       <h2 id="keys-title">Keys</h2>

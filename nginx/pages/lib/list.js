@@ -162,6 +162,7 @@ export class List {
     const fresh = [...present.keys()].filter((key) => !this.#shown.has(key)).length;
     this.#news.textContent = `${count(fresh, 'new row')}. Show`;
     this.#news.hidden = !fresh;
+    this.#tell();
   }
 
   /**
@@ -311,8 +312,9 @@ export class List {
     this.#more.hidden = !this.#cursor;
     const { summary, noun } = this.#options;
     if (!summary) return;
-    const number = count(this.#shown.size, ...noun);
-    summary.textContent = !this.#shown.size ? `No ${noun[1]}` : this.#cursor ? `The first ${number}` : number;
+    const present = [...this.#shown.values()].filter(({ row }) => !row.classList.contains('gone')).length;
+    const number = count(present, ...noun);
+    summary.textContent = !present ? `No ${noun[1]}` : this.#cursor ? `The first ${number}` : number;
   }
 
   /** @param {'push' | 'replace'} how */
