@@ -288,7 +288,7 @@ def check_life(checks, desk, browser):
 def check_next(checks, desk, browser):
     """Save and next: what is done stays in its row, and the last one ends quietly."""
     requests = [desk.request("matched", name=f"Next {letter}") for letter in "AB"]
-    with desk.visit(browser, f"/desk?q=Next&sort=created_at&open={requests[0]['id']}") as visit:
+    with desk.visit(browser, f"/desk?q=Next&status=matched&sort=created_at&open={requests[0]['id']}") as visit:
         page = ready(visit).page
         page.wait_for_selector("#rows tr >> nth=1")
         for letter in "AB":
@@ -300,6 +300,7 @@ def check_next(checks, desk, browser):
         visit.wait("!document.querySelector('#cancel')")
         checks.equal("both are cancelled", [desk.get(one)["status"] for one in requests], ["cancelled"] * 2)
         page.wait_for_timeout(1500)
+        visit.wait("document.querySelector('#summary').textContent === 'No requests'")
         checks.check("the last one stays", "Next B" in visit.text(".request h2"))
         visit.press("u")
         checks.check("u takes it back, with its partner", until(visit, desk, requests[1], status="matched",
@@ -313,6 +314,13 @@ def check_next(checks, desk, browser):
         page.wait_for_selector("#rows tr >> nth=1")
         page.get_by_role("button", name="Cancel", exact=True).click()
         page.locator("#cancel button.main").click()
+        page.wait_for_selector(".request h2:has-text('the next')")
+        checks.check("it says which one is next", page.locator(".toast:has-text('Next: Undo from afar, the next')")
+                     .count() == 1)
+        page.go_back()
+        page.wait_for_selector(".request h2:has-text('Undo from afar asks')")
+        checks.check("and Back returns to the one that was worked on", referral["id"] in visit.path, visit.path)
+        page.go_forward()
         page.wait_for_selector(".request h2:has-text('the next')")
         page.get_by_role("button", name="Undo").click()
         checks.check("Undo works when the next request is open", until(visit, desk, referral, status="matched"))
@@ -689,6 +697,27 @@ def check_filters(checks, desk, browser):
         names = page.locator("#filter-assigned_to option").all_inner_texts()
         checks.equal("nobody is in the filter twice", names.count(desk.me["name"]), 0)
         checks.clean("filters", visit)
+    over = desk.request("closed", name="Over")
+    desk.site.put(f"/api/admin/referrals/{over['id']}", {"follow_up_on": "2026-01-02"})
+    with desk.visit(browser, f"/desk?sort=-created_at&group_id={over['group_id']}&open={over['id']}") as visit:
+        ready(visit)
+        checks.check("what is over is not due", "Due" not in visit.text("#rows") and "Follow up on" not in visit.text(
+            ".request header"), visit.text("#rows"))
+        checks.clean("what is over", visit)
+    with desk.visit(browser, "/desk") as visit:
+        visit.page.wait_for_selector("#rows tr")
+        visit.press("?")
+        visit.page.wait_for_selector("dialog .keys")
+        checks.check("? lists the keys of a request before one is open", "Undo the last action" in visit.text(
+            "dialog .keys"), visit.text("dialog .keys"))
+        checks.clean("keys", visit)
+    with browser.visit(token=desk.site.tokens["member"]) as visit:
+        visit.expect(403).open("/desk").page.wait_for_selector("h1:has-text('not for you')")
+        checks.check("whoever is not signed in as staff reads how staff signs in", "an admin token, or with a link that "
+                     "the server prints" in visit.text("main"), visit.text("main"))
+        left = visit.page.evaluate("[...document.querySelectorAll('main > *')].map((e) => e.offsetLeft)")
+        checks.equal("in one column", len(set(left)), 1)
+        checks.clean("not for members", visit)
 
 
 def check_others(checks, desk, browser):

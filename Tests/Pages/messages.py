@@ -89,8 +89,8 @@ def check_list(checks, site, browser, partners):
         checks.clean("one partner's", visit)
     with staff(site, browser) as visit:
         visit.expect(400).open("/desk/messages?to=half").page.wait_for_selector("#rows .notice")
-        checks.check("400: half an address is explained", "to:" in visit.text("#rows .notice"),
-                     visit.text("#rows .notice"))
+        checks.check("400: half an address is explained at its field", "Write the whole address" in visit.text(
+            "#filters .error") and "to:" not in visit.text("main"), visit.text("#rows .notice"))
         checks.clean("half an address", visit)
 
 

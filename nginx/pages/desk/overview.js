@@ -235,7 +235,8 @@ async function showFairness() {
     choose(select, query[/** @type {keyof query} */ (select.name)]);
   }
   if (!types[query.partner_type] || !states[query.state]) {
-    return fill(fairness, html`<p>There is no such profession or state. Choose another.</p>`);
+    return fill(fairness, html`
+      <p class="notice bad" role="alert">There is no such profession or state. Choose another.</p>`);
   }
   fairness.setAttribute('aria-busy', 'true');
   try {

@@ -175,7 +175,7 @@ function activation() {
   const { partner, credentials } = page;
   const { agreement_signed_at: signed, service_areas: areas } = partner;
   const step = (/** @type {boolean | 'bad'} */ isDone, /** @type {Child} */ words, /** @type {Child} */ act) => html`
-    <li><span class=${`status ${isDone === 'bad' ? 'bad' : isDone ? 'good' : 'waiting'}`}>${words}</span>
+    <li><span class=${`status ${isDone === 'bad' ? 'bad' : isDone ? 'good' : 'waiting'}`}><span>${words}</span></span>
       ${act && html`<span class="actions">${act}</span>`}</li>`;
   const state = html`<select aria-label="State">${stateChoices.map(([code, name]) =>
     html`<option value=${code}>${name}</option>`)}</select>`;

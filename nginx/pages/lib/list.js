@@ -276,14 +276,16 @@ export class List {
     const controls = this.#controls.filter(({ name }) => names.includes(name));
     for (const control of controls) this.#mark(control);
     fill(place, html`
-      <p>${controls.length ? 'Nothing can be shown with this filter: see above.'
-        : 'The address of this page has something that no list knows.'}
-        ${' '}<a href=${location.pathname}>Take all filters off</a></p>`);
+      <div class="notice bad" role="alert">
+        <p>${controls.length ? 'Nothing can be shown with this filter: see above.'
+          : 'The address of this page asks for something that the list does not know.'}
+          ${' '}<a href=${location.pathname}>Take all filters off</a></p></div>`);
   }
 
   /** @param {Control} control */
   #mark(control) {
     if (control.getAttribute('aria-invalid')) return;
+    control.id ||= `filter-${control.name}`;
     const words = control.dataset.wrong ??
       (control instanceof HTMLSelectElement ? 'Choose another one.' : 'This cannot be looked for.');
     const error = html`<p class="error small" id=${`${control.id}-error`} role="alert">${words}</p>`;
