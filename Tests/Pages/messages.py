@@ -125,10 +125,6 @@ def check_resend(checks, site, browser, partner):
         checks.equal("with the same text", len(texts), 1)
         visit.wait(f"!!document.querySelector('#rows tr[aria-current] a[href*=\"{found[0]['id']}\"]')")
         checks.check("and stands in the list, opened", True)
-        site.letters(partner["email"])
-        page.wait_for_selector("#detail .status:has-text('Sent')", timeout=15_000)
-        checks.check("its status is followed until it is sent, in its row too", "Sent" in visit.text(
-            "#rows tr[aria-current] .status"))
         page.go_back()
         page.wait_for_selector("#detail p:has-text('Sent again just now')")
         checks.check("the first one still says that it was sent again", page.get_by_role(
@@ -175,6 +171,14 @@ def check_cancel(checks, site, browser, partner):
         checks.check("one that was sent meanwhile is shown as sent", "changed meanwhile" in visit.text(".toasts"),
                      visit.text(".toasts"))
         checks.clean("too late", visit)
+    queued = site.send(201, "POST", f"{path}/resend")
+    with opened(browser, site, queued) as visit:
+        visit.page.wait_for_selector("#detail .status:has-text('Queued')")
+        site.letters(partner["email"])
+        visit.page.wait_for_selector("#detail .status:has-text('Sent')")
+        checks.equal("the status of a queued one is followed until it is sent, in its row too", visit.text(
+            "#rows tr[aria-current] .status"), "Sent")
+        checks.clean("on its way", visit)
 
 
 def check_failures(checks, site, browser):

@@ -103,6 +103,11 @@ def check_list(checks, site, browser):
         checks.check("those with changes are a view of their own", len(wanted) > 0 and firsts.all_inner_texts() ==
                      [one["company_name"] for one in wanted], firsts.all_inner_texts())
         checks.equal("and its tab says so", visit.text("#views [aria-current]"), "Changes to review")
+        before = len(visit.sent("GET", "/api/admin/partners"))
+        page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+        settle(visit)
+        checks.equal("whoever comes back finds the present state", len(visit.sent("GET", "/api/admin/partners")),
+                     before + 1)
         page.fill("[name=q]", "zzzz")
         page.wait_for_selector("#rows .empty")
         checks.check("an empty list says what to do", page.locator("#rows .empty a").count() == 1,
@@ -603,6 +608,10 @@ def check_review(checks, site, browser):
                      visit.text("#review-form .error"))
         page.check("[value=website]")
         page.fill("#review-form [name=note]", "The old one had an error.")
+        page.focus("#review-form [name=note]")
+        visit.press("Escape")
+        checks.equal("Esc leads out of the note, and not off the page", (visit.path, page.input_value(
+            "#review-form [name=note]")), (page_of(partner), "The old one had an error."))
         check_form(checks, visit, "a review", "PUT", f"**{path}/changes", "#review-form")
 
         client.expect(200, "PUT", "/api/partners/me", {"website": "https://newer.example"})

@@ -194,7 +194,8 @@ export async function showMessage(id, place, actions) {
     if (!shown?.isConnected) return;
     try {
       const now = document.visibilityState === 'visible' ? await get(path) : answer;
-      if (now.etag !== etag && shown.isConnected) {
+      // Not while somebody is asked: nothing moves under a hand.
+      if (now.etag !== etag && shown.isConnected && cancelling.childElementCount < 2) {
         actions.changed(now.data);
         const hadFocus = place.contains(document.activeElement);
         await again();

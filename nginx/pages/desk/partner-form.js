@@ -272,6 +272,7 @@ export async function openCredential(page, credential) {
       page.load();
     },
   });
+  warn();
 }
 
 // --- The status ---

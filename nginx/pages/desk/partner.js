@@ -386,6 +386,8 @@ async function showView() {
 function leave({ target }) {
   // A menu closes by itself.
   if (target instanceof Element && target.closest('.menu')) return;
+  // A review is not left by a key that leads out of its note.
+  if (target instanceof HTMLElement && target.closest('#review-form')) return target.blur();
   const form = document.querySelector('#record-form .quiet');
   if (form instanceof HTMLElement) form.click();
   else history.back();
