@@ -28,7 +28,8 @@ def words(row):
              "cpa": "CPA"}
     partners = f"{row['partner_count']} active partner{'' if row['partner_count'] == 1 else 's'}"
     pin = f"pinned to {status[row['pinned_status']]}" if row["pinned_status"] else "not pinned"
-    return f"{row['state_name']}, {kinds[row['partner_type']]}: {status[row['status']]}, {partners}, {pin}"
+    told = "Available" if row["status"] == "available" else "Coming soon"
+    return f"{row['state_name']}, {kinds[row['partner_type']]}: {told}, {partners}, {pin}"
 
 
 def cell(visit, place):
@@ -72,7 +73,11 @@ def check_table(checks, site, browser):
                      PATH, visit.text("#matrix .empty"))
         checks.clean("the table", visit)
         visit.expect(400).open(f"{PATH}?tpye=cpa").page.wait_for_selector("#matrix .notice")
-        checks.check("a wrong address says what is wrong", "tpye" in visit.text("#matrix .notice"))
+        checks.check("a wrong address says so, without the names of parameters", "does not exist" in visit.text(
+            "#matrix .notice") and "tpye" not in visit.text("main"))
+        visit.open(f"{PATH}?state=XX").page.wait_for_selector("#matrix .notice")
+        checks.equal("a state that does not exist is shown as unknown", page.locator(
+            "[name=state] option:checked").inner_text(), "XX (unknown)")
         checks.clean("a wrong address", visit)
     put(site, "OH/title", None)
 
@@ -96,8 +101,9 @@ def check_keyboard(checks, site, browser):
         visit.press("Enter")
         page.wait_for_selector("dialog[open]")
         checks.equal("Enter opens the place, on what it is now", (visit.text("#pin-title"), page.evaluate(
-            "document.activeElement.innerText")), ("Wyoming, CPA", "Follow the number of partners"))
-        checks.equal("without a partner, Available is not offered", page.locator(".choices button").all_inner_texts(), [
+            "document.activeElement.innerText.split('\\n')[0].trim()")), ("Wyoming, CPA", "Follow the number of partners"))
+        checks.equal("without a partner, Available is not offered", [
+            one.split("\n")[0].strip() for one in page.locator(".choices button").all_inner_texts()], [
             "Follow the number of partners", "Pin to Coming soon", "Pin to Unavailable"])
         visit.press("Tab", "Enter")
         page.wait_for_selector("dialog", state="detached")
@@ -154,8 +160,8 @@ def check_others(checks, site, browser):
         checks.check("412: it has the focus", page.evaluate("document.activeElement.matches('dialog .notice')"))
         checks.check("412: all of it is in view", page.evaluate(
             "document.querySelector('dialog').getBoundingClientRect().bottom <= innerHeight"))
-        checks.equal("412: what is now is marked", visit.text("dialog [aria-pressed=true]"),
-                     "Follow the number of partners")
+        checks.check("412: what is now is marked", visit.text("dialog [aria-pressed=true]").startswith(
+            "Follow the number of partners"), visit.text("dialog [aria-pressed=true]"))
         checks.equal("412: the other's choice stands", pinned(site, "IA/cpa"), None)
         page.get_by_role("button", name="Pin to Unavailable").click()
         page.wait_for_selector("dialog", state="detached")

@@ -42,6 +42,10 @@ def check_list(checks, site, browser, partners):
         page.fill("[name=to]", partners[0]["email"][:6])
         page.wait_for_timeout(500)
         checks.equal("half an address is not sent yet", visit.path, "/desk/messages?status=queued&kind=partner.invited")
+        page.locator("[name=to]").press("Enter")
+        page.wait_for_selector("#filter-to-error")
+        checks.equal("but asked for, at its field", (visit.path, visit.text("#filter-to-error")),
+                     ("/desk/messages?status=queued&kind=partner.invited", "Write the whole address."))
         page.fill("[name=to]", partners[0]["email"])
         page.locator("[name=to]").press("Enter")
         settle(visit)
@@ -52,8 +56,10 @@ def check_list(checks, site, browser, partners):
         page.wait_for_selector("#detail .letter")
         message = message_of(site, partners[0])
         text = site.get(f"/api/admin/messages/{message['id']}")["text"]
-        checks.equal("Enter opens one beside the list, with its text", page.locator("#detail .letter").inner_text()
-                     .strip(), text.strip())
+        checks.equal("Enter opens one beside the list, with its text", visit.text("#detail .letter"),
+                     " ".join(text.split()))
+        checks.check("the lines of a paragraph are joined", page.locator("#detail .letter").inner_text().count("\n") <
+                     text.count("\n"))
         checks.check("it stands in the address, and its row is marked", f"open={message['id']}" in visit.path and
                      page.locator("#rows tr[aria-current]").count() == 1, visit.path)
         checks.equal("the focus goes to it", page.evaluate("document.activeElement.id"), "detail")
@@ -83,8 +89,8 @@ def check_list(checks, site, browser, partners):
         checks.clean("one partner's", visit)
     with staff(site, browser) as visit:
         visit.expect(400).open("/desk/messages?to=half").page.wait_for_selector("#rows .notice")
-        checks.check("400: half an address is explained", "to:" in visit.text("#rows .notice"),
-                     visit.text("#rows .notice"))
+        checks.check("400: half an address is explained at its field", "Write the whole address" in visit.text(
+            "#filters .error") and "to:" not in visit.text("main"), visit.text("#rows .notice"))
         checks.clean("half an address", visit)
 
 
@@ -105,6 +111,11 @@ def check_resend(checks, site, browser, partner):
                 visit.wait(f"document.querySelector('#detail .error')?.innerText.includes('{words}')")
             checks.check(f"{status or 'no network'}: it says so", True)
         visit.press("Enter")
+        page.wait_for_selector("#detail p:has-text('Sent again just now')")
+        checks.check("it says so, with a link to the new one that has the focus, and no second button", page.evaluate(
+            "document.activeElement.textContent") == "Open the new message" and page.get_by_role(
+            "button", name="Send again").count() == 0)
+        visit.press("Enter")
         visit.wait(f"!location.search.includes('{message['id']}')")
         page.wait_for_selector("#detail .letter")
         found = site.get(f"/api/admin/messages?partner_id={partner['id']}")["data"]
@@ -114,6 +125,10 @@ def check_resend(checks, site, browser, partner):
         checks.equal("with the same text", len(texts), 1)
         visit.wait(f"!!document.querySelector('#rows tr[aria-current] a[href*=\"{found[0]['id']}\"]')")
         checks.check("and stands in the list, opened", True)
+        page.go_back()
+        page.wait_for_selector("#detail p:has-text('Sent again just now')")
+        checks.check("the first one still says that it was sent again", page.get_by_role(
+            "button", name="Send again").count() == 0)
         checks.clean("sending again", visit)
 
 
@@ -156,6 +171,14 @@ def check_cancel(checks, site, browser, partner):
         checks.check("one that was sent meanwhile is shown as sent", "changed meanwhile" in visit.text(".toasts"),
                      visit.text(".toasts"))
         checks.clean("too late", visit)
+    queued = site.send(201, "POST", f"{path}/resend")
+    with opened(browser, site, queued) as visit:
+        visit.page.wait_for_selector("#detail .status:has-text('Queued')")
+        site.letters(partner["email"])
+        visit.page.wait_for_selector("#detail .status:has-text('Sent')")
+        checks.equal("the status of a queued one is followed until it is sent, in its row too", visit.text(
+            "#rows tr[aria-current] .status"), "Sent")
+        checks.clean("on its way", visit)
 
 
 def check_failures(checks, site, browser):
@@ -182,6 +205,15 @@ def check_failures(checks, site, browser):
                 check_words(checks, visit, message)
         with browser.visit("/desk/messages?status=failed", token=site.tokens["staff"]) as visit:
             visit.page.wait_for_selector("#rows a")
+            number = len(site.get("/api/admin/messages?status=failed&limit=50")["data"])
+            visit.wait("document.querySelector('#places [aria-current] .number') !== null")
+            checks.equal("their number stands at the place, which leads to them", (
+                int(visit.text("#places [aria-current] .number").split()[0]),
+                visit.page.locator("#places [aria-current]").get_attribute("href")),
+                (number, "/desk/messages?status=failed"))
+            visit.page.locator("#rows a").first.click()
+            visit.page.get_by_role("button", name="Cancel", exact=True).click()
+            checks.check("what cancelling does then is said", "It is not tried again" in visit.text("#detail .actions"))
             checks.check("failed ones are a view", "Failed" in visit.text("#rows"), visit.text("#rows"))
         remove(site, partner)
 
@@ -202,6 +234,15 @@ def check_words(checks, visit, message):
         checks.check("without its text it cannot be sent again, and says why", "cannot be sent again" in visit.text(
             "#detail") and visit.page.get_by_role("button", name="Send again").count() == 0)
         visit.page.unroute(path)
+    body = {**message, "last_error": "exit status 67 (EX_NOUSER)", "kind": "waitlist.confirm", "user_id": None,
+            "partner_id": None, "text": None}
+    visit.page.route(path, lambda route: route.fulfill(body=json.dumps(body), content_type="application/json",
+                                                       headers={"ETag": '"1"'}))
+    visit.page.reload()
+    visit.page.wait_for_selector("#detail .notice")
+    checks.check("an address of the waiting list has no record to correct", "Ask the person" in visit.text(
+        "#detail .notice"), visit.text("#detail .notice"))
+    visit.page.unroute(path)
 
 
 def check_refusals(checks, site, browser, partner):

@@ -157,8 +157,9 @@ def check_fairness(checks, site, browser):
                      visit.text("#fairness") and page.locator("#fairness a").get_attribute("href") ==
                      "/desk/coverage?state=WY&type=cpa", visit.text("#fairness"))
         visit.expect(400).open(f"{PATH}?partner_type=plumber").page.wait_for_selector("#fairness .notice")
-        checks.check("a wrong address says what is wrong", "partner_type" in visit.text("#fairness"),
-                     visit.text("#fairness .notice"))
+        checks.check("a wrong address says so, and shows what it asks for", "no such profession" in visit.text(
+            "#fairness") and page.locator("#choice option:checked").first.inner_text() == "plumber (unknown)",
+            visit.text("#fairness .notice"))
         page.wait_for_selector("#numbers .chart")
         checks.equal("and the rest of the page stands", page.locator("#numbers .chart").count(), 9)
         checks.clean("fairness elsewhere", visit)

@@ -16,6 +16,7 @@ def run(checks, site, browser, _):
     check_credentials_list(checks, site, browser)
     check_invitation(checks, site, browser)
     check_activation(checks, site, browser)
+    check_expired(checks, site, browser)
     check_record(checks, site, browser)
     check_record_conflict(checks, site, browser)
     check_news(checks, site, browser)
@@ -102,6 +103,11 @@ def check_list(checks, site, browser):
         checks.check("those with changes are a view of their own", len(wanted) > 0 and firsts.all_inner_texts() ==
                      [one["company_name"] for one in wanted], firsts.all_inner_texts())
         checks.equal("and its tab says so", visit.text("#views [aria-current]"), "Changes to review")
+        before = len(visit.sent("GET", "/api/admin/partners"))
+        page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+        settle(visit)
+        checks.equal("whoever comes back finds the present state", len(visit.sent("GET", "/api/admin/partners")),
+                     before + 1)
         page.fill("[name=q]", "zzzz")
         page.wait_for_selector("#rows .empty")
         checks.check("an empty list says what to do", page.locator("#rows .empty a").count() == 1,
@@ -173,7 +179,9 @@ def check_invitation(checks, site, browser):
         page.locator("[name=email]").press("Enter")
         visit.wait("document.querySelector('#invitation .summary')?.innerText.includes('e-mail address')")
         checks.check("409: it says that there is one already, and keeps what was typed",
-                     page.input_value("[name=notes]") == "Met at a fair.", visit.text("#invitation .summary"))
+                     page.input_value("[name=notes]") == "Met at a fair." and page.locator(
+                         "#invitation [aria-invalid]").get_attribute("name") == "email",
+                     visit.text("#invitation .summary"))
         page.fill("[name=email]", "ana@northside.example")
         page.check("[name=status][value=active]")
         page.locator("[name=email]").press("Enter")
@@ -266,6 +274,37 @@ def check_activation(checks, site, browser):
         checks.check("nothing is left to do, and the focus is at the name", page.locator("#next .steps").count() == 0
                      and page.evaluate("document.activeElement.id") == "name")
         checks.clean("the activation", visit)
+    remove(site, partner)
+
+
+def check_expired(checks, site, browser):
+    """What keeps introductions away asks first."""
+    partner = make(site, "Late", service_areas=["MN"])
+    path = path_of(partner)
+    for number, verified in (("V-1", True), ("U-1", False)):
+        site.send(201, "POST", f"{path}/credentials", {
+            "kind": "other", "number": number, "expires_on": "2021-01-01", "verified": verified})
+    with staff(site, browser) as visit:
+        page = visit.open(page_of(partner)).page
+        page.wait_for_selector("#next .status.bad")
+        lines = page.locator("#next .status.bad").all_inner_texts()
+        checks.check("an expired credential is a line of its own", len(lines) == 2 and all(
+            "expired on Jan 1, 2021" in line for line in lines), lines)
+        page.locator("#next").get_by_role("button", name="Verify").click()
+        page.wait_for_selector("#next :text('gets no introductions until it is renewed')")
+        checks.equal("verifying it asks first", [one["verified_at"] is not None for one in site.get(
+            f"{path}/credentials")["data"] if one["number"] == "U-1"], [False])
+        page.locator("#next").get_by_role("button", name="Verify it all the same").click()
+        visit.wait("!document.querySelector('#next').innerText.includes('Verify')")
+        page.get_by_role("button", name="Make active").click()
+        checks.check("making it active asks, too", "gets no introductions until" in visit.text("#next") and
+                     site.get(path)["status"] != "active")
+        page.get_by_role("button", name="Not now").click()
+        page.get_by_role("button", name="Make active").click()
+        page.get_by_role("button", name="Make it active all the same").click()
+        visit.wait("document.querySelector('#state').innerText.includes('Active')")
+        checks.equal("then it is active", site.get(path)["status"], "active")
+        checks.clean("expired credentials", visit)
     remove(site, partner)
 
 
@@ -472,13 +511,18 @@ def check_credentials(checks, site, browser):
 
         form = f"#credential-{stored['id']}"
         page.get_by_role("button", name="Edit CPA license L-1, Minnesota").click()
+        checks.check("a day that is over has a hint at its field", "This day is over" in visit.text(
+            f"{form} .field:has([name=expires_on])"))
         page.fill(f"{form} [name=expires_on]", "2031-01-31")
+        checks.check("another day takes the hint and the verification off", "This day is over" not in visit.text(form)
+                     and not page.is_checked(f"{form} [name=verified]"))
         page.fill(f"{form} [name=number]", "")
         page.locator(f"{form} [name=issuer]").press("Enter")
         page.wait_for_selector(f"{form} .error")
         checks.equal("422: a number is needed, and the error stands there", page.locator(f"{form} [aria-invalid]")
                      .evaluate_all("all => all.map((one) => one.name)"), ["number"])
         page.fill(f"{form} [name=number]", "L-1")
+        page.check(f"{form} [name=verified]")
         check_form(checks, visit, "a change of a credential", "PUT", f"**{one}", form)
         change_as_other(site, "PUT", one, {"notes": "Seen by Ben."})
         page.locator(f"{form} [name=issuer]").press("Enter")
@@ -488,7 +532,7 @@ def check_credentials(checks, site, browser):
         page.locator(f"{form} [name=issuer]").press("Enter")
         visit.wait("!document.querySelector('dialog')")
         stored = site.get(one)
-        checks.equal("renewed, it stays verified", (stored["expires_on"], stored["verified_at"] is not None,
+        checks.equal("renewed and looked at, it is verified", (stored["expires_on"], stored["verified_at"] is not None,
                      stored["notes"]), ("2031-01-31", True, "Seen by Ben."))
 
         page.get_by_role("button", name="Take verification off").click()
@@ -564,6 +608,10 @@ def check_review(checks, site, browser):
                      visit.text("#review-form .error"))
         page.check("[value=website]")
         page.fill("#review-form [name=note]", "The old one had an error.")
+        page.focus("#review-form [name=note]")
+        visit.press("Escape")
+        checks.equal("Esc leads out of the note, and not off the page", (visit.path, page.input_value(
+            "#review-form [name=note]")), (page_of(partner), "The old one had an error."))
         check_form(checks, visit, "a review", "PUT", f"**{path}/changes", "#review-form")
 
         client.expect(200, "PUT", "/api/partners/me", {"website": "https://newer.example"})
@@ -576,8 +624,8 @@ def check_review(checks, site, browser):
         checks.check("412: it shows what is proposed by now, and keeps the note", "https://newer.example" in
                      visit.text("#review-form") and page.input_value("#review-form [name=note]") ==
                      "The old one had an error.")
-        page.uncheck("[value=service_areas]")
-        page.uncheck("[value=description]")
+        checks.check("412: what was not chosen is not chosen again", not page.is_checked("[value=service_areas]") and
+                     not page.is_checked("[value=description]"))
         page.get_by_role("button", name="Approve").click()
         page.wait_for_selector("#review-form:not(:has([value=website]))")
         stored = site.get(path)
@@ -590,6 +638,12 @@ def check_review(checks, site, browser):
         page.fill("#review-form [name=note]", "Too far away.")
         page.get_by_role("button", name="Reject").click()
         visit.wait("!document.querySelector('#review-form')")
+        waiting = [one["id"] for one in site.get("/api/admin/partners?pending_changes=true")["data"]]
+        page.wait_for_selector("#next a.button")
+        checks.check("then it leads to the next partner with changes", page.locator("#next a.button").get_attribute(
+            "href").split("=")[1] in waiting, visit.text("#next"))
+        checks.equal("the number of the place leads to all of them", page.locator(
+            "#places a:has-text('Partners')").get_attribute("href"), "/desk/partners?pending_changes=true")
         stored = site.get(path)
         checks.equal("the rest is rejected", [stored[name] for name in (
             "service_areas", "description", "pending_changes")], [["MN"], None, None])

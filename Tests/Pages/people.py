@@ -91,7 +91,8 @@ def check_lists(checks, site, browser):
                      (["Zebra House"], "Only the groups of Zelda Fitz. Show all groups"))
         checks.clean("the lists", visit)
         visit.expect(400).open("/desk/people?view=groups&disabled=true").page.wait_for_selector("#rows .notice")
-        checks.check("a wrong address says what is wrong", "disabled" in visit.text("#rows .notice"))
+        checks.check("a wrong address says so, without the names of parameters", "does not know" in visit.text(
+            "#rows .notice") and "disabled" not in visit.text("#rows"), visit.text("#rows .notice"))
         checks.clean("a wrong address", visit)
     with browser.visit(f"/desk/people?q={LONG}", token=site.tokens["staff"], width=320) as visit:
         visit.page.wait_for_selector("#rows a")
@@ -289,6 +290,13 @@ def check_tokens(checks, site, browser):
                      bool(tokens(site, MAYA)[0]["revoked_at"])), (401, True))
         page.wait_for_selector("main table .off")
         checks.equal("the list says so", visit.text("main table .off"), "Ended")
+        page.get_by_role("button", name="Make a token").click()
+        page.wait_for_selector(".secret")
+        page.get_by_role("button", name="End the token without a name").click()
+        page.get_by_role("button", name="End the token", exact=True).click()
+        page.wait_for_selector(".secret", state="detached")
+        checks.check("what has ended is not shown any more", True)
+        checks.equal("and the place is People", visit.text("#places [aria-current]"), "People")
         checks.clean("tokens", visit)
 
 

@@ -356,7 +356,7 @@ def check_copy(checks, browser):
 
 
 def results(page):
-    return page.locator("#contents ul ul a").evaluate_all("(all) => all.map((one) => one.hash.slice(1))")
+    return page.locator("#contents ul ul:not(.codes) a").evaluate_all("(all) => all.map((one) => one.hash.slice(1))")
 
 
 def check_search(checks, browser):
@@ -375,6 +375,13 @@ def check_search(checks, browser):
                      visit.text("#contents ul ul a >> nth=0"))
         checks.check("and how many", visit.text("#contents [role=status]") ==
                      f"{len(results(page))} of {everything} operations", visit.text("#contents [role=status]"))
+        page.fill("#search", "409")
+        statuses = page.locator("#contents .codes .method").all_inner_texts()
+        checks.check("a status finds its codes, and the operations that answer with it", len(statuses) > 10 and
+                     set(statuses) == {"409"} and "updateReferral" in results(page), len(statuses))
+        page.fill("#search", "caching browsers")
+        checks.equal("a heading of the guide is found", page.locator("#contents li > a").evaluate_all(
+            "(all) => all.map((one) => one.textContent)"), ["Caching, browsers, other methods"])
         page.fill("#search", "(.*[")
         checks.check("what is nowhere is said, and what to do", "Try" in visit.text("#contents [role=status]")
                      and not results(page), visit.text("#contents [role=status]"))
@@ -476,7 +483,7 @@ def check_narrow(checks, browser):
         checks.check("on a narrow screen the contents are folded", not page.evaluate(opened))
         page.fill("#search", "email_taken")
         checks.check("a search opens them", page.evaluate(opened))
-        page.locator("#contents ul ul a").click()
+        page.locator("#contents ul ul:not(.codes) a").click()
         page.wait_for_timeout(300)
         checks.check("a choice folds them and goes there", not page.evaluate(opened) and
                      0 <= top(page, "putUser") <= 32, top(page, "putUser"))

@@ -1,9 +1,9 @@
 import { filter, showColumns, showFilters } from './desk/filters.js';
 import { get } from './lib/api.js';
-import { addKeys, addListKeys, loaded, recount, showPlaces, startDesk } from './lib/desk.js';
+import { addKeys, addListKeys, loaded, recount, showKeys, showPlaces, startDesk } from './lib/desk.js';
 import { byID, fill, fragment, html } from './lib/html.js';
 import { List } from './lib/list.js';
-import { show } from './lib/page.js';
+import { show, toast } from './lib/page.js';
 import { count, day, since, stateChoices, status, statusWords, typeChoices, types } from './lib/words.js';
 
 /** @typedef {import('./desk/referral.js').RequestView} RequestView */
@@ -35,15 +35,18 @@ function completeAddress() {
 }
 completeAddress();
 
-/** @param {string | null} id */
-function setOpen(id) {
+/**
+ * @param {string | null} id
+ * @param {boolean} [isStep] Whether Back returns to the one that is open.
+ */
+function setOpen(id, isStep = false) {
   const next = query();
   if (id) next.set('open', id);
   else next.delete('open');
   const address = `?${next.toString().replaceAll('%2C', ',')}`;
   const state = { ...history.state, count: list.items.length, y: scrollY };
   // From one row to the next is no step of its own, so that Back leaves the request and not only the last one.
-  if (id && !openID()) {
+  if (id && (isStep || !openID())) {
     history.replaceState(state, '');
     history.pushState(state, '', address);
   } else history.replaceState(state, '', address);
@@ -52,7 +55,7 @@ function setOpen(id) {
 // --- The rows ---
 
 const statuses = ['pending', 'matched', 'intro_sent', 'connected', 'closed', 'cancelled'];
-showColumns(byID('rows'), ['Waits', 'Group', 'Asks for', 'State', 'Status', 'Owner', 'Follow up'], 'Waits');
+showColumns(byID('rows'), ['Waits', 'Group', 'Asks for', 'State', 'Status', 'Looked after by', 'Follow up'], 'Waits');
 
 /**
  * What was done with a row, and when.
@@ -65,8 +68,9 @@ const recently = 60_000;
 /** @param {Referral} referral */
 function row(referral) {
   const { id, partner_type: type, context: { state }, group, assignee, follow_up_on: date } = referral;
+  const isOver = ['closed', 'cancelled'].includes(referral.status);
   const isDue = date && date <= new Date().toISOString().slice(0, 10);
-  const followUp = () => date && (isDue
+  const followUp = () => date && !isOver && (isDue
     ? html`<span class="status waiting"><span>Due ${day(date)}</span></span>` : day(date));
   const last = did.get(id);
   const line = [types[type].label, state, assignee?.name, followUp()].filter(Boolean);
@@ -93,8 +97,8 @@ function row(referral) {
 /** @type {Record<string, import('./lib/html.js').Child>} */
 const empty = {
   New: 'Nothing is new. What comes in next shows here by itself.',
-  Mine: fragment`You look after no open request. Open a <a href="/desk">new</a> one, and press <kbd>a</kbd> to take
-    it.`,
+  Mine: fragment`You look after no open request. Open a <a href="/desk">new</a> one, and press <kbd>a</kbd> to
+    look after it.`,
   'Follow up': 'Nothing is to follow up today. Press f in a request to have it come back on a day.',
   Unanswered: 'Every partner has answered within 3 days.',
   Everything: 'There are no requests yet. Groups make them on their page.',
@@ -117,13 +121,39 @@ const list = new List({
     showPlaces();
     byID('view').textContent = viewName();
     document.title = `${viewName()} – Tomi`;
-    for (const { assignee } of items) if (assignee) addOption('assigned_to', assignee.id, assignee.name);
+    for (const { assignee } of items) if (assignee) addColleague(assignee);
   },
   empty: () => empty[viewName()] ??
     html`<p>No request fits all of that. <a href="/desk?sort=-created_at">Show everything</a>, or loosen a filter.</p>`,
 });
 
 // --- Filters ---
+
+/** Filters that no control shows are said, each with a way to take it off. */
+async function showScope() {
+  const given = query();
+  /** @type {[name: string, words: (value: string) => string, path?: string][]} */
+  const hidden = [
+    ['older_than_days', (value) => `made ${count(Number(value), 'day')} ago or earlier`],
+    ['group_id', (name) => `of the group ${name}`, 'groups'], ['partner_id', (name) => `with ${name}`, 'partners'],
+    ['requested_by', (name) => `that ${name} has made`, 'users'],
+  ];
+  const lines = await Promise.all(hidden.filter(([name]) => given.get(name)).map(async ([name, words, path]) => {
+    const value = given.get(name) ?? '';
+    const takeOff = () => {
+      const others = list.query;
+      others.delete(name);
+      list.go(others);
+      showScope();
+    };
+    const said = path ? await get(`/api/admin/${path}/${encodeURIComponent(value)}`).then(
+      ({ data }) => data.company_name ?? data.name, () => 'that does not exist') : value;
+    return html`
+      <p class="notice note">Only requests ${words(said)}.
+        ${' '}<button type="button" class="link" onclick=${takeOff}>Remove</button></p>`;
+  }));
+  fill(byID('scope'), lines);
+}
 
 function fillFilters() {
   /** @type {(all: string, pairs: [value: string, words: string][]) => [value: string, words: string][]} */
@@ -137,34 +167,41 @@ function fillFilters() {
     ])),
     filter('Asks for', 'partner_type', choices('All', typeChoices)),
     filter('State', 'state', choices('All', stateChoices)),
-    filter('Owner', 'assigned_to', choices('Anyone', [['me', 'You'], ['none', 'Nobody']])),
+    filter('Looked after by', 'assigned_to', choices('Anyone', [['me', 'You'], ['none', 'Nobody']])),
     filter('Follow up until', 'follow_up_until', 'date'),
     filter('In this status', 'in_status_days', choices('Any time',
       [1, 3, 7, 14, 30].map((days) => [String(days), `${count(days, 'day')} or more`]))),
     filter('Order', 'sort', [
-      ['-created_at', 'Newest first'], ['created_at', 'Oldest first'], ['status_since', 'Longest wait first'],
-      ['-status_since', 'Shortest wait first'], ['-updated_at', 'Last changed first'],
+      ['-created_at', 'Newest first'], ['created_at', 'Oldest first'], ['status_since', 'Longest wait'],
+      ['-status_since', 'Shortest wait'], ['-updated_at', 'Last changed'],
     ]),
   ]);
-  // A saved view may have what no option has. It must not be lost with the next filter.
-  for (const [name, value] of query()) {
-    const words = value.split(',').map((one) => name === 'status' ? statusWords('referral', one) : one).join(', ');
-    addOption(name, value, words);
-  }
+  const days = query().get('in_status_days') ?? '';
+  if (/^\d+$/.test(days)) addOption('in_status_days', days, `${count(Number(days), 'day')} or more`);
   return form;
 }
 
 /**
- * Adds an option to a filter that does not have it.
+ * Adds somebody of staff to the filter. The person who is signed in is there as "You".
+ * @param {{ id: string, name: string }} person
+ */
+async function addColleague({ id, name }) {
+  const { id: mine } = await me;
+  if (id !== mine || query().get('assigned_to') === id) addOption('assigned_to', id, name);
+}
+
+/**
+ * Adds an option to a filter that does not have it, or gives it its words.
  * @param {string} name
  * @param {string} value
  * @param {string} words
  */
 function addOption(name, value, words) {
   const select = document.getElementById(`filter-${name}`);
-  if (select instanceof HTMLSelectElement && ![...select.options].some((option) => option.value === value)) {
-    select.add(new Option(words, value));
-  }
+  if (!(select instanceof HTMLSelectElement)) return;
+  const present = [...select.options].find((option) => option.value === value);
+  if (!present) select.add(new Option(words, value));
+  else if (/\(unknown\)$/.test(present.text)) present.text = words;
 }
 
 const search = /** @type {HTMLDetailsElement} */ (byID('search'));
@@ -221,14 +258,20 @@ function loadDetail() {
   return loading;
 }
 
-/** @param {string} id */
-async function open(id) {
+/**
+ * @param {string} id
+ * @param {boolean} [isStep]
+ */
+async function open(id, isStep) {
   const before = openID();
-  setOpen(id);
+  setOpen(id, isStep);
   if (!(await showOpen())) return setOpen(before);
   const opened = view;
   await opened?.ready;
-  if (opened && opened === view && !opened.isEditing) opened.focus();
+  if (!opened || opened !== view) return;
+  if (!opened.isEditing) opened.focus();
+  // On narrow screens it stands below the list.
+  if (detail.getBoundingClientRect().top > innerHeight / 2) detail.scrollIntoView();
 }
 
 async function close() {
@@ -261,9 +304,30 @@ function changed({ id, referral }, done) {
   const { timeline, ...item } = referral;
   list.update(item, 'changed');
   if (!done) return;
+  list.refresh();
   recount();
   if (id !== view?.id) open(id);
-  else if (done.isOver) timer = setTimeout(() => view?.id === id && !view.isEditing && openNext(id), moment);
+  else if (done.isOver) follow(id);
+}
+
+/** When the pointer last moved over the request, and whether it is down. */
+let moved = 0, isDown = false;
+/** So long does the pointer rest before the request under it is exchanged, in milliseconds. */
+const rest = 1000;
+detail.addEventListener('pointermove', () => (moved = Date.now()));
+addEventListener('pointerdown', () => (isDown = true));
+for (const name of ['pointerup', 'pointercancel']) addEventListener(name, () => (isDown = false));
+
+/**
+ * Opens the next request in a moment, but not under a hand.
+ * @param {string} id Of the one that is done.
+ */
+function follow(id) {
+  timer = setTimeout(() => {
+    if (view?.id !== id || view.isEditing) return;
+    if (isDown || Date.now() - moved < rest) follow(id);
+    else openNext(id);
+  }, moment);
 }
 
 /**
@@ -274,14 +338,20 @@ function openNext(id) {
   const place = list.items.findIndex((one) => one.id === id);
   const others = [...list.items.slice(place + 1), ...list.items.slice(0, Math.max(place, 0))];
   const next = others.find((one) => !did.has(one.id) && !list.row(one.id)?.classList.contains('gone'));
-  if (next) open(next.id);
+  if (!next) return;
+  toast(`Next: ${next.group.name}`);
+  open(next.id, true);
 }
 
 addEventListener('popstate', async () => {
   did.clear();
+  showScope();
   await showOpen();
 });
-addKeys({ key: '/', words: 'Search', act: focusSearch });
+addKeys({ key: '/', words: 'Search', act: focusSearch }, {
+  // Those of a request are part of its module.
+  key: '?', words: 'All keys', act: () => loadDetail().then(showKeys, showKeys),
+});
 addListKeys(list);
 // Keys may act on a row that is not open yet.
 byID('rows').addEventListener('focusin', () => loadDetail().catch(() => {}), { once: true });
@@ -292,10 +362,11 @@ list.load().then(async () => {
   if (id) list.row(id)?.scrollIntoView({ block: 'nearest' });
   try {
     const { data } = await get('/api/admin/users', { query: { staff: true, disabled: false, limit: 100 } });
-    for (const { id: colleague, name } of data.data) addOption('assigned_to', colleague, name);
+    data.data.forEach(addColleague);
   } catch {
     // Without them the filter still knows "You" and "Nobody".
   }
 });
 showOpen();
+showScope();
 await me;

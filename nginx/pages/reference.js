@@ -407,7 +407,7 @@ function showDocument() {
     part('problems', 'Problems', fragment`
       <p>Every error has one of these codes.</p>
       <ul class="columns">${api.problems.map(({ code: name, status }) => html`
-        <li><a href=${`#code-${name}`}>${name}</a><span class="muted">${status}</span></li>`)}</ul>`),
+        <li><a href=${`#code-${name}`}>${name}</a> <span class="muted">${status}</span></li>`)}</ul>`),
     part('schemas', 'Schemas', fragment`
       <p>The kinds of object and value that requests and answers are made of.</p>
       <ul class="columns">${api.schemas.map((name) => html`<li><a href=${`#schema-${name}`}>${name}</a></li>`)}</ul>`),
@@ -424,7 +424,7 @@ function showDocument() {
 // --- Contents and search ---
 
 const search = /** @type {HTMLInputElement} */ (html`
-  <input id="search" type="search" autocomplete="off" spellcheck="false" placeholder="Path, field or code"
+  <input id="search" type="search" autocomplete="off" spellcheck="false" placeholder="Path, field, code or heading"
     oninput=${showContents} onkeydown=${(/** @type {KeyboardEvent} */ { key }) => {
       if (key === 'Enter' && search.value) /** @type {HTMLElement | null} */ (list.querySelector('li li a'))?.click();
     }}>`);
@@ -447,7 +447,9 @@ const names = new Map();
 function findNames({ parameters, body, answers, refusals }) {
   const all = new Set(parameters.map(({ name }) => name));
   for (const schema of [body, ...answers.map((answer) => answer.schema)]) if (schema) api.addFields(schema, all);
-  for (const { isAlways, codes } of refusals) for (const one of isAlways ? [] : codes) all.add(one.code);
+  for (const { isAlways, codes } of refusals) {
+    for (const { status, code: name } of isAlways ? [] : codes) all.add(`${status} ${name}`);
+  }
   return [...all];
 }
 
@@ -455,7 +457,7 @@ function showContents() {
   const words = search.value.split(/\s+/).filter(Boolean)
     .map((word) => new RegExp(`(?<![a-z0-9])${word.replace(/\W/g, '\\$&')}`, 'i'));
   if (words.length && !names.size) for (const one of api.operations) names.set(one, findNames(one));
-  let number = 0;
+  let number = 0, headings = 0;
   fill(list, places.map(({ id, title, operations }) => {
     const shown = operations.flatMap((operation) => {
       const head = `${operation.id} ${operation.method} ${operation.path} ${operation.summary}`;
@@ -468,10 +470,17 @@ function showContents() {
           ${because && [html`<br>`, html`<code class="muted">${because}</code>`]}</span></a></li>`] : [];
     });
     number += shown.length;
-    return (shown.length > 0 || !words.length) &&
-      html`<li><a href=${`#${id}`}>${title}</a>${shown.length > 0 && html`<ul class="plain">${shown}</ul>`}</li>`;
+    const has = (/** @type {string} */ text) => words.every((word) => word.test(text));
+    const codes = id !== 'problems' || !words.length ? []
+      : api.problems.filter(({ code: name, status }) => has(`${status} ${name}`));
+    headings += words.length && has(title) ? 1 : 0;
+    headings += codes.length;
+    return (shown.length > 0 || codes.length > 0 || has(title)) && html`
+      <li><a href=${`#${id}`}>${title}</a>${shown.length > 0 && html`<ul class="plain">${shown}</ul>`}
+        ${codes.length > 0 && html`<ul class="plain codes">${codes.map(({ code: name, status }) => html`
+          <li><a href=${`#code-${name}`}><span class="method">${status}</span><span>${name}</span></a></li>`)}</ul>`}</li>`;
   }));
-  found.textContent = !words.length ? '' : number ? `${number} of ${api.operations.length} operations`
+  found.textContent = !words.length ? '' : number || headings ? `${number} of ${api.operations.length} operations`
     : 'No operation has that. Try one word of a path, a field or an error code.';
   unfold();
   showPlace();

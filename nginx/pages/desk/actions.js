@@ -3,6 +3,7 @@ import { Form, choices, field, mayReplace, options } from '../lib/form.js';
 import { fill, fragment, html } from '../lib/html.js';
 import { explain, show, toast } from '../lib/page.js';
 import { day, outcomes } from '../lib/words.js';
+import { flowing } from './message-words.js';
 
 /** @typedef {import('./referral.js').RequestView} RequestView */
 /** @typedef {import('./referral.js').Candidate} Candidate */
@@ -54,9 +55,10 @@ async function send(view, steps, etag) {
  * @param {RequestView} view
  * @param {Step[]} steps
  * @param {Done} done
+ * @param {string | null} [version] The one that the person has seen.
  */
-async function perform(view, steps, done) {
-  await send(view, steps, view.etag);
+async function perform(view, steps, done, version = view.etag) {
+  await send(view, steps, version);
   // Not the version that is shown later: what somebody else does in between is not to be undone.
   const { etag } = view;
   const { undo: back } = done;
@@ -82,18 +84,19 @@ async function perform(view, steps, done) {
 /**
  * Does something that has no form, and shows why if it fails.
  * @param {RequestView} view
- * @param {() => Promise<void>} act
+ * @param {(etag: string | null) => Promise<void>} act
+ * @param {string | null} [etag] The version that it was decided for. Another attempt does not do it to a later one.
  */
-async function attempt(view, act) {
+async function attempt(view, act, etag = view.etag) {
   if (view.isBusy) return;
   try {
-    await act();
+    await act(etag);
   } catch (error) {
     if (error instanceof Problem && error.status === 412) {
       const words = `${error.detail} So nothing was done here. Look at what is new, and decide again.`;
       if (view.isShown) view.say(words);
       else toast(words);
-    } else if (view.isShown) show(error, view.parts.alert, () => attempt(view, act));
+    } else if (view.isShown) show(error, view.parts.alert, () => attempt(view, act, etag));
     else toast(`This did not go through. ${explain(error)}`);
   }
 }
@@ -107,9 +110,9 @@ async function attempt(view, act) {
 export function match(view, { id, company_name: name }) {
   const { status: now, partner_id: before } = view.referral;
   if (id === before) return;
-  return attempt(view, () => perform(view, [[{ partner_id: id }]], {
+  return attempt(view, (etag) => perform(view, [[{ partner_id: id }]], {
     words: `Matched with ${name}.`, undo: [[now === 'pending' ? { status: 'pending' } : { partner_id: before }]],
-  }));
+  }, etag));
 }
 
 /**
@@ -119,12 +122,18 @@ export function match(view, { id, company_name: name }) {
 export function own(view) {
   const { assigned_to: before } = view.referral;
   const isMine = before === view.me.id;
-  return attempt(view, () => perform(view, [[{ assigned_to: isMine ? null : view.me.id }]], {
+  return attempt(view, (etag) => perform(view, [[{ assigned_to: isMine ? null : view.me.id }]], {
     words: isMine ? 'Nobody looks after it now.' : 'You look after it now.', undo: [[{ assigned_to: before }]],
-  }));
+  }, etag));
 }
 
 // --- Forms ---
+
+/**
+ * What was typed in a form that had to be drawn anew, and why.
+ * @type {{ name: string, values: Record<string, any>, words: string } | null}
+ */
+let carried = null;
 
 /**
  * Shows a form in the request.
@@ -133,13 +142,20 @@ export function own(view) {
  * @param {Child} fields
  * @param {string} button
  * @param {(values: Record<string, any>) => [Step[], Done]} plan
- * @param {Record<string, any>} [values]
+ * @param {{ values?: Record<string, any>, isBound?: boolean }} [more] A form that is bound says something of the status
+ *   or the partner. When these are others, it is drawn anew.
  */
-function ask(view, name, fields, button, plan, values) {
+function ask(view, name, fields, button, plan, more = {}) {
+  const { values, isBound = false } = more;
   const place = view.parts.form;
   if (!mayReplace(place)) return;
+  const basis = view.basis;
   const element = html`
-    <form id=${name} class="card" aria-label=${button}>
+    <form id=${name} class="card" aria-label=${button} onkeydown=${(/** @type {KeyboardEvent} */ event) => {
+      if (event.key !== 'Escape') return;
+      event.preventDefault();
+      closeForm(view);
+    }}>
       ${fields}
       <div class="actions">
         <button class="main">${button}</button>
@@ -150,9 +166,35 @@ function ask(view, name, fields, button, plan, values) {
   /** @type {Form} */
   const form = new Form(element, {
     values,
-    save: () => perform(view, ...plan(form.values())),
-    saved: () => closeForm(view, true),
+    save: async () => {
+      let words = 'The request has changed meanwhile.';
+      try {
+        if (!isBound || basis === view.basis) return await perform(view, ...plan(form.values()));
+      } catch (error) {
+        if (!isBound || basis === view.basis || !(error instanceof Problem) || error.status !== 412) throw error;
+        words = error.detail;
+      }
+      // What the button would do now is not what the form says.
+      carried = { name, words, values: form.values() };
+      form.settle();
+      fill(place);
+      if (view.can(name)) await view.run(/** @type {any} */ (name));
+      else {
+        const { note: text } = carried.values;
+        view.say([words, ' So nothing was done here.', text && ` Your note was: ${text}`]);
+      }
+      carried = null;
+    },
+    saved: () => element.isConnected && closeForm(view, true),
   });
+  if (carried?.name === name) {
+    form.fill(carried.values);
+    const notice = html`
+      <div class="summary notice bad" role="alert" tabindex="-1">
+        <p>${carried.words} So nothing was done here. Look at it as it is now, and decide again.</p></div>`;
+    element.prepend(notice);
+    return notice.focus();
+  }
   /** @type {HTMLElement | null} */ (element.querySelector(
     'input:checked, .field input, .field textarea, .field select'))?.focus();
 }
@@ -173,33 +215,56 @@ export function closeForm(view, isSaved = false) {
 const noteField = (hint, isOptional = true) =>
   field('Note', html`<textarea name="note" maxlength="2000"></textarea>`, { hint, isOptional });
 
+/**
+ * @param {string} pointer
+ * @param {string} detail
+ */
+const required = (pointer, detail) =>
+  new Problem(422, 'validation', detail, { errors: [{ pointer, code: 'required', detail }] });
+
 /** @param {RequestView} view */
 export function note(view) {
   ask(view, 'note', noteField('The history keeps it. The group and the partner do not see it.', false),
     'Keep the note', (values) => {
       if (values.note) return [[[values]], { words: 'The note is kept.' }];
-      const detail = 'This field is required.';
-      throw new Problem(422, 'validation', detail, { errors: [{ pointer: '/note', code: 'required', detail }] });
+      throw required('/note', 'This field is required.');
     });
 }
 
+/**
+ * A day from today on.
+ * @param {number} days
+ */
+const inDays = (days) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
+
 /** @param {RequestView} view */
 export function followUp(view) {
-  const { follow_up_on: before } = view.referral;
-  const date = /** @type {HTMLInputElement} */ (html`<input name="follow_up_on" type="date">`);
+  const { follow_up_on: present } = view.referral;
+  const late = html`<p class="hint" role="status"></p>`;
+  const date = /** @type {HTMLInputElement} */ (html`<input name="follow_up_on" type="date" oninput=${() => {
+    late.textContent = date.value && date.value < inDays(0) ? 'This day is over. The request is due at once then.' : '';
+  }}>`);
+  let isNever = false;
   const button = (/** @type {string} */ words, /** @type {number | null} */ days) => html`
     <button type="button" onclick=${() => {
-      date.value = days ? new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10) : '';
+      isNever = days === null;
+      date.value = days === null ? '' : inDays(days);
       date.form?.requestSubmit();
     }}>${words}</button>`;
   ask(view, 'followUp', fragment`
     <div class="actions">
-      ${button('Tomorrow', 1)} ${button('In 3 days', 3)} ${button('In a week', 7)} ${before && button('Never', null)}
+      ${button('Tomorrow', 1)} ${button('In 3 days', 3)} ${button('In a week', 7)} ${present && button('Never', null)}
     </div>
-    ${field('Or on this day', date)}`, 'Follow up then', ({ follow_up_on: after }) => [[[{ follow_up_on: after }]], {
-    words: after ? `Follow up on ${day(after).textContent}.` : 'There is no day to follow up on now.',
-    undo: [[{ follow_up_on: before }]], isOver: after !== null,
-  }], { follow_up_on: before });
+    ${field('Or on this day', date)}${late}`, 'Follow up then', ({ follow_up_on: after }) => {
+    if (!after && !isNever) throw required('/follow_up_on', 'Choose a day.');
+    isNever = false;
+    // Somebody else may have set another one meanwhile.
+    const { follow_up_on: before } = view.referral;
+    return [[[{ follow_up_on: after }]], {
+      words: after ? `Follow up on ${day(after).textContent}.` : 'There is no day to follow up on now.',
+      undo: [[{ follow_up_on: before }]], isOver: after !== null,
+    }];
+  }, { values: { follow_up_on: present } });
   view.parts.form.querySelector('button')?.focus();
 }
 
@@ -224,7 +289,7 @@ export function outcome(view) {
       if (before) back.push([{ outcome: before }, '/outcome']);
     }
     return [[[values, '/outcome']], { words: `${outcomes[after]}. This is recorded.`, undo: back, isOver: true }];
-  }, { outcome: before, outcome_notes: notes });
+  }, { values: { outcome: before, outcome_notes: notes }, isBound: true });
 }
 
 /** @param {RequestView} view */
@@ -241,7 +306,7 @@ export function contact(view) {
       hint: 'The member of the group whom the partner is put in touch with.',
     }), 'Change the contact', (values) => [[[values]], {
       words: 'The contact is changed.', undo: before ? [[{ contact_id: before }]] : null,
-    }], { contact_id: before });
+    }], { values: { contact_id: before } });
   });
 }
 
@@ -258,7 +323,7 @@ export function handOver(view) {
         words: `${colleagues.find(([id]) => id === values.assigned_to)?.[1] ?? 'Nobody'} looks after it now.`,
         undo: [[{ assigned_to: before }]],
       },
-    ], { assigned_to: before });
+    ], { values: { assigned_to: before } });
   });
 }
 
@@ -267,13 +332,14 @@ export function consent(view) {
   ask(view, 'consent', field('Version of the text', html`<input name="consent_version" autocomplete="off">`, {
     hint: 'Which text the requester has agreed to, so that contact data may be shared.',
   }), 'Record the consent', (values) => [[[values]], { words: 'The consent is recorded.' }],
-  { consent_version: view.referral.consent_version });
+  { values: { consent_version: view.referral.consent_version } });
 }
 
 /** @param {RequestView} view */
 export function accept(view) {
   ask(view, 'accept', noteField('For a partner that has told you that it accepts.'), 'The partner accepted',
-    (values) => [[[{ ...values, status: 'connected' }]], { words: 'The request is connected.', isOver: true }]);
+    (values) => [[[{ ...values, status: 'connected' }]], { words: 'The request is connected.', isOver: true }],
+    { isBound: true });
 }
 
 /** @param {RequestView} view */
@@ -281,10 +347,11 @@ export function takeBack(view) {
   const { status: now, partner_id: id, partner: { company_name: name } } = view.referral;
   const words = `Taken back from ${name}.`;
   if (now === 'matched') {
-    return attempt(view, () => perform(view, [[{ status: 'pending' }]], { words, undo: [[{ partner_id: id }]] }));
+    return attempt(view, (etag) =>
+      perform(view, [[{ status: 'pending' }]], { words, undo: [[{ partner_id: id }]] }, etag));
   }
   ask(view, 'takeBack', noteField(`Both have their letters. Tell ${name} and the group that you take it back.`),
-    'Take it back', (values) => [[[{ ...values, status: 'pending' }]], { words }]);
+    'Take it back', (values) => [[[{ ...values, status: 'pending' }]], { words }], { isBound: true });
 }
 
 /** @param {RequestView} view */
@@ -293,9 +360,10 @@ export function cancel(view) {
   /** @type {Step[] | null} */
   const back = now === 'pending' ? [[{ status: 'pending' }]]
     : now === 'matched' ? [[{ status: 'pending' }], [{ partner_id: id }]] : null;
-  ask(view, 'cancel', noteField(!back && 'It can be reopened later, but then it begins anew, without its partner.'),
-    'Cancel the request', (values) => [[[{ ...values, status: 'cancelled' }]],
-      { words: 'The request is cancelled.', undo: back, isOver: true }]);
+  ask(view, 'cancel', noteField(!back &&
+    'Both have their letters. Tell them. It can be reopened later, but then it begins anew, without its partner.'),
+  'Cancel the request', (values) => [[[{ ...values, status: 'cancelled' }]],
+    { words: 'The request is cancelled.', undo: back, isOver: true }], { isBound: true });
 }
 
 /** @param {RequestView} view */
@@ -306,9 +374,9 @@ export function reopen(view) {
   if (now === 'closed') ways.unshift(['connected', `Connected with ${partner.company_name}`]);
   ask(view, 'reopen', fragment`
     ${choices('What is it then?', 'status', ways, { hint: now === 'closed' ? 'It loses its outcome, but not the notes.' : null })}
-    ${noteField()}`, 'Reopen it', (values) => [[[values]], { words: 'The request is open again.' }]);
+    ${noteField()}`, 'Reopen it', (values) => [[[values]], { words: 'The request is open again.' }], { isBound: true });
   const first = view.parts.form.querySelector('input');
-  if (first) first.checked = true;
+  if (first && !view.parts.form.querySelector('input:checked')) first.checked = true;
 }
 
 // --- The introduction ---
@@ -323,74 +391,120 @@ const missing = {
   credential_expired: 'A license of the partner has expired.',
 };
 
+/** A follow-up comes so many days after an introduction. */
+const followUpDays = 3;
+
 /**
  * Shows both letters. Only the button below them introduces.
  * @param {RequestView} view
  */
 export async function introduce(view) {
-  const { partner, group } = view.referral;
-  const place = html`<div><p>Reading the letters…</p></div>`;
+  const place = html`<div></div>`;
+  const title = html`<h2 id="introduction-title" tabindex="-1"></h2>`;
   const dialog = /** @type {HTMLDialogElement} */ (html`
     <dialog class="wide" aria-labelledby="introduction-title" onclose=${() => {
       dialog.remove();
+      view.news = null;
       if (document.activeElement === document.body) view.focus();
-    }}>
-      <h2 id="introduction-title" tabindex="-1">Introduce ${partner.company_name} and ${group.name}</h2>
-      ${place}
-    </dialog>`);
+    }}>${title}${place}</dialog>`);
   document.body.append(dialog);
   dialog.showModal();
-  try {
-    const { data } = await get(`${view.path}/introduction`);
-    showLetters(view, data, place, dialog);
-  } catch (error) {
-    show(error, place, () => {
-      dialog.close();
-      introduce(view);
-    });
-  }
+  /** @param {string | null} [news] What somebody else did. */
+  const read = async (news = null) => {
+    const { partner, group } = view.referral;
+    title.textContent = `Introduce ${partner?.company_name ?? 'nobody yet'} and ${group.name}`;
+    fill(place, html`<p>Reading the letters…</p>`);
+    try {
+      // First the request: if it changes while the letters are read, its version is refused, and all is read again.
+      const answer = await get(view.path);
+      const id = answer.data.partner_id;
+      const [letters, account] = await Promise.all([
+        get(`${view.path}/introduction`),
+        id && get(`/api/admin/partners/${id}`).then(({ data }) => data.user_id, () => undefined),
+      ]);
+      if (!dialog.open) return;
+      view.take(answer);
+      title.textContent =
+        `Introduce ${answer.data.partner?.company_name ?? 'nobody yet'} and ${answer.data.group.name}`;
+      showLetters(view, { ...letters.data, account }, place, dialog, news, read);
+    } catch (error) {
+      show(error, place, () => read(news));
+    }
+  };
+  // Letters that do not say any more what would be sent are never left there with their button.
+  view.news = (words) => read(words ?? 'The request has changed meanwhile.');
+  await read();
 }
 
 /**
  * @param {RequestView} view
- * @param {{ to_partner: Letter | null, to_group: Letter | null, missing: string[] }} letters
+ * @param {{ to_partner: Letter | null, to_group: Letter | null, missing: string[], account?: string | null }} letters
+ *   With the partner's account: undefined if it is not known.
  * @param {HTMLElement} place
  * @param {HTMLDialogElement} dialog
+ * @param {string | null} news
+ * @param {(news: string) => Promise<void>} read
  */
-function showLetters(view, letters, place, dialog) {
-  const { partner, group } = view.referral;
+function showLetters(view, letters, place, dialog, news, read) {
+  const { etag, me } = view;
+  const { partner_id: id, partner, group, status: now, assigned_to: owner, follow_up_on: date,
+    consent_version: consent } = view.referral;
   const obstacles = letters.missing.filter((code) => code !== 'mail_not_configured');
   const isManual = letters.missing.includes('mail_not_configured');
+  const isOffered = now === 'matched' && !obstacles.length;
+  const more = { ...(!owner && { assigned_to: me.id }), ...(!date && { follow_up_on: inDays(followUpDays) }) };
   const show = (/** @type {string} */ words, /** @type {Letter | null} */ letter) => letter && html`
     <section>
       <h3>${words}</h3>
       <p class="small">To ${letter.to}<br><strong>${letter.subject}</strong></p>
-      <p class="letter small">${letter.text}</p>
+      <p class="letter small">${flowing(letter.text)}</p>
       ${isManual && html`<p><a class="button" href=${`mailto:${encodeURIComponent(letter.to)}?subject=${
         encodeURIComponent(letter.subject)}&body=${encodeURIComponent(letter.text)}`}>Write this letter</a></p>`}
     </section>`;
+  const notice = news && html`
+    <div class="notice bad" role="alert" tabindex="-1">
+      <p>${news} So nothing was sent. ${isOffered
+        ? 'These are the letters as they would be now. Read them, and decide again.' : 'It cannot be introduced now.'}
+      </p></div>`;
   const element = html`
     <form id="introduction">
+      ${notice}
       ${obstacles.map((code) => html`<p class="notice bad">${missing[code] ?? code}</p>`)}
+      ${!consent && !obstacles.includes('consent_missing') && html`
+        <p class="notice">No consent is recorded. Ask first, or record it.</p>`}
+      ${letters.account === null && html`
+        <p class="notice note">The partner has no account yet: it answers by mail.</p>`}
       <div class="letters">
         ${show('To the partner', letters.to_partner)}
         ${show('To the group', letters.to_group)}
       </div>
       <div class="foot">
         <p class="small">${isManual ? 'Tomi sends no letters here. Send both yourself, and then say so.'
-          : 'Tomi sends both letters at once. They cannot be called back.'}</p>
+          : 'Tomi sends both letters at once. They cannot be called back.'}
+          ${!owner && ' You look after the request from then on.'}
+          ${more.follow_up_on && [' It comes back for a follow-up on ', day(more.follow_up_on), '.']}</p>
         <div class="actions">
-          ${!obstacles.length && html`<button class="main">${isManual ? 'Both are sent' : 'Introduce both'}</button>`}
+          ${isOffered && html`<button class="main">${isManual ? 'Both are sent' : 'Introduce both'}</button>`}
           <button type="button" onclick=${() => dialog.close()}>Not now</button>
         </div>
       </div>
     </form>`;
   fill(place, element);
+  let isRead = true;
   new Form(element, {
-    save: () => perform(view, [[{ status: 'intro_sent' }]], {
-      words: `Introduced ${partner.company_name} and ${group.name}.`, isOver: true,
-    }),
-    saved: () => dialog.close(),
+    save: async () => {
+      try {
+        await perform(view, [[{ status: 'intro_sent', partner_id: id, ...more }]], {
+          words: `Introduced ${partner.company_name} and ${group.name}.`, isOver: true,
+        }, etag);
+      } catch (error) {
+        if (!(error instanceof Problem) || error.status !== 412) throw error;
+        isRead = false;
+        await read(error.detail);
+      }
+    },
+    saved: () => isRead && dialog.close(),
   });
-  element.querySelector('button')?.focus({ preventScroll: true });
+  const first = notice || element.querySelector('.foot button');
+  if (first instanceof HTMLElement) first.focus({ preventScroll: true });
 }

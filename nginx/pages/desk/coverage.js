@@ -4,7 +4,7 @@ import { byID, fill, fragment, html } from '../lib/html.js';
 import { explain, show, toast } from '../lib/page.js';
 import { count, stateChoices, states, status, statusWords, typeChoices, types } from '../lib/words.js';
 import { lastChange } from './changed.js';
-import { filter, showFilters } from './filters.js';
+import { choose, filter, showFilters } from './filters.js';
 
 /**
  * @typedef {object} Coverage Of a type in a state.
@@ -19,6 +19,11 @@ import { filter, showFilters } from './filters.js';
 const keyOf = ({ state_code: code, partner_type: type }) => `${code}/${type}`;
 /** @param {Coverage} coverage */
 const nameOf = ({ state_code: code, partner_type: type }) => `${states[code]}, ${types[type].label}`;
+/**
+ * What people are told. They do not learn whether a place is planned.
+ * @param {Coverage} coverage
+ */
+const told = ({ status: value }) => statusWords('coverage', value === 'available' ? value : 'coming_soon');
 /** @param {string | null} pinned */
 const pinWords = (pinned) => (pinned ? `pinned to ${statusWords('coverage', pinned)}` : 'not pinned');
 
@@ -35,9 +40,9 @@ const cells = new Map();
  */
 function fillCell(button, coverage) {
   const { status: value, partner_count: partners, pinned_status: pinned } = coverage;
-  fill(button, status('coverage', value), html`<span class="number">${partners || ''}</span>`,
+  fill(button, html`<span class=${status('coverage', value).className}>${told(coverage)}</span>`, html`<span class="number">${partners || ''}</span>`,
     pinned && html`<span class="tag">Pin</span>`);
-  button.setAttribute('aria-label', `${nameOf(coverage)}: ${statusWords('coverage', value)}, ` +
+  button.setAttribute('aria-label', `${nameOf(coverage)}: ${told(coverage)}, ` +
     `${count(partners, 'active partner')}, ${pinWords(pinned)}`);
   cells.set(keyOf(coverage), { coverage, button });
 }
@@ -183,10 +188,11 @@ const closing = (dialog) => html`
 function choices(coverage, etag, dialog, news) {
   const { state_code: code, partner_type: type, partner_count: partners, pinned_status: pinned } = coverage;
   const trouble = html`<div></div>`;
-  const choice = (/** @type {string | null} */ value, /** @type {string} */ words) => html`
-    <button type="button" aria-pressed=${String(value === pinned)} onclick=${() => choose(value)}>${words}</button>`;
+  const choice = (/** @type {string | null} */ value, /** @type {string} */ words, /** @type {string} */ effect) => html`
+    <button type="button" aria-pressed=${String(value === pinned)} onclick=${() => change(value)}>
+      <span>${words} <span class="small effect">${effect}</span></span></button>`;
   /** @param {string | null} value */
-  const choose = async (value) => {
+  const change = async (value) => {
     if (value === pinned) return dialog.close();
     fill(trouble);
     try {
@@ -197,7 +203,7 @@ function choices(coverage, etag, dialog, news) {
       });
     } catch (error) {
       if (error instanceof Problem && error.status === 412) await reread();
-      else show(error, trouble, () => choose(value));
+      else show(error, trouble, () => change(value));
     }
   };
   const reread = async () => {
@@ -207,9 +213,9 @@ function choices(coverage, etag, dialog, news) {
       const { button } = /** @type {{ button: HTMLElement }} */ (cells.get(key));
       fillCell(button, answer.data);
       const place = /** @type {Element} */ (dialog.firstElementChild);
-      const change = `${pinWords(pinned)} → ${pinWords(answer.data.pinned_status)}`;
+      const news = `${pinWords(pinned)} → ${pinWords(answer.data.pinned_status)}`;
       fill(place, choices(answer.data, answer.etag, dialog,
-        `${who}: ${change}. Nothing of yours was saved. Choose again.`));
+        `${who}: ${news}. Nothing of yours was saved. Choose again.`));
       /** @type {HTMLElement} */ (place.querySelector('.notice')).focus();
     } catch (error) {
       show(error, trouble, reread);
@@ -220,18 +226,17 @@ function choices(coverage, etag, dialog, news) {
     ${news && html`<p class="notice bad" role="alert" tabindex="-1">${news}</p>`}
     <p>${partners ? html`<a href=${`/desk/partners?state=${code}&type=${type}&status=active`}>${
       count(partners, 'active partner')}</a>` : 'No active partner'}. People are told: ${
-      coverage.status === 'available' ? 'Available' : 'Coming soon'}.</p>
+      told(coverage)}.</p>
     ${trouble}
     <div class="choices">
-      ${choice(null, 'Follow the number of partners')}
-      ${partners > 0 && choice('available', 'Pin to Available')}
-      ${choice('coming_soon', 'Pin to Coming soon')}
-      ${choice('unavailable', 'Pin to Unavailable')}
+      ${choice(null, 'Follow the number of partners', 'Available while there is an active partner, else Coming soon.')}
+      ${partners > 0 && choice('available', 'Pin to Available', 'It ends when the last active partner leaves.')}
+      ${choice('coming_soon', 'Pin to Coming soon',
+        'Nobody is proposed here, and the directory finds nobody by this state.')}
+      ${choice('unavailable', 'Pin to Unavailable', 'The same. People read Coming soon; apps can tell the difference.')}
     </div>
-    <p class="small muted">${partners
-      ? `While Coming soon or Unavailable is pinned, nobody is proposed here, and the directory finds nobody by this
-        state.`
-      : 'Without an active partner, Available cannot be pinned.'}</p>
+    <p class="small muted">${!partners && 'Without an active partner, Available cannot be pinned. '}The public pages can
+      take a minute.</p>
     ${closing(dialog)}`;
 }
 
@@ -274,7 +279,7 @@ let request = new AbortController();
 async function load(isQuiet = false) {
   request.abort();
   const { signal } = (request = new AbortController());
-  for (const select of filters.querySelectorAll('select')) select.value = query().get(select.name) ?? '';
+  for (const select of filters.querySelectorAll('select')) choose(select, query().get(select.name) ?? '');
   if (!isQuiet) matrix.setAttribute('aria-busy', 'true');
   try {
     const { data } = await get('/api/admin/coverage', { query: query(), signal });
@@ -285,6 +290,11 @@ async function load(isQuiet = false) {
     }
     tell();
   } catch (error) {
+    if (error instanceof Problem && error.code === 'invalid_parameter') {
+      return fill(matrix, html`
+        <p class="notice bad" role="alert">The address of this page has something that does not exist.
+          ${' '}<a href="/desk/coverage">Show all states and types</a></p>`);
+    }
     // In vain and quiet, the next time will tell. What is shown stays.
     if (!isQuiet) show(error, matrix, load);
   } finally {

@@ -9,14 +9,17 @@ import { fill, html } from '../lib/html.js';
  * @param {string} label
  * @param {string} name
  * @param {[value: string, words: string][] | string} choices Of a `select`, or the `type` of an `input`.
+ * @param {{ pattern?: string, wrong?: string }} [needs] What a whole value looks like, and the words that ask for it.
  */
-export function filter(label, name, choices) {
+export function filter(label, name, choices, needs = {}) {
+  const { pattern, wrong } = needs;
   const id = `filter-${name}`;
   return html`
     <div class="field">
       <label for=${id}>${label}</label>
       ${typeof choices === 'string'
-        ? html`<input id=${id} name=${name} type=${choices} autocomplete="off" maxlength="200">`
+        ? html`<input id=${id} name=${name} type=${choices} autocomplete="off" maxlength="200" pattern=${pattern}
+          data-wrong=${wrong}>`
         : html`<select id=${id} name=${name}>${choices.map(([value, words]) =>
           html`<option value=${value}>${words}</option>`)}</select>`}
     </div>`;
@@ -42,6 +45,16 @@ export function showFilters(form, filters) {
 }
 
 /**
+ * Sets a filter, to what it does not know too.
+ * @param {HTMLSelectElement} select
+ * @param {string} value
+ */
+export function choose(select, value) {
+  select.value = value;
+  if (select.value !== value) select.add(new Option(`${value} (unknown)`, value, false, true));
+}
+
+/**
  * The heads of a table's columns.
  * @param {HTMLElement} rows Its `tbody`.
  * @param {string[]} columns
@@ -49,6 +62,6 @@ export function showFilters(form, filters) {
  */
 export function showColumns(rows, columns, number) {
   const head = /** @type {HTMLTableElement} */ (rows.closest('table')).tHead;
-  if (head) fill(head, html`<tr>${columns.map((column) => html`
-    <th scope="col" class=${column === number ? 'number' : null}>${column}</th>`)}</tr>`);
+  if (head) fill(head, html`<tr>${columns.map((column) => (column ? html`
+    <th scope="col" class=${column === number ? 'number' : null}>${column}</th>` : html`<td></td>`))}</tr>`);
 }

@@ -46,10 +46,10 @@ function showScope() {
       subject && [' to ', kind ? thing(kind, subject) : subject]}. <a href="/desk/history">Show everything</a></p>`);
 }
 
-showColumns(rows, ['When', 'Who', 'To what', 'What', 'Show']);
+showColumns(rows, ['When', 'Who', 'About', 'What happened', '']);
 showFilters(byID('filters'), [
-  filter('Of', 'subject_kind', orAll(Object.keys(kinds), noun)),
-  filter('What', 'kind', orAll(
+  filter('About', 'subject_kind', orAll(Object.keys(kinds), noun)),
+  filter('What happened', 'kind', orAll(
     Object.entries(kinds).flatMap(([kind, names]) => names.split(' ').map((name) => `${kind}.${name}`)),
     (value) => {
       const [kind, name] = value.split('.');

@@ -20,3 +20,22 @@ export const kinds = {
  * @param {string} kind
  */
 export const kindWords = (kind) => kinds[kind] ?? kind.replace(/[._]/g, ' ');
+
+/** The lines of a letter are broken so that none is longer. */
+const lineLength = 72;
+
+/**
+ * A letter with the lines of each paragraph joined, for places of another width.
+ * @param {string} text
+ */
+export const flowing = (text) => {
+  const lines = text.split('\n');
+  return lines.map((line, index) => {
+    const next = lines[index + 1] ?? '';
+    const [word] = next.split(' ');
+    // A line that had room for the next word ends on purpose. What is indented, quoted or an address stands by itself.
+    const isBroken = word && !/^([\s>]|https?:)/.test(line) && !/^(>|https?:)/.test(word) &&
+      line.length + 1 + word.length > lineLength;
+    return line + (isBroken ? ' ' : '\n');
+  }).join('').trimEnd();
+};

@@ -7,7 +7,7 @@ import { thing } from '../lib/history.js';
 import { fill, fragment, html } from '../lib/html.js';
 import { explain, show, toast } from '../lib/page.js';
 import { count, status, when } from '../lib/words.js';
-import { kindWords } from './message-words.js';
+import { flowing, kindWords } from './message-words.js';
 
 /** @typedef {import('../lib/html.js').Child} Child */
 /**
@@ -30,12 +30,26 @@ const causes = [
   [/./, 'The mail system refused it each time, for about 15 hours. Send it again when the mail works.'],
 ];
 
+/**
+ * What to do about an address of the waiting list, which belongs to no record.
+ * @type {[pattern: RegExp, words: string][]}
+ */
+const waitingCauses = [
+  [/EX_NOUSER/, 'The mail system does not know this address. Ask the person for another address.'],
+  [/EX_NOHOST/, 'There is no mail host of this name. Ask the person for another address.'],
+];
+
 /** @param {any} message */
-function causeWords({ status: value, last_error: error, attempts, due_at: due }) {
+const isOfWaitlist = ({ kind, user_id: user }) => /^(waitlist|coverage)\./.test(kind) && !user;
+
+/** @param {any} message */
+function causeWords(message) {
+  const { status: value, last_error: error, attempts, due_at: due } = message;
   if (!error) return null;
   const said = html`<p class="small">The mail system said: <code>${error}</code></p>`;
   if (value === 'failed') {
-    const [, words] = causes.find(([pattern]) => pattern.test(error)) ?? [];
+    const known = isOfWaitlist(message) ? [...waitingCauses, ...causes] : causes;
+    const [, words] = known.find(([pattern]) => pattern.test(error)) ?? [];
     return html`<div class="notice bad"><h3>Why it failed</h3><p>${words}</p>${said}</div>`;
   }
   if (value === 'cancelled') return html`<div class="notice"><p>${error}</p></div>`;
@@ -57,6 +71,14 @@ function obstacle({ kind, to, text }) {
 }
 
 /**
+ * The messages that were sent again here, each with the new one.
+ * @type {Map<string, string>}
+ */
+const resent = new Map();
+/** How often a message that is on its way is asked for, in milliseconds. */
+const pace = 5_000;
+
+/**
  * Shows a message.
  * @param {string} id
  * @param {HTMLElement} place
@@ -66,6 +88,7 @@ export async function showMessage(id, place, actions) {
   const path = `/api/admin/messages/${encodeURIComponent(id)}`;
   const again = () => showMessage(id, place, actions);
   place.setAttribute('aria-busy', 'true');
+  /** @type {import('../lib/api.js').Answer} */
   let answer;
   try {
     answer = await get(path);
@@ -103,10 +126,19 @@ export async function showMessage(id, place, actions) {
   };
   const resend = button('Send again', 'main', async () => {
     const { data } = await post(`${path}/resend`);
+    resent.set(id, data.id);
     toast('A new message with the same text is queued.');
     actions.changed(data);
-    actions.open(data.id);
+    const words = sentAgain(data.id);
+    resend.replaceWith(words);
+    words.querySelector('a')?.focus();
   });
+  const sentAgain = (/** @type {string} */ other) => html`
+    <p>Sent again just now. <a href=${`/desk/messages?open=${other}`} onclick=${(/** @type {MouseEvent} */ event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      actions.open(other);
+    }}>Open the new message</a></p>`;
   const cancel = async () => {
     const { data } = await post(`${path}/cancel`, undefined, { etag });
     toast('It is cancelled, and will not be sent.');
@@ -116,7 +148,8 @@ export async function showMessage(id, place, actions) {
   // What cannot be undone asks first.
   const cancelling = html`<span class="actions"></span>`;
   const offer = html`<button type="button" onclick=${() => {
-    fill(cancelling, button('Cancel it for good', 'danger', cancel), html`
+    const isFailed = message.status === 'failed';
+    fill(cancelling, isFailed && html`<span>It is not tried again.</span>`, button('Cancel it for good', 'danger', cancel), html`
       <button type="button" class="quiet" onclick=${() => {
         fill(cancelling, offer);
         offer.focus();
@@ -145,13 +178,35 @@ export async function showMessage(id, place, actions) {
         ${message.attempts > 1 && fact('Attempts', message.attempts)}
       </dl>
       <div class="actions">
-        ${hindrance ? html`<p class="muted">It cannot be sent again. ${hindrance}</p>` : resend}
+        ${hindrance ? html`<p class="muted">It cannot be sent again. ${hindrance}</p>`
+          : resent.has(id) ? sentAgain(resent.get(id) ?? '') : resend}
         ${['queued', 'failed'].includes(message.status) && cancelling}
       </div>
       ${problem}
       ${message.text === null ? html`<p class="muted">Its text is not kept.</p>`
-        : html`<p class="letter" lang="en">${message.text}</p>`}
+        : html`<p class="letter" lang="en">${flowing(message.text)}</p>`}
     </div>`);
+
+  if (!['queued', 'sending'].includes(message.status)) return;
+  const shown = place.firstElementChild;
+  /** Looks what became of it, as long as it is shown. */
+  const look = async () => {
+    if (!shown?.isConnected) return;
+    try {
+      const now = document.visibilityState === 'visible' ? await get(path) : answer;
+      // Not while somebody is asked: nothing moves under a hand.
+      if (now.etag !== etag && shown.isConnected && cancelling.childElementCount < 2) {
+        actions.changed(now.data);
+        const hadFocus = place.contains(document.activeElement);
+        await again();
+        return hadFocus && place.focus();
+      }
+    } catch {
+      // The next time will tell.
+    }
+    setTimeout(look, pace);
+  };
+  setTimeout(look, pace);
 }
 
 /** @param {unknown} error */

@@ -60,9 +60,11 @@ const row = (message) => html`
     <td class="number">${when(message.sent_at ?? message.created_at)}</td>
   </tr>`;
 
-showColumns(rows, ['Subject', 'To', 'Status', 'When'], 'When');
+showColumns(rows, ['Subject', 'To', 'Status', 'Sent or written'], 'Sent or written');
 // The API knows whole addresses only, so that the list waits for the whole one.
-const to = filter('To this address', 'to', 'search');
+const to = filter('To this address', 'to', 'search', {
+  pattern: '\\s*\\S+@\\S+\\.\\S+\\s*', wrong: 'Write the whole address.',
+});
 to.addEventListener('input', (event) => event.stopPropagation());
 showFilters(byID('filters'), [
   to,

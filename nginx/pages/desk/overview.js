@@ -4,7 +4,7 @@ import { addKeys, startDesk } from '../lib/desk.js';
 import { byID, fill, fragment, html } from '../lib/html.js';
 import { show } from '../lib/page.js';
 import { count, declineReasons, stateChoices, states, statusWords, typeChoices, types, when } from '../lib/words.js';
-import { filter, showFilters } from './filters.js';
+import { choose, filter, showFilters } from './filters.js';
 
 /** @typedef {Record<string, number>} Counts By status. */
 /** @typedef {{ label: string, query: string | null, by_status: Counts, total: number }} Line */
@@ -232,7 +232,11 @@ async function showFairness() {
   const { signal } = (request = new AbortController());
   const query = chosen();
   for (const select of choice.querySelectorAll('select')) {
-    select.value = query[/** @type {keyof query} */ (select.name)];
+    choose(select, query[/** @type {keyof query} */ (select.name)]);
+  }
+  if (!types[query.partner_type] || !states[query.state]) {
+    return fill(fairness, html`
+      <p class="notice bad" role="alert">There is no such profession or state. Choose another.</p>`);
   }
   fairness.setAttribute('aria-busy', 'true');
   try {
@@ -259,7 +263,7 @@ async function showFairness() {
   }
 }
 
-function choose() {
+function change() {
   const pairs = [...choice.querySelectorAll('select')].map(({ name, value }) => [name, value]);
   history.pushState(null, '', `?${new URLSearchParams(pairs)}`);
   showFairness();
@@ -279,7 +283,7 @@ async function showNumbers() {
 }
 
 showFilters(choice, [filter('Profession', 'partner_type', typeChoices), filter('State', 'state', stateChoices)]);
-choice.addEventListener('change', choose);
+choice.addEventListener('change', change);
 byID('fair').hidden = false;
 addEventListener('popstate', showFairness);
 addKeys({ key: 't', words: 'Choose the profession to compare', act: () => choice.querySelector('select')?.focus() });

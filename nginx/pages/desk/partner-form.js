@@ -11,7 +11,7 @@ import { explain, toast } from '../lib/page.js';
 import {
   count, credentialKinds, language, listed, stateChoices, states, statusWords, typeChoices,
 } from '../lib/words.js';
-import { credentialName, moves, reworded } from './partner-words.js';
+import { credentialName, daysUntil, moves, reworded } from './partner-words.js';
 
 /** @typedef {import('./partner.js').Page} Page */
 /** @typedef {import('./partner-words.js').Credential} Credential */
@@ -176,7 +176,7 @@ export function openRecord(page, place, done, first = 'company_name') {
         hint: 'Public: any relation of ownership or business between Tomi and the partner.', isOptional: true })}
       ${field('Paused until', html`<input name="paused_until" type="date">`, {
         hint: 'The last day without introductions.', isOptional: true })}
-      ${field('Most open introductions', html`<input name="max_open_referrals" type="number" min="1" max="1000">`, {
+      ${field('At most so many open introductions', html`<input name="max_open_referrals" type="number" min="1" max="1000">`, {
         isOptional: true })}
       ${account(page.partner)}
       <div class="actions">
@@ -227,15 +227,29 @@ export async function openCredential(page, credential) {
   } catch (error) {
     return toast(explain(error));
   }
+  const late = html`<p class="hint" role="status"></p>`;
+  const end = /** @type {HTMLInputElement} */ (html`<input name="expires_on" type="date">`);
+  const expiry = field('Expires', end, {
+    hint: 'The last day on which it is good. Empty if it does not expire.', isOptional: true });
+  expiry.append(late);
+  const warn = () => {
+    late.textContent = daysUntil(end.value) < 0 ? 'This day is over: the credential counts as expired.' : '';
+  };
+  /** @param {{ target: HTMLInputElement }} event */
+  const typed = ({ target }) => {
+    warn();
+    const box = /** @type {HTMLInputElement} */ (element.querySelector('[name=verified]'));
+    // Another number or day is yet to be verified.
+    if (credential && ['number', 'expires_on'].includes(target.name)) box.checked = false;
+  };
   const element = html`
-    <form id=${`credential-${credential?.id ?? 'new'}`} class="fields">
+    <form oninput=${typed} id=${`credential-${credential?.id ?? 'new'}`} class="fields">
       ${field('Kind', html`<select name="kind">${options(Object.entries(credentialKinds),
         licenses[page.partner.type])}</select>`)}
       ${field('Number', html`<input name="number" autocomplete="off" maxlength="50">`)}
       ${field('State', html`<select name="state_code">${options([['', 'None'], ...stateChoices])}</select>`)}
       ${field('Issuer', html`<input name="issuer" maxlength="100">`, { isOptional: true })}
-      ${field('Expires', html`<input name="expires_on" type="date">`, {
-        hint: 'The last day on which it is good. Empty if it does not expire.', isOptional: true })}
+      ${expiry}
       ${field('Notes', html`<textarea name="notes" maxlength="2000"></textarea>`, {
         hint: 'For staff only.', isOptional: true })}
       <label class="choice">
@@ -258,6 +272,7 @@ export async function openCredential(page, credential) {
       page.load();
     },
   });
+  warn();
 }
 
 // --- The status ---
@@ -277,7 +292,7 @@ const effects = {
  * @param {string} value
  */
 export function openStatus(page, value) {
-  const before = page.partner.status;
+  let before = page.partner.status;
   const words = statusWords('partner', value);
   const matched = html`<p></p>`;
   const element = html`
@@ -299,7 +314,11 @@ export function openStatus(page, value) {
   const move = (/** @type {string} */ to, /** @type {Record<string, any>} */ body) =>
     page.attempt(() => put(`${page.path}/status`, { ...body, status: to }, { etag: page.etag }));
   new Form(element, {
-    save: (body) => move(value, body),
+    save: (body) => {
+      // Somebody else may have changed it since the form was opened.
+      before = page.partner.status;
+      return move(value, body);
+    },
     saved: async () => {
       dialog.close();
       const undo = async () => {
@@ -326,6 +345,8 @@ const names = {
   company_name: 'Company', email: 'E-mail', website: 'Website', service_areas: 'States', description: 'Description',
 };
 let note = '';
+/** The fields that are not chosen, as they were proposed: a form that is drawn anew does not choose them again. */
+let unticked = new Map();
 
 /**
  * @param {any} value
@@ -354,16 +375,20 @@ export function showReview(page, place) {
   const element = html`
     <form id="review-form">
       <h2>Changes to review</h2>
-      <div class="scrolls"><table class="dense">
+      <fieldset class="field"><legend class="hidden">Fields</legend><div class="scrolls"><table class="dense">
         <thead><tr>${['Field', 'Now', 'Proposed'].map((one) => html`<th scope="col">${one}</th>`)}</tr></thead>
         <tbody>${Object.entries(partner.pending_changes).map(([name, value]) => html`
           <tr>
-            <td><label class="choice"><input type="checkbox" name="fields" value=${name} checked><span>${
+            <td><label class="choice"><input type="checkbox" name="fields" value=${name}
+              checked=${unticked.get(name) !== JSON.stringify(value)} onchange=${({ target }) => {
+                if (target.checked) unticked.delete(name);
+                else unticked.set(name, JSON.stringify(value));
+              }}><span>${
               names[name] ?? name}</span></label></td>
             <td class="long">${shown(partner[name], value, 'del')}</td>
             <td class="long">${shown(value, partner[name], 'ins')}</td>
           </tr>`)}</tbody>
-      </table></div>
+      </table></div></fieldset>
       ${field('Note', html`
         <textarea name="note" maxlength="2000" oninput=${({ target }) => (note = target.value)}></textarea>`, {
         hint: 'The letter to the partner quotes it.', isOptional: true })}
@@ -376,7 +401,7 @@ export function showReview(page, place) {
   const form = new Form(element, {
     save: async (body) => {
       if (!body.fields) {
-        const detail = 'Choose at least one field.';
+        const detail = 'Choose at least one.';
         throw new Problem(422, 'validation', detail, { errors: [{ pointer: '/fields', code: 'required', detail }] });
       }
       try {
@@ -389,10 +414,30 @@ export function showReview(page, place) {
     },
     saved: async () => {
       note = '';
+      unticked = new Map();
       toast(decision === 'approved' ? 'Approved. The partner gets a letter.' : 'Rejected. The partner gets a letter.');
       await page.load();
       recount();
+      if (!page.partner.pending_changes) offerNext(partner.id);
     },
   });
   form.fill({ note });
+}
+
+/**
+ * Leads to another partner with changes, if there is one.
+ * @param {string} done
+ */
+async function offerNext(done) {
+  try {
+    const { data } = await get('/api/admin/partners', { query: { pending_changes: true, limit: 2 } });
+    const next = data.data.find((/** @type {any} */ { id }) => id !== done);
+    const link = html`
+      <p>${next ? html`<a class="button main" href=${`/desk/partner?id=${next.id}`}>Next partner with changes: ${
+        next.company_name}</a>` : 'No other partner has changes to review.'}</p>`;
+    byID('next').prepend(link);
+    link.querySelector('a')?.focus();
+  } catch {
+    // It is a help. The list of partners has it too.
+  }
 }

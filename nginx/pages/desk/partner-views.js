@@ -9,7 +9,7 @@ import { timeline } from '../lib/history.js';
 import { fill, html } from '../lib/html.js';
 import { List } from '../lib/list.js';
 import { show } from '../lib/page.js';
-import { declineReasons, outcomes, since, status, statusWords, when } from '../lib/words.js';
+import { count, declineReasons, outcomes, since, status, statusWords, when } from '../lib/words.js';
 import { filter, orAll, showColumns, showFilters } from './filters.js';
 import { kindWords } from './message-words.js';
 
@@ -48,9 +48,9 @@ function numbers(summary) {
           ${Object.keys(by).map((value) => fact(statusWords('referral', value), by[value]))}
           ${Object.entries(outcomes).map(([value, words]) => of[value] > 0 && fact(words, of[value]))}
           ${fact('Time to an answer', summary.median_hours_to_answer === null ? 'No answer yet'
-            : `${summary.median_hours_to_answer} hours, in the middle`)}
+            : `Median ${count(summary.median_hours_to_answer, 'hour')}`)}
           ${fact('Time to a connection', summary.median_days_to_connection === null ? 'No connection yet'
-            : `${summary.median_days_to_connection} days, in the middle`)}
+            : `Median ${count(summary.median_days_to_connection, 'day')}`)}
           ${fact('Declined in a year', reasons.length ? html`<ul class="plain">${reasons}</ul>` : 'Never')}
         </dl>
       </section>
@@ -71,7 +71,7 @@ function numbers(summary) {
  */
 function introductions(id, place) {
   const summary = html`<p class="small muted" role="status"></p>`;
-  const { rows, element } = table(['Group', 'State', 'Status', 'For', 'Introduced', 'Outcome'], 'For');
+  const { rows, element } = table(['Group', 'State', 'Status', 'In this status', 'Introduced', 'Outcome'], 'In this status');
   const filters = html`<form class="filters" role="search"></form>`;
   showFilters(filters, [filter('Status', 'status', orAll(
     ['matched', 'intro_sent', 'connected', 'closed', 'cancelled'], (value) => statusWords('referral', value)))]);
@@ -117,7 +117,7 @@ function introductions(id, place) {
  */
 function messages(id, place) {
   const summary = html`<p class="small muted" role="status"></p>`;
-  const { rows, element } = table(['Subject', 'About', 'To', 'Status', 'When']);
+  const { rows, element } = table(['Subject', 'About', 'To', 'Status', 'Sent or written']);
   fill(place, html`<div class="stack"><p class="small"><a href=${`/desk/messages?partner_id=${id}`}>Read them one by
     one</a></p>${summary}${element}</div>`);
   return new List({

@@ -84,6 +84,10 @@ export function reworded(error) {
       const missing = body.missing.map((/** @type {string} */ name) => needs[name] ?? name);
       return say(`An active partner needs ${listed(missing)}.`);
     }
+    case 'partner_exists': {
+      const detail = 'Another partner of this type has this e-mail address.';
+      return new Problem(number, 'refused', detail, { ...body, errors: [{ pointer: '/email', code, detail }] });
+    }
     case 'transition_not_allowed': {
       const allowed = body.allowed.map((/** @type {string} */ one) => `“${statusWords('partner', one)}”`);
       return say(`The status has changed meanwhile. It can only become ${listed(allowed)} now.`);

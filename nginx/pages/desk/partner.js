@@ -2,7 +2,7 @@ import { Problem, get, getAll, put, remove, token } from '../lib/api.js';
 import { addKeys, recount, startDesk } from '../lib/desk.js';
 import { byID, fill, fragment, html } from '../lib/html.js';
 import { explain, show, toast } from '../lib/page.js';
-import { day, language, listed, stateChoices, states, status, statusWords, types, when } from '../lib/words.js';
+import { count, day, language, listed, stateChoices, states, status, statusWords, types, when } from '../lib/words.js';
 import { acceptance, credentialName, credentialStatus, moves, reworded, worth } from './partner-words.js';
 
 /** @typedef {import('../lib/api.js').Answer} Answer */
@@ -134,16 +134,56 @@ const verify = async (credential, verified) =>
 /** @param {Record<string, any>} body */
 const change = (body) => put(path, body, { etag: page.etag });
 
+/**
+ * A button that asks before it does something.
+ * @param {string} words
+ * @param {HTMLElement} sure The button that does it.
+ * @param {{ question?: Child, no?: string, look?: string, label?: string }} options `no` is the way back.
+ */
+function asking(words, sure, { question, no = 'Not now', look = '', label }) {
+  const place = html`<span class="actions"></span>`;
+  const offer = html`<button type="button" class=${look} aria-label=${label} onclick=${() => {
+    fill(place, question && html`<span class="small">${question}</span>`, sure, html`
+      <button type="button" class="quiet" onclick=${() => {
+        fill(place, offer);
+        offer.focus();
+      }}>${no}</button>`);
+    place.querySelector('button')?.focus();
+  }}>${words}</button>`;
+  fill(place, offer);
+  return place;
+}
+
+/**
+ * The button that verifies a credential. One that has expired keeps introductions away, so that it asks first.
+ * @param {Credential} credential
+ */
+function verifying(credential) {
+  const act = (/** @type {string} */ words) =>
+    button(words, () => verify(credential, true), 'The credential is verified.');
+  return worth(credential) !== 'expired' ? act('Verify') : asking('Verify', act('Verify it all the same'), {
+    question: 'It has expired. The partner gets no introductions until it is renewed.',
+  });
+}
+
+/** @param {Credential} credential */
+const renewing = (credential) =>
+  html`<button type="button" onclick=${() => openCredential(credential)}>Renew it</button>`;
+
 /** What it takes to make a partner active, each with the way to do it. */
 function activation() {
   const { partner, credentials } = page;
   const { agreement_signed_at: signed, service_areas: areas } = partner;
-  const step = (/** @type {boolean} */ isDone, /** @type {Child} */ words, /** @type {Child} */ act) => html`
-    <li><span class=${`status ${isDone ? 'good' : 'waiting'}`}>${words}</span>
+  const step = (/** @type {boolean | 'bad'} */ isDone, /** @type {Child} */ words, /** @type {Child} */ act) => html`
+    <li><span class=${`status ${isDone === 'bad' ? 'bad' : isDone ? 'good' : 'waiting'}`}><span>${words}</span></span>
       ${act && html`<span class="actions">${act}</span>`}</li>`;
   const state = html`<select aria-label="State">${stateChoices.map(([code, name]) =>
     html`<option value=${code}>${name}</option>`)}</select>`;
-  const waiting = credentials.filter((one) => !one.verified_at);
+  const expired = credentials.filter((one) => worth(one) === 'expired');
+  const waiting = credentials.filter((one) => !one.verified_at && !expired.includes(one));
+  const activate = (/** @type {string} */ words, /** @type {string} */ look) => button(words,
+    () => put(`${path}/status`, { status: 'active' }, { etag: page.etag }),
+    'The partner is active, and in the directory.', look);
   const isReady = signed && areas.length > 0;
   return html`
     <section class="card steps" aria-labelledby="next-title">
@@ -157,14 +197,17 @@ function activation() {
           state, button('Add', () => change({ service_areas: [/** @type {HTMLSelectElement} */ (state).value] }),
             'The state is added.', signed ? 'main' : '')])}
         ${waiting.map((one) => step(false, `To verify: ${credentialName(one)}`,
-          button('Verify', () => verify(one, true), 'The credential is verified.')))}
-        ${!waiting.length && step(credentials.length > 0, credentials.length
+          verifying(one)))}
+        ${expired.map((one) => step('bad', [credentialName(one), ': expired on ', day(one.expires_on ?? '')], [
+          renewing(one), !one.verified_at && verifying(one)]))}
+        ${!waiting.length && !expired.length && step(credentials.length > 0, credentials.length
           ? 'All credentials are verified' : 'No credentials yet. It can be active without.', !credentials.length &&
           html`<button type="button" onclick=${() => openCredential()}>Add one</button>`)}
       </ol>
-      <div class="actions">${button('Make active',
-        () => put(`${path}/status`, { status: 'active' }, { etag: page.etag }),
-        'The partner is active, and in the directory.', isReady ? 'main' : '')}</div>
+      <div class="actions">${partner.credentials_status !== 'expired' ? activate('Make active', isReady ? 'main' : '')
+        : asking('Make active', activate('Make it active all the same', 'main'), {
+          question: 'It gets no introductions until its credential is renewed and verified.',
+        })}</div>
     </section>`;
 }
 
@@ -183,7 +226,7 @@ function nextThing() {
       <div class=${`notice ${partner.credentials_status === 'expired' ? 'bad' : ''}`}>
         <h2>A credential ${bad}</h2>
         <ul>${late.map((one) => html`<li>${credentialName(one)}: ${day(one.expires_on ?? '')}${' '}
-          <button type="button" onclick=${() => openCredential(one)}>Renew it</button></li>`)}</ul>
+          ${renewing(one)}</li>`)}</ul>
         ${partner.credentials_status === 'expired' && html`
           <p>It gets no introductions until that is renewed and verified.</p>`}
       </div>`,
@@ -227,7 +270,8 @@ function showRecord() {
       ${fact('Agreement signed', partner.agreement_signed_at && when(partner.agreement_signed_at))}
       ${fact('Paused until', [partner.paused_until ? [day(partner.paused_until), ' '] : 'Not paused ',
         html`<button type="button" class="link" onclick=${() => edit('paused_until')}>Change</button>`])}
-      ${fact('Most open introductions', partner.max_open_referrals ?? 'No limit')}
+      ${fact('Limit', partner.max_open_referrals ? `At most ${
+        count(partner.max_open_referrals, 'open introduction')}` : 'None')}
       ${fact('Account', partner.user_id ? person(partner.user_id) : ['Not linked ',
         html`<button type="button" class="link" onclick=${() => edit('user_id')}>Link one</button>`])}
       ${fact('Invited by', partner.invited_by && person(partner.invited_by))}
@@ -255,7 +299,7 @@ function showCredentials() {
       <td><div class="actions">
         ${one.verified_at
           ? button('Take verification off', () => verify(one, false), 'It waits for verification again.', 'quiet')
-          : button('Verify', () => verify(one, true), 'The credential is verified.')}
+          : verifying(one)}
         <button type="button" class="quiet" aria-label=${`Edit ${credentialName(one)}`} onclick=${() =>
           openCredential(one)}>Edit</button>
         ${removal(one)}
@@ -268,8 +312,8 @@ function showCredentials() {
     </div>
     ${credentials.length ? html`
       <div class="scrolls"><table class="dense">
-        <thead><tr>${['Credential', 'Expires', 'Status', 'Do'].map((one) =>
-          html`<th scope="col">${one}</th>`)}</tr></thead>
+        <thead><tr>${['Credential', 'Expires', 'Status'].map((one) =>
+          html`<th scope="col">${one}</th>`)}<td></td></tr></thead>
         <tbody>${credentials.map(row)}</tbody>
       </table></div>`
       : html`<p class="muted">There are none. Add the license that the work needs, and verify it.</p>`}`);
@@ -281,18 +325,9 @@ function showCredentials() {
  */
 function removal(credential) {
   const name = credentialName(credential);
-  const place = html`<span class="actions"></span>`;
-  const offer = html`<button type="button" class="quiet" aria-label=${`Remove ${name}`} onclick=${() => {
-    fill(place, button('Remove for good', async () => remove(`${path}/credentials/${credential.id}`,
-      { etag: await tagOf(credential) }), `${name} is removed. The history keeps it.`, 'danger'), html`
-      <button type="button" class="quiet" onclick=${() => {
-        fill(place, offer);
-        offer.focus();
-      }}>Keep it</button>`);
-    place.querySelector('button')?.focus();
-  }}>Remove</button>`;
-  fill(place, offer);
-  return place;
+  const sure = button('Remove for good', async () => remove(`${path}/credentials/${credential.id}`,
+    { etag: await tagOf(credential) }), `${name} is removed. The history keeps it.`, 'danger');
+  return asking('Remove', sure, { no: 'Keep it', look: 'quiet', label: `Remove ${name}` });
 }
 
 // --- The page ---
@@ -351,6 +386,8 @@ async function showView() {
 function leave({ target }) {
   // A menu closes by itself.
   if (target instanceof Element && target.closest('.menu')) return;
+  // A review is not left by a key that leads out of its note.
+  if (target instanceof HTMLElement && target.closest('#review-form')) return target.blur();
   const form = document.querySelector('#record-form .quiet');
   if (form instanceof HTMLElement) form.click();
   else history.back();

@@ -4,7 +4,7 @@ import { byID, fill, html } from '../lib/html.js';
 import { List } from '../lib/list.js';
 import { toast } from '../lib/page.js';
 import {
-  count, credentialKinds, day, since, stateChoices, states, status, statusWords, typeChoices, types,
+  count, credentialKinds, day, since, stateChoices, states, status, statusWords, typeChoices, types, when,
 } from '../lib/words.js';
 import { filter, orAll, showColumns, showFilters } from './filters.js';
 import { acceptance, credentialStatus, moves } from './partner-words.js';
@@ -50,13 +50,19 @@ const partnerRow = (partner) => html`
     <td>${acceptance(partner)}</td>
     <td>${partner.pending_changes && html`<a class="tag" href=${`/desk/partner?id=${partner.id}`}>${
       count(Object.keys(partner.pending_changes).length, 'change')}</a>`}</td>
-    <td class="number">${since(partner.updated_at)}</td>
+    <td class="number">${when(dateHead() === 'Changed' ? partner.updated_at : partner.created_at)}</td>
   </tr>`;
+
+/** What the date of a row is: that which the order is by. */
+const dateHead = () => (new URLSearchParams(location.search).get('sort')?.endsWith('updated_at') ? 'Changed' : 'Added');
+function showPartnerColumns() {
+  const columns = ['Company', 'Profession', 'Status', 'States', 'Credentials', 'Introductions', 'To review', dateHead()];
+  showColumns(rows, columns, dateHead());
+}
 
 /** @returns {List} */
 function partnerList() {
-  showColumns(rows, ['Company', 'Profession', 'Status', 'States', 'Credentials', 'Introductions', 'To review', 'Changed'],
-    'Changed');
+  showPartnerColumns();
   showFilters(byID('filters'), [
     filter('Search', 'q', 'search'),
     filter('Profession', 'type', [all, ...typeChoices]),
@@ -76,6 +82,7 @@ function partnerList() {
     summary: byID('summary'),
     own: ['view'],
     every: 30,
+    loaded: showPartnerColumns,
     empty: (given) => {
       if (!given.toString()) return 'There are no partners yet. Invite the first one.';
       if (given.toString() === 'pending_changes=true') {

@@ -3,6 +3,7 @@ import { timeline } from '../lib/history.js';
 import { fill, fragment, html } from '../lib/html.js';
 import { show } from '../lib/page.js';
 import { status, when } from '../lib/words.js';
+import { flowing } from './message-words.js';
 
 /** @typedef {import('./referral.js').RequestView} RequestView */
 
@@ -37,7 +38,7 @@ function letter({ id, to, subject, status: now, created_at: at, last_error: erro
     if (place.hasChildNodes()) return;
     try {
       const { data } = await get(`/api/admin/messages/${id}`);
-      fill(place, html`<p class="letter small">${data.text ?? 'The text is not kept any more.'}</p>`);
+      fill(place, html`<p class="letter small">${data.text ? flowing(data.text) : 'The text is not kept any more.'}</p>`);
     } catch (problem) {
       show(problem, place, read);
     }

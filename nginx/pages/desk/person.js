@@ -1,6 +1,6 @@
 import { Problem, get, getAll, lastMe, put, token } from '../lib/api.js';
 import { startDesk } from '../lib/desk.js';
-import { Form, field, options } from '../lib/form.js';
+import { Form, field, inWords, options } from '../lib/form.js';
 import { byID, fill, fragment, html } from '../lib/html.js';
 import { show, toast } from '../lib/page.js';
 import { count, states, when } from '../lib/words.js';
@@ -49,7 +49,8 @@ function accountForm(user, etag) {
     values: user,
     etag,
     save: ({ disabled, ...body }, form) =>
-      put(path, disabled === undefined ? body : { ...body, disabled: disabled === 'true' }, { etag: form.etag }),
+      inWords(put(path, disabled === undefined ? body : { ...body, disabled: disabled === 'true' }, { etag: form.etag }),
+        { email_taken: ['Another person has this e-mail address.', '/email'] }),
     saved: (answer) => {
       heading.textContent = answer?.data.name;
       toast('Saved.');

@@ -4,7 +4,7 @@
  */
 import { get } from '../lib/api.js';
 import { html } from '../lib/html.js';
-import { since, states, status, types } from '../lib/words.js';
+import { states, status, types, when } from '../lib/words.js';
 
 const most = 5;
 
@@ -21,7 +21,7 @@ export async function recent(filter) {
     <li class="spread">
       <a href=${`/desk/referral?id=${id}`}>${types[type].label}${context.state && `, ${states[context.state]}`}${
         'requested_by' in filter && `, ${group.name}`}</a>
-      <span class="row">${status('referral', value)} <span class="muted">${since(created)}</span></span>
+      <span class="row">${status('referral', value)} <span class="muted">asked ${when(created)}</span></span>
     </li>`;
   return html`
     <div class="stack">

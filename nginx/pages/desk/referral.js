@@ -2,7 +2,7 @@ import { Problem, get } from '../lib/api.js';
 import { addKeys, loaded, startDesk } from '../lib/desk.js';
 import { fill, fragment, html } from '../lib/html.js';
 import { show, toast } from '../lib/page.js';
-import { count, day, outcomes, price, states, status, statusWords, types, when } from '../lib/words.js';
+import { count, day, dayWords, outcomes, price, since, states, status, statusWords, types, when } from '../lib/words.js';
 
 /** @typedef {import('../lib/api.js').Me} Me */
 /** @typedef {import('../lib/api.js').Answer} Answer */
@@ -38,6 +38,9 @@ const leftOut = {
   credential_expired: 'a license of it has expired', held_back: 'its profession is held back in this state',
   tried_before: 'it declined this request, or was taken off it', own_group: 'its own user is in the group',
 };
+/** @param {string} reason Of a candidate. */
+const dated = (reason) => reason.replace(/\d{4}-\d\d-\d\d/g, (date) => dayWords(date));
+
 /** @param {any} referral */
 const title = ({ group, partner_type: type, context: { state } }) =>
   `${group.name} asks for ${types[type].a}${state ? ` in ${states[state]}` : ''}`;
@@ -48,6 +51,11 @@ export class RequestView {
   /** @type {string | null} Of the version that is shown. */ etag = null;
   /** @type {Me} */ me = /** @type {any} */ (null);
   /** Whether a change is on its way. */ isBusy = false;
+  /**
+   * What a change by somebody else leads to, while something depends on what is shown.
+   * @type {((who: string | null) => void) | null}
+   */
+  news = null;
   /** @type {Candidate[] | null} */ #candidates = null;
   /** @type {Record<string, string>} What each part shows. One that did not change stays as it is. */ #drawn = {};
   /** @type {ReturnType<typeof setInterval>} */ #timer;
@@ -87,6 +95,20 @@ export class RequestView {
   /** Whether it is still on the page. */
   get isShown() {
     return this.element.isConnected;
+  }
+
+  /** What a form relies on that does something with the status. */
+  get basis() {
+    const { status: now, partner_id: partner } = this.referral;
+    return `${now} ${partner}`;
+  }
+
+  /**
+   * Whether something can be done with it now.
+   * @param {string} name
+   */
+  can(name) {
+    return this.#actions().some((one) => one.name === name);
   }
 
   /** Whether it holds a form. */
@@ -190,7 +212,9 @@ export class RequestView {
     try {
       const answer = await get(this.path);
       if (answer.etag === this.etag || this.isBusy) return;
-      this.say(await this.reload(answer));
+      const who = await this.reload(answer);
+      if (this.news) this.news(who);
+      else this.say(who);
     } catch {
       // The next time will tell. What is shown stays.
     }
@@ -234,7 +258,12 @@ export class RequestView {
     if (!this.referral || !this.isShown) return;
     const { status: now } = this.referral;
     const action = this.#actions().find((one) => one.key === key);
-    if (key === 'm' && ['pending', 'matched'].includes(now)) this.#choose();
+    const form = this.parts.form.querySelector('form');
+    // A key never takes away a form that somebody has opened.
+    if (form) {
+      /** @type {HTMLElement | null} */ (form.querySelector('textarea, input:checked, input, select'))?.focus();
+      if (form.id !== action?.name) toast('Finish this form first, or close it with Esc.');
+    } else if (key === 'm' && ['pending', 'matched'].includes(now)) this.#choose();
     else if (action) this.run(action.name);
     else toast(`${words}: not while the request is ${statusWords('referral', now).toLowerCase()}.`);
   }
@@ -292,7 +321,7 @@ export class RequestView {
       },
       is('intro_sent') && { name: 'accept', words: 'Accepted' },
       is('closed', 'cancelled') && { name: 'reopen', key: 'r', words: 'Reopen' },
-      { name: 'own', key: 'a', words: owner === this.me.id ? 'Give it back' : 'Take it' },
+      { name: 'own', key: 'a', words: owner === this.me.id ? 'Leave it to others' : 'Look after it' },
       { name: 'followUp', key: 'f', words: 'Follow up' },
       { name: 'note', key: 'n', words: 'Note' },
       is('matched', 'intro_sent') && { name: 'takeBack', words: 'Take back' },
@@ -333,14 +362,14 @@ export class RequestView {
   }
 
   #head() {
-    const { status: now, status_since: since, assignee, follow_up_on: date } = this.referral;
+    const { status: now, status_since: time, assignee, follow_up_on: date } = this.referral;
     return fragment`
       <h2 id="request-title" tabindex="-1">${title(this.referral)}</h2>
       <p class="row small">
-        <span>${status('referral', now)}, ${when(since)}</span>
-        <span>${assignee ? `${assignee.name} looks after it` : 'Nobody looks after it'}
+        <span>${status('referral', now)} for ${since(time, true)}</span>
+        <span>Looked after by ${assignee?.name ?? 'nobody'}${' '}
           <button type="button" class="link" onclick=${() => this.run('handOver')}>Hand over</button></span>
-        ${date && html`<span>Follow up on ${day(date)}</span>`}
+        ${date && !['closed', 'cancelled'].includes(now) && html`<span>Follow up on ${day(date)}</span>`}
       </p>
       <div class="actions">${this.#actions().map(({ name, key, words, style, argument }) => html`
         <button type="button" class=${style} aria-keyshortcuts=${key} onclick=${() => this.run(name, argument)}>${words}
@@ -388,7 +417,7 @@ export class RequestView {
         <li><div class="candidate"><div>
             <a href=${`/desk/partner?id=${id}`}>${name}</a>
             <p class="small muted">
-              ${reasons.length ? reasons.map((code) => leftOut[code] ?? code).join(', ') : why.join(' · ')}</p></div>
+              ${reasons.length ? reasons.map((code) => leftOut[code] ?? code).join(', ') : why.map(dated).join(' · ')}</p></div>
           ${id === partner ? html`<span class="tag">Matched</span>` : !reasons.includes('credential_expired') && html`
             <button type="button" aria-label=${`Match ${name}`} onclick=${() => this.run('match', candidate)}>Match
               ${number && number < 10 ? html`<kbd aria-hidden="true">m ${number}</kbd>` : null}</button>`}
@@ -416,7 +445,7 @@ export class RequestView {
 /** @type {[key: string, words: string, more?: string][]} */
 const keys = [
   ['m', 'Match', ', then the number of the candidate'], ['i', 'Introduce', ': shows both letters, Enter sends them'],
-  ['a', 'Take it', ', or give it back'], ['f', 'Follow up'], ['o', 'Outcome'], ['n', 'Note'], ['r', 'Reopen'],
+  ['a', 'Look after it', ', or leave it to others'], ['f', 'Follow up'], ['o', 'Outcome'], ['n', 'Note'], ['r', 'Reopen'],
 ];
 
 /**

@@ -10,6 +10,9 @@ import { show, toast } from '../lib/page.js';
 /** @typedef {import('./people.js').User} User */
 /** @typedef {import('./person.js').Token} Token */
 
+/** The token that is shown, for the only time, and where. */
+let shown = { id: '', place: html`<div></div>` };
+
 /**
  * Asks whether a token is to end.
  * @param {Token} token
@@ -21,6 +24,7 @@ export function askToEnd(token, changed) {
     try {
       await remove(`/api/admin/tokens/${token.id}`);
       dialog.close();
+      if (shown.id === token.id) fill(shown.place);
       toast('The token has ended.');
       changed();
     } catch (error) {
@@ -30,7 +34,7 @@ export function askToEnd(token, changed) {
   const dialog = /** @type {HTMLDialogElement} */ (html`
     <dialog aria-labelledby="end-title" onclose=${() => dialog.remove()}>
       <h2 id="end-title">End the token ${token.name ?? 'without a name'}?</h2>
-      <p>Whatever uses it stops working at once. This cannot be undone.
+      <p>Whatever uses it stops working at once. This cannot be undone.${' '}
         ${token.scope && 'If it is the token that you use yourself, you are signed out.'}</p>
       ${trouble}
       <div class="actions">
@@ -72,6 +76,7 @@ export function making(user, path, changed) {
       form.fill({ name: null, expires_at: null });
       form.settle();
       fill(made, secret(answer?.data.token, user));
+      shown = { id: answer?.data.id, place: made };
       /** @type {HTMLElement} */ (made.firstElementChild).focus();
       changed();
     },

@@ -32,8 +32,24 @@ const views = () => [
 /** @type {[words: string, path: string, number: string | null][]} */
 const others = [
   ['Partners', '/desk/partners', 'review'], ['Coverage', '/desk/coverage', null], ['People', '/desk/people', null],
-  ['Messages', '/desk/messages', null], ['History', '/desk/history', null], ['Overview', '/desk/overview', null],
+  ['Messages', '/desk/messages', 'failed'], ['History', '/desk/history', null], ['Overview', '/desk/overview', null],
 ];
+
+/**
+ * The list of what waits in a place.
+ * @type {Record<string, string>}
+ */
+const waiting = { review: 'pending_changes=true', failed: 'status=failed' };
+/**
+ * The places of pages whose address does not say it.
+ * @type {Record<string, string>}
+ */
+const places = { '/desk/person': '/desk/people', '/desk/group': '/desk/people' };
+/**
+ * What the number of a place counts. The others count requests.
+ * @type {Record<string, string>}
+ */
+const nouns = { review: 'with changes to review', failed: 'that failed' };
 
 /**
  * What waits in the places, as of the last count.
@@ -63,28 +79,35 @@ export function showPlaces() {
       <a href=${address} aria-current=${isHere ? 'page' : null}>${words}
         ${number ? html`
           <span class="number">${number.toLocaleString('en-US')}
-            <span class="hidden"> ${name === 'review' ? 'with changes to review' : 'requests'}</span></span>`
+            <span class="hidden"> ${nouns[name ?? ''] ?? 'requests'}</span></span>`
           : null}</a>`;
   };
   fill(byID('places'),
     views().map(([words, query, name]) =>
       link(words, `/desk?${query}`, name, path === '/desk' && sorted(query) === here)),
     html`<hr>`,
-    others.map(([words, address, name]) => link(words, address, name, path === address || `${path}s` === address)));
+    others.map(([words, address, name]) => link(words, name && numbers[name] ? `${address}?${waiting[name]}` : address,
+      name, path === address || `${path}s` === address || (places[path] ?? '') === address)));
+  // On narrow screens they are one line that scrolls.
+  const place = byID('places'), marked = place.querySelector('[aria-current]');
+  if (marked instanceof HTMLElement && place.scrollWidth > place.clientWidth) {
+    place.scrollLeft = marked.offsetLeft - (place.clientWidth - marked.offsetWidth) / 2;
+  }
 }
 
 /** Counts again what waits, after something was done. */
 export async function recount() {
   try {
     const [, mine, due] = views().map(([, query]) => new URLSearchParams(`${query}&limit=${most}`));
-    const length = async (/** @type {URLSearchParams} */ query) => {
-      const { data } = await get('/api/admin/referrals', { query });
+    const length = async (/** @type {URLSearchParams} */ query, path = '/api/admin/referrals') => {
+      const { data } = await get(path, { query });
       return data.has_more ? `${most}+` : data.data.length;
     };
     const [{ data: summary }, ...lengths] =
-      await Promise.all([get('/api/admin/summary'), length(mine), length(due)]);
+      await Promise.all([get('/api/admin/summary'), length(mine), length(due),
+        length(new URLSearchParams({ status: 'failed', limit: String(most) }), '/api/admin/messages')]);
     numbers = {
-      pending: summary.by_status.pending, mine: lengths[0], due: lengths[1],
+      pending: summary.by_status.pending, mine: lengths[0], due: lengths[1], failed: lengths[2],
       unanswered: summary.introductions_unanswered.over_3_days, review: summary.changes_to_review,
     };
     showPlaces();
@@ -158,7 +181,8 @@ export function addListKeys(list) {
   );
 }
 
-function showKeys() {
+/** Lists all keys. */
+export function showKeys() {
   const dialog = /** @type {HTMLDialogElement} */ (html`
     <dialog aria-labelledby="keys-title" onclose=${() => dialog.remove()}>
       <h2 id="keys-title">Keys</h2>
@@ -182,8 +206,11 @@ document.addEventListener('keydown', (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing || event.defaultPrevented) return;
   if (document.querySelector('dialog[open]')) return;
   if (isTyping(event.target)) {
-    if (event.key === 'Escape') /** @type {HTMLElement} */ (event.target).blur();
-    return;
+    if (event.key !== 'Escape') return;
+    const target = /** @type {HTMLElement} */ (event.target);
+    // A form closes with one press, and asks if it holds something. From a search, the first only leads out.
+    const closes = target.closest('form:not([role=search])') && keys.some(({ key }) => key === 'Escape');
+    if (!closes) return target.blur();
   }
   const found = keys.find(({ key }) => key === event.key);
   if (!found) return;

@@ -2,12 +2,13 @@
  * Lists whose address is the API's query: a bookmark is a saved view, and Back returns to the same rows.
  * @module
  */
-import { get } from './api.js';
+import { Problem, get } from './api.js';
 import { fill, html } from './html.js';
 import { show } from './page.js';
 import { count } from './words.js';
 
 /** @typedef {import('./html.js').Child} Child */
+/** @typedef {HTMLInputElement | HTMLSelectElement} Control Of a filter. Its `data-wrong` says what it needs. */
 
 /**
  * @template Item
@@ -52,7 +53,10 @@ export class List {
       this.load();
     });
     addEventListener('pagehide', () => this.#remember());
+    // Back may bring the page as it was left.
+    addEventListener('pageshow', ({ persisted }) => persisted && this.load());
     if (filters instanceof HTMLFormElement) {
+      filters.noValidate = true;
       filters.addEventListener('submit', (event) => {
         event.preventDefault();
         this.#filter('push');
@@ -109,6 +113,7 @@ export class List {
     const { rows, empty } = this.#options;
     const { count: wanted = pageSize, y = 0 } = history.state ?? {};
     rows.setAttribute('aria-busy', 'true');
+    this.#accept();
     try {
       const { items, cursor } = await this.#read(wanted, abort.signal);
       this.#cursor = cursor;
@@ -128,7 +133,9 @@ export class List {
       this.#more.hidden = true;
       const place = html`<div></div>`;
       this.#say(place);
-      show(error, place, () => this.load());
+      if (error instanceof Problem && error.code === 'invalid_parameter') {
+        this.#refuse(error.errors.map(({ parameter }) => parameter ?? ''), place);
+      } else show(error, place, () => this.load());
     } finally {
       if (!abort.signal.aborted) rows.removeAttribute('aria-busy');
     }
@@ -155,6 +162,7 @@ export class List {
     const fresh = [...present.keys()].filter((key) => !this.#shown.has(key)).length;
     this.#news.textContent = `${count(fresh, 'new row')}. Show`;
     this.#news.hidden = !fresh;
+    this.#tell();
   }
 
   /**
@@ -257,18 +265,68 @@ export class List {
       : html`<li class="empty">${words}</li>`);
   }
 
+  // --- Filters that are refused ---
+
+  /**
+   * Says at their controls which filters the API does not take.
+   * @param {string[]} names
+   * @param {Element} place In the rows.
+   */
+  #refuse(names, place) {
+    const controls = this.#controls.filter(({ name }) => names.includes(name));
+    for (const control of controls) this.#mark(control);
+    fill(place, html`
+      <div class="notice bad" role="alert">
+        <p>${controls.length ? 'Nothing can be shown with this filter: see above.'
+          : 'The address of this page asks for something that the list does not know.'}
+          ${' '}<a href=${location.pathname}>Take all filters off</a></p></div>`);
+  }
+
+  /** @param {Control} control */
+  #mark(control) {
+    if (control.getAttribute('aria-invalid')) return;
+    control.id ||= `filter-${control.name}`;
+    const words = control.dataset.wrong ??
+      (control instanceof HTMLSelectElement ? 'Choose another one.' : 'This cannot be looked for.');
+    const error = html`<p class="error small" id=${`${control.id}-error`} role="alert">${words}</p>`;
+    control.before(error);
+    control.setAttribute('aria-invalid', 'true');
+    control.setAttribute('aria-describedby', error.id);
+  }
+
+  /** Takes back what was said at the filters. */
+  #accept() {
+    for (const control of this.#controls) {
+      if (!control.getAttribute('aria-invalid')) continue;
+      document.getElementById(`${control.id}-error`)?.remove();
+      control.removeAttribute('aria-invalid');
+      control.removeAttribute('aria-describedby');
+    }
+  }
+
+  /** @returns {Control[]} */
+  get #controls() {
+    const form = this.#options.filters;
+    return /** @type {Control[]} */ ([...form?.querySelectorAll('input[name], select[name]') ?? []]);
+  }
+
   #tell() {
     this.#more.hidden = !this.#cursor;
     const { summary, noun } = this.#options;
     if (!summary) return;
-    const number = count(this.#shown.size, ...noun);
-    summary.textContent = !this.#shown.size ? `No ${noun[1]}` : this.#cursor ? `The first ${number}` : number;
+    const present = [...this.#shown.values()].filter(({ row }) => !row.classList.contains('gone')).length;
+    const number = count(present, ...noun);
+    summary.textContent = !present ? `No ${noun[1]}` : this.#cursor ? `The first ${number}` : number;
   }
 
   /** @param {'push' | 'replace'} how */
   #filter(how) {
     const form = /** @type {HTMLFormElement} */ (this.#options.filters);
     const query = this.query;
+    // What is not whole yet is not asked for.
+    const half = this.#controls.filter((control) => 'wrong' in control.dataset && !control.checkValidity());
+    this.#accept();
+    if (half.length) return half.forEach((control) => this.#mark(control));
     for (const control of form.elements) query.delete(control.getAttribute('name') ?? '');
     /** @type {Map<string, string[]>} */
     const values = new Map();
@@ -292,7 +350,14 @@ export class List {
       } else if (control instanceof HTMLSelectElement && control.multiple) {
         for (const option of control.options) option.selected = values.includes(option.value);
       } else if (control instanceof HTMLInputElement || control instanceof HTMLSelectElement) {
-        control.value = query.get(name) ?? '';
+        const value = query.get(name) ?? '';
+        control.value = value;
+        // What no option has is still what is chosen.
+        if (control instanceof HTMLSelectElement && control.value !== value) {
+          const words = values.map((one) => [...control.options].find((option) => option.value === one)?.text);
+          const text = words.every(Boolean) ? words.join(', ') : `${value} (unknown)`;
+          control.add(new Option(text, value, false, true));
+        }
       }
     }
   }

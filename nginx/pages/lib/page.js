@@ -87,11 +87,15 @@ export async function start({ roles } = {}) {
   if (roles && !me) return goToSignIn();
   const has = me?.roles ?? [];
   if (roles && me && !roles.some((role) => has.includes(role))) {
+    const isStaffs = roles.every((role) => role === 'staff');
+    // Without the places there is only one column.
+    mainElement().classList.remove('desk');
     fill(
       mainElement(),
       fragment`<h1>This page is not for you</h1>
-        <p>You are signed in as ${me.email}. If another address of yours may see it,
-          <a href=${signInAddress()}>sign in with that one</a>.</p>`,
+        <p>You are signed in as ${me.email}. ${isStaffs ? 'It is a page for staff. Staff sign in with an admin token, or ' +
+          'with a link that the server prints. ' : 'If another address of yours may see it, '}
+          <a href=${signInAddress()}>${isStaffs ? 'Sign in as staff' : 'sign in with that one'}</a>.</p>`,
     );
     return new Promise(() => {});
   }

@@ -204,13 +204,15 @@ export const when = (time) =>
   html`<time datetime=${time} title=${exact(time)}>${timeWords(time)}</time>`;
 
 /**
- * How long ago, as briefly as a table needs it: "12 min", "5 h", "3 d".
+ * How long ago, as briefly as a table needs it: "12 min", "5 h", "3 d"; or in whole words.
  * @param {string} time RFC 3339
+ * @param {boolean} [isLong]
  */
-export function since(time) {
+export function since(time, isLong = false) {
   const age = Math.max(0, Date.now() - Date.parse(time));
-  const words = age < hour ? `${Math.floor(age / minute)} min`
-    : age < dayLength ? `${Math.floor(age / hour)} h` : `${Math.floor(age / dayLength)} d`;
+  const [number, short, noun] = age < hour ? [age / minute, 'min', 'minute']
+    : age < dayLength ? [age / hour, 'h', 'hour'] : [age / dayLength, 'd', 'day'];
+  const words = isLong ? count(Math.floor(number), noun) : `${Math.floor(number)} ${short}`;
   return html`<time datetime=${time} title=${exact(time)}>${words}</time>`;
 }
 
@@ -219,4 +221,10 @@ export function since(time) {
  * @param {string} date `YYYY-MM-DD`
  */
 export const day = (date) =>
-  html`<time datetime=${date} title=${`${date}, in UTC`}>${utcDay.format(new Date(date))}</time>`;
+  html`<time datetime=${date} title=${`${date}, in UTC`}>${dayWords(date)}</time>`;
+
+/**
+ * A day in UTC, as a text.
+ * @param {string} date `YYYY-MM-DD`
+ */
+export const dayWords = (date) => utcDay.format(new Date(date));
