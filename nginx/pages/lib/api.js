@@ -110,15 +110,44 @@ export const token = () => sessionStorage.getItem(tokenKey) ?? localStorage.getI
  * @param {boolean} stays Whether it outlives this tab.
  */
 export function signIn(value, stays) {
-  signOut();
+  forget();
   (stays ? localStorage : sessionStorage).setItem(tokenKey, value);
 }
 
-/** Forgets the token on this machine. */
+/** Forgets the token on this machine, in all tabs that have it. */
 export function signOut() {
+  const ended = token();
+  if (ended) tabs.postMessage({ ended });
+  forget();
+}
+
+function forget() {
   for (const storage of [sessionStorage, localStorage]) storage.removeItem(tokenKey);
   sessionStorage.removeItem(meKey);
 }
+
+// A sign-in that does not stay belongs to one tab. A new tab asks the others for it.
+const tabs = new BroadcastChannel('tomi');
+tabs.addEventListener('message', ({ data: { asks, ended } }) => {
+  const own = sessionStorage.getItem(tokenKey);
+  if (asks && own) tabs.postMessage({ found: own });
+  if (ended && ended === own) forget();
+});
+
+/**
+ * Takes over the sign-in of another tab.
+ * @returns {Promise<boolean>} Whether there is one.
+ */
+export const borrowSignIn = () => new Promise((resolve) => {
+  const timer = setTimeout(() => resolve(false), 200);
+  tabs.addEventListener('message', ({ data: { found } }) => {
+    if (!found || token()) return;
+    clearTimeout(timer);
+    sessionStorage.setItem(tokenKey, found);
+    resolve(true);
+  });
+  tabs.postMessage({ asks: true });
+});
 
 /**
  * @typedef {object} Me Who the token belongs to: `GET /api/me`.

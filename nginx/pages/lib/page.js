@@ -3,7 +3,7 @@
  * Importing it is enough; {@link start} also asks who is signed in.
  * @module
  */
-import { Problem, getMe, lastMe, signOut, token, traffic } from './api.js';
+import { Problem, borrowSignIn, getMe, lastMe, signOut, token, traffic } from './api.js';
 import { byID, fill, fragment, html } from './html.js';
 
 /** @typedef {import('./api.js').Me} Me */
@@ -106,8 +106,9 @@ export async function start({ roles } = {}) {
 export const signInAddress = () => `/sign-in?return=${encodeURIComponent(location.pathname + location.search)}`;
 
 /** @returns {Promise<never>} */
-export function goToSignIn() {
-  location.replace(signInAddress());
+export async function goToSignIn() {
+  if (!token() && (await borrowSignIn())) location.reload();
+  else location.replace(signInAddress());
   return new Promise(() => {});
 }
 
