@@ -5,6 +5,8 @@ links of the letters, and nothing is done through the API.
 from sides import Sides
 
 STAFF = "staff@tomi.example"
+# Who introduces looks after the request from then on, and gets the letters about it.
+OWNER = "sam@tomi.example"
 NEED = "One of us lives abroad. Review our agreement, please."
 
 
@@ -106,9 +108,9 @@ def accept(page):
 
 
 def decides_again(checks, site, visit, declining, accepting):
-    letter = site.letters(STAFF)[-1]
-    checks.check("staff reads why", "Ask us again in May." in letter and declining.company in letter, letter[:80])
-    visit.open(site.link(STAFF, r"/desk/referral\?id=[\w-]+"))
+    letter = site.letters(OWNER)[-1]
+    checks.check("whoever introduced reads why", "Ask us again in May." in letter and declining.company in letter, letter[:80])
+    visit.open(site.link(OWNER, r"/desk/referral\?id=[\w-]+"))
     visit.page.wait_for_selector(".request .candidates")
     checks.check("who declined is not proposed again", visit.page.locator(
         "ol.candidates", has_text=declining.company).count() == 0)
@@ -117,7 +119,7 @@ def decides_again(checks, site, visit, declining, accepting):
 
 def end(checks, site, visit, sides):
     page = visit.page
-    visit.open(site.link(STAFF, r"/desk/referral\?id=[\w-]+"))
+    visit.open(site.link(OWNER, r"/desk/referral\?id=[\w-]+"))
     page.wait_for_selector(".request .status:has-text('Connected')")
     page.get_by_role("button", name="Outcome").click()
     page.get_by_label("Deal closed").check()
