@@ -55,7 +55,8 @@ const partnerRow = (partner) => html`
 
 /** @returns {List} */
 function partnerList() {
-  showColumns(rows, ['Company', 'Profession', 'Status', 'States', 'Credentials', 'Introductions', 'To review', 'Changed'],
+  showColumns(rows, ['Company', 'Profession', 'Status', 'States', 'Credentials', 'Introductions',
+    'To review', 'Changed'],
     'Changed');
   showFilters(byID('filters'), [
     filter('Search', 'q', 'search'),
