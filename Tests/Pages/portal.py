@@ -127,8 +127,8 @@ def check_year(checks, site, browser):
         checks.equal("the year in four numbers", visit.page.locator("#year .numbers dd").all_inner_texts(), wanted)
         bars = visit.page.locator("#year .bars .number").all_inner_texts()
         terms = visit.page.locator("#year .numbers dt").all_inner_texts()
-        checks.equal("two of the year, two of all time, and it says so", [term.endswith(", all time") for term in terms],
-                     [False, False, True, True])
+        checks.equal("two of the year, two of all time, and it says so", [term.endswith(", all time") for term in
+                     terms], [False, False, True, True])
         checks.equal("and a bar for each month", bars, [str(month["introductions"]) for month in months])
         checks.clean("the year", visit)
 

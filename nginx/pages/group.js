@@ -208,7 +208,8 @@ function card(request) {
   return html`
     <li class="card" id=${`request-${id}`} tabindex="-1">
       <div class="spread">
-        <h3>${types[type].label}${context.state ? ` in ${states[context.state]}` : ', state not decided'}</h3>${status('referral', now)}
+        <h3>${types[type].label}${context.state ? ` in ${states[context.state]}` : ', state not decided'}</h3>
+        ${status('referral', now)}
       </div>
       <p>${sentence(request)}</p>
       ${introduced && partner && now !== 'cancelled' && contactFacts(partner)}

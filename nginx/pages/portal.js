@@ -56,8 +56,8 @@ function card(introduction) {
   const row = html`
     <li class="card" id=${`introduction-${id}`} tabindex="-1">
       <h2>${group.name}</h2>
-      <p>They ask for ${types[type].a}${context.state ? ` in ${states[context.state]}` : ', state not decided'}. Introduced ${
-        when(at)}.</p>
+      <p>They ask for ${types[type].a}${context.state ? ` in ${states[context.state]}` : ', state not decided'}.
+        Introduced ${when(at)}.</p>
       <dl class="facts">
         ${contact && [html`<dt>Contact</dt>`,
           html`<dd>${contact.name}, <a href=${`mailto:${contact.email}`}>${contact.email}</a></dd>`]}

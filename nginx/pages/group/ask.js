@@ -51,7 +51,8 @@ async function readConsent() {
 const read = () => Promise.all([
   readConsent(),
   // What a group has said once it need not say again, unless it took it back.
-  get(path, { query: { status: 'pending,matched,intro_sent,connected,closed', limit: 1 } }).then(({ data }) => data.data[0]?.context),
+  get(path, { query: { status: 'pending,matched,intro_sent,connected,closed', limit: 1 } })
+    .then(({ data }) => data.data[0]?.context),
 ]);
 
 // What the page shows is asked for before it is known who is signed in.

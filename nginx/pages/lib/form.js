@@ -202,7 +202,8 @@ export class Form {
     });
     const content = items.length
       ? [html`<h2>Please correct this</h2>`, html`<ul>${items}</ul>`]
-      : [html`<h2>${headline(problem)}</h2>`, html`<p>${problem.body.content ?? explain(problem)} What you typed is kept.</p>`,
+      : [html`<h2>${headline(problem)}</h2>`, html`
+        <p>${problem.body.content ?? explain(problem)} What you typed is kept.</p>`,
         problem.status === 401 && html`
           <p><a href=${signInAddress()} onclick=${() => this.#keep()}>Sign in, and come back here</a></p>`];
     this.#summarize(content);

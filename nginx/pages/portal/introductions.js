@@ -26,7 +26,8 @@ function row({ id, partner_type: type, status: now, status_since: since, context
   return html`
     <li class="card" tabindex="-1">
       <div class="spread"><h2>${group.name}</h2>${status('referral', now)}</div>
-      <p>${types[type].label}${context.state ? ` in ${states[context.state]}` : ', state not decided'}, introduced ${when(at)}${
+      <p>${types[type].label}${context.state ? ` in ${states[context.state]}` : ', state not decided'},
+        introduced ${when(at)}${
         !isWaiting && fragment`, ${statusWords('referral', now).toLowerCase()} ${when(since)}`}.
         ${outcome && ` ${outcomes[outcome]}.`}</p>
       ${contact ? html`<p>${contact.name}, <a href=${`mailto:${contact.email}`}>${contact.email}</a></p>`
