@@ -109,7 +109,8 @@ def accept(page):
 
 def decides_again(checks, site, visit, declining, accepting):
     letter = site.letters(OWNER)[-1]
-    checks.check("whoever introduced reads why", "Ask us again in May." in letter and declining.company in letter, letter[:80])
+    checks.check("whoever introduced reads why", "Ask us again in May." in letter and declining.company in letter,
+                 letter[:80])
     visit.open(site.link(OWNER, r"/desk/referral\?id=[\w-]+"))
     visit.page.wait_for_selector(".request .candidates")
     checks.check("who declined is not proposed again", visit.page.locator(

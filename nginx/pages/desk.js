@@ -129,30 +129,12 @@ const list = new List({
 
 // --- Filters ---
 
-/** Filters that no control shows are said, each with a way to take it off. */
-async function showScope() {
-  const given = query();
-  /** @type {[name: string, words: (value: string) => string, path?: string][]} */
-  const hidden = [
-    ['older_than_days', (value) => `made ${count(Number(value), 'day')} ago or earlier`],
-    ['group_id', (name) => `of the group ${name}`, 'groups'], ['partner_id', (name) => `with ${name}`, 'partners'],
-    ['requested_by', (name) => `that ${name} has made`, 'users'],
-  ];
-  const lines = await Promise.all(hidden.filter(([name]) => given.get(name)).map(async ([name, words, path]) => {
-    const value = given.get(name) ?? '';
-    const takeOff = () => {
-      const others = list.query;
-      others.delete(name);
-      list.go(others);
-      showScope();
-    };
-    const said = path ? await get(`/api/admin/${path}/${encodeURIComponent(value)}`).then(
-      ({ data }) => data.company_name ?? data.name, () => 'that does not exist') : value;
-    return html`
-      <p class="notice note">Only requests ${words(said)}.
-        ${' '}<button type="button" class="link" onclick=${takeOff}>Remove</button></p>`;
-  }));
-  fill(byID('scope'), lines);
+/** Says the filters that no control shows. Most addresses have none. */
+function showScope() {
+  if (!['older_than_days', 'group_id', 'partner_id', 'requested_by'].some((name) => query().get(name))) {
+    return fill(byID('scope'));
+  }
+  import('./desk/scope.js').then((module) => module.showScope(list, byID('scope')), () => {});
 }
 
 function fillFilters() {
@@ -289,17 +271,15 @@ async function atHand() {
   return view;
 }
 
-/** @type {ReturnType<typeof setTimeout> | undefined} */
-let timer;
-/** How long the row of what was done stays at hand before the next is opened, in milliseconds. */
-const moment = 1200;
+/** Counts what was changed: what comes after a change is given up when another follows. */
+let turns = 0;
 
 /**
  * @param {RequestView} changedView
  * @param {Done | null} done
  */
 function changed({ id, referral }, done) {
-  clearTimeout(timer);
+  const turn = ++turns;
   if (done) did.set(id, { words: done.words, at: Date.now() });
   const { timeline, ...item } = referral;
   list.update(item, 'changed');
@@ -307,27 +287,11 @@ function changed({ id, referral }, done) {
   list.refresh();
   recount();
   if (id !== view?.id) open(id);
-  else if (done.isOver) follow(id);
-}
-
-/** When the pointer last moved over the request, and whether it is down. */
-let moved = 0, isDown = false;
-/** So long does the pointer rest before the request under it is exchanged, in milliseconds. */
-const rest = 1000;
-detail.addEventListener('pointermove', () => (moved = Date.now()));
-addEventListener('pointerdown', () => (isDown = true));
-for (const name of ['pointerup', 'pointercancel']) addEventListener(name, () => (isDown = false));
-
-/**
- * Opens the next request in a moment, but not under a hand.
- * @param {string} id Of the one that is done.
- */
-function follow(id) {
-  timer = setTimeout(() => {
-    if (view?.id !== id || view.isEditing) return;
-    if (isDown || Date.now() - moved < rest) follow(id);
-    else openNext(id);
-  }, moment);
+  else if (done.isOver) {
+    const isWanted = () => turn === turns && view?.id === id && !view.isEditing;
+    // Without a network the request that is done just stays.
+    import('./desk/rest.js').then(({ afterRest }) => afterRest(detail, isWanted, () => openNext(id)), () => {});
+  }
 }
 
 /**

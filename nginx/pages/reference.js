@@ -478,7 +478,8 @@ function showContents() {
     return (shown.length > 0 || codes.length > 0 || has(title)) && html`
       <li><a href=${`#${id}`}>${title}</a>${shown.length > 0 && html`<ul class="plain">${shown}</ul>`}
         ${codes.length > 0 && html`<ul class="plain codes">${codes.map(({ code: name, status }) => html`
-          <li><a href=${`#code-${name}`}><span class="method">${status}</span><span>${name}</span></a></li>`)}</ul>`}</li>`;
+          <li><a href=${`#code-${name}`}><span class="method">${status}</span><span>${name}</span></a></li>`)}</ul>`}
+      </li>`;
   }));
   found.textContent = !words.length ? '' : number || headings ? `${number} of ${api.operations.length} operations`
     : 'No operation has that. Try one word of a path, a field or an error code.';

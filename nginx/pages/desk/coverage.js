@@ -40,7 +40,8 @@ const cells = new Map();
  */
 function fillCell(button, coverage) {
   const { status: value, partner_count: partners, pinned_status: pinned } = coverage;
-  fill(button, html`<span class=${status('coverage', value).className}>${told(coverage)}</span>`, html`<span class="number">${partners || ''}</span>`,
+  fill(button, html`<span class=${status('coverage', value).className}>${told(coverage)}</span>`,
+    html`<span class="number">${partners || ''}</span>`,
     pinned && html`<span class="tag">Pin</span>`);
   button.setAttribute('aria-label', `${nameOf(coverage)}: ${told(coverage)}, ` +
     `${count(partners, 'active partner')}, ${pinWords(pinned)}`);
@@ -188,7 +189,8 @@ const closing = (dialog) => html`
 function choices(coverage, etag, dialog, news) {
   const { state_code: code, partner_type: type, partner_count: partners, pinned_status: pinned } = coverage;
   const trouble = html`<div></div>`;
-  const choice = (/** @type {string | null} */ value, /** @type {string} */ words, /** @type {string} */ effect) => html`
+  const choice = (/** @type {string | null} */ value, /** @type {string} */ words,
+    /** @type {string} */ effect) => html`
     <button type="button" aria-pressed=${String(value === pinned)} onclick=${() => change(value)}>
       <span>${words} <span class="small effect">${effect}</span></span></button>`;
   /** @param {string | null} value */

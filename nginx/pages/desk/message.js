@@ -149,7 +149,8 @@ export async function showMessage(id, place, actions) {
   const cancelling = html`<span class="actions"></span>`;
   const offer = html`<button type="button" onclick=${() => {
     const isFailed = message.status === 'failed';
-    fill(cancelling, isFailed && html`<span>It is not tried again.</span>`, button('Cancel it for good', 'danger', cancel), html`
+    fill(cancelling, isFailed && html`<span>It is not tried again.</span>`,
+      button('Cancel it for good', 'danger', cancel), html`
       <button type="button" class="quiet" onclick=${() => {
         fill(cancelling, offer);
         offer.focus();

@@ -176,7 +176,8 @@ export function openRecord(page, place, done, first = 'company_name') {
         hint: 'Public: any relation of ownership or business between Tomi and the partner.', isOptional: true })}
       ${field('Paused until', html`<input name="paused_until" type="date">`, {
         hint: 'The last day without introductions.', isOptional: true })}
-      ${field('At most so many open introductions', html`<input name="max_open_referrals" type="number" min="1" max="1000">`, {
+      ${field('At most so many open introductions', html`
+        <input name="max_open_referrals" type="number" min="1" max="1000">`, {
         isOptional: true })}
       ${account(page.partner)}
       <div class="actions">

@@ -71,7 +71,8 @@ function numbers(summary) {
  */
 function introductions(id, place) {
   const summary = html`<p class="small muted" role="status"></p>`;
-  const { rows, element } = table(['Group', 'State', 'Status', 'In this status', 'Introduced', 'Outcome'], 'In this status');
+  const { rows, element } = table(
+    ['Group', 'State', 'Status', 'In this status', 'Introduced', 'Outcome'], 'In this status');
   const filters = html`<form class="filters" role="search"></form>`;
   showFilters(filters, [filter('Status', 'status', orAll(
     ['matched', 'intro_sent', 'connected', 'closed', 'cancelled'], (value) => statusWords('referral', value)))]);

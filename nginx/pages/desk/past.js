@@ -38,7 +38,8 @@ function letter({ id, to, subject, status: now, created_at: at, last_error: erro
     if (place.hasChildNodes()) return;
     try {
       const { data } = await get(`/api/admin/messages/${id}`);
-      fill(place, html`<p class="letter small">${data.text ? flowing(data.text) : 'The text is not kept any more.'}</p>`);
+      fill(place, html`
+        <p class="letter small">${data.text ? flowing(data.text) : 'The text is not kept any more.'}</p>`);
     } catch (problem) {
       show(problem, place, read);
     }

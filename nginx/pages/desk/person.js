@@ -49,8 +49,8 @@ function accountForm(user, etag) {
     values: user,
     etag,
     save: ({ disabled, ...body }, form) =>
-      inWords(put(path, disabled === undefined ? body : { ...body, disabled: disabled === 'true' }, { etag: form.etag }),
-        { email_taken: ['Another person has this e-mail address.', '/email'] }),
+      inWords(put(path, disabled === undefined ? body : { ...body, disabled: disabled === 'true' }, {
+        etag: form.etag }), { email_taken: ['Another person has this e-mail address.', '/email'] }),
     saved: (answer) => {
       heading.textContent = answer?.data.name;
       toast('Saved.');

@@ -2,7 +2,9 @@ import { Problem, get } from '../lib/api.js';
 import { addKeys, loaded, startDesk } from '../lib/desk.js';
 import { fill, fragment, html } from '../lib/html.js';
 import { show, toast } from '../lib/page.js';
-import { count, day, dayWords, outcomes, price, since, states, status, statusWords, types, when } from '../lib/words.js';
+import {
+  count, day, dayWords, outcomes, price, since, states, status, statusWords, types, when,
+} from '../lib/words.js';
 
 /** @typedef {import('../lib/api.js').Me} Me */
 /** @typedef {import('../lib/api.js').Answer} Answer */
@@ -417,7 +419,8 @@ export class RequestView {
         <li><div class="candidate"><div>
             <a href=${`/desk/partner?id=${id}`}>${name}</a>
             <p class="small muted">
-              ${reasons.length ? reasons.map((code) => leftOut[code] ?? code).join(', ') : why.map(dated).join(' · ')}</p></div>
+              ${reasons.length ? reasons.map((code) => leftOut[code] ?? code).join(', ')
+                : why.map(dated).join(' · ')}</p></div>
           ${id === partner ? html`<span class="tag">Matched</span>` : !reasons.includes('credential_expired') && html`
             <button type="button" aria-label=${`Match ${name}`} onclick=${() => this.run('match', candidate)}>Match
               ${number && number < 10 ? html`<kbd aria-hidden="true">m ${number}</kbd>` : null}</button>`}
@@ -445,7 +448,8 @@ export class RequestView {
 /** @type {[key: string, words: string, more?: string][]} */
 const keys = [
   ['m', 'Match', ', then the number of the candidate'], ['i', 'Introduce', ': shows both letters, Enter sends them'],
-  ['a', 'Look after it', ', or leave it to others'], ['f', 'Follow up'], ['o', 'Outcome'], ['n', 'Note'], ['r', 'Reopen'],
+  ['a', 'Look after it', ', or leave it to others'],
+  ['f', 'Follow up'], ['o', 'Outcome'], ['n', 'Note'], ['r', 'Reopen'],
 ];
 
 /**

@@ -183,18 +183,7 @@ export function addListKeys(list) {
 
 /** Lists all keys. */
 export function showKeys() {
-  const dialog = /** @type {HTMLDialogElement} */ (html`
-    <dialog aria-labelledby="keys-title" onclose=${() => dialog.remove()}>
-      <h2 id="keys-title">Keys</h2>
-      <dl class="keys">
-        ${keys.map(({ key, words }) => words && [html`<dt><kbd>${key}</kbd></dt>`, html`<dd>${words}</dd>`])}
-        <dt><kbd>Enter</kbd></dt><dd>Open the row</dd>
-        <dt><kbd>Esc</kbd></dt><dd>Close, or go back</dd>
-      </dl>
-      <form method="dialog" class="actions"><button>Close</button></form>
-    </dialog>`);
-  document.body.append(dialog);
-  dialog.showModal();
+  import('./keys.js').then((module) => module.showKeys(keys), () => {});
 }
 
 /** @param {EventTarget | null} target */

@@ -134,7 +134,10 @@ export class List {
       const place = html`<div></div>`;
       this.#say(place);
       if (error instanceof Problem && error.code === 'invalid_parameter') {
-        this.#refuse(error.errors.map(({ parameter }) => parameter ?? ''), place);
+        const refused = import('./refused.js');
+        const names = error.errors.map(({ parameter }) => parameter ?? '');
+        refused.then(({ refuse }) => refuse(this.#controls.filter(({ name }) => names.includes(name)), place),
+          () => show(error, place, () => this.load()));
       } else show(error, place, () => this.load());
     } finally {
       if (!abort.signal.aborted) rows.removeAttribute('aria-busy');
@@ -265,35 +268,6 @@ export class List {
       : html`<li class="empty">${words}</li>`);
   }
 
-  // --- Filters that are refused ---
-
-  /**
-   * Says at their controls which filters the API does not take.
-   * @param {string[]} names
-   * @param {Element} place In the rows.
-   */
-  #refuse(names, place) {
-    const controls = this.#controls.filter(({ name }) => names.includes(name));
-    for (const control of controls) this.#mark(control);
-    fill(place, html`
-      <div class="notice bad" role="alert">
-        <p>${controls.length ? 'Nothing can be shown with this filter: see above.'
-          : 'The address of this page asks for something that the list does not know.'}
-          ${' '}<a href=${location.pathname}>Take all filters off</a></p></div>`);
-  }
-
-  /** @param {Control} control */
-  #mark(control) {
-    if (control.getAttribute('aria-invalid')) return;
-    control.id ||= `filter-${control.name}`;
-    const words = control.dataset.wrong ??
-      (control instanceof HTMLSelectElement ? 'Choose another one.' : 'This cannot be looked for.');
-    const error = html`<p class="error small" id=${`${control.id}-error`} role="alert">${words}</p>`;
-    control.before(error);
-    control.setAttribute('aria-invalid', 'true');
-    control.setAttribute('aria-describedby', error.id);
-  }
-
   /** Takes back what was said at the filters. */
   #accept() {
     for (const control of this.#controls) {
@@ -326,7 +300,7 @@ export class List {
     // What is not whole yet is not asked for.
     const half = this.#controls.filter((control) => 'wrong' in control.dataset && !control.checkValidity());
     this.#accept();
-    if (half.length) return half.forEach((control) => this.#mark(control));
+    if (half.length) return import('./refused.js').then(({ mark }) => half.forEach(mark), () => {});
     for (const control of form.elements) query.delete(control.getAttribute('name') ?? '');
     /** @type {Map<string, string[]>} */
     const values = new Map();

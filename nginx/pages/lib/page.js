@@ -93,8 +93,8 @@ export async function start({ roles } = {}) {
     fill(
       mainElement(),
       fragment`<h1>This page is not for you</h1>
-        <p>You are signed in as ${me.email}. ${isStaffs ? 'It is a page for staff. Staff sign in with an admin token, or ' +
-          'with a link that the server prints. ' : 'If another address of yours may see it, '}
+        <p>You are signed in as ${me.email}. ${isStaffs ? 'It is a page for staff. Staff sign in with an admin token, ' +
+          'or with a link that the server prints. ' : 'If another address of yours may see it, '}
           <a href=${signInAddress()}>${isStaffs ? 'Sign in as staff' : 'sign in with that one'}</a>.</p>`,
     );
     return new Promise(() => {});
