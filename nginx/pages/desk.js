@@ -1,5 +1,5 @@
 import { filter, showColumns, showFilters } from './desk/filters.js';
-import { get } from './lib/api.js';
+import { get, token } from './lib/api.js';
 import { addKeys, addListKeys, loaded, recount, showKeys, showPlaces, startDesk } from './lib/desk.js';
 import { byID, fill, fragment, html } from './lib/html.js';
 import { List } from './lib/list.js';
@@ -320,7 +320,8 @@ addListKeys(list);
 // Keys may act on a row that is not open yet.
 byID('rows').addEventListener('focusin', () => loadDetail().catch(() => {}), { once: true });
 for (const id of ['search', 'split']) byID(id).hidden = false;
-list.load().then(async () => {
+async function load() {
+  await list.load();
   if (location.hash === '#search') focusSearch();
   const id = openID();
   if (id) list.row(id)?.scrollIntoView({ block: 'nearest' });
@@ -330,7 +331,10 @@ list.load().then(async () => {
   } catch {
     // Without them the filter still knows "You" and "Nobody".
   }
-});
-showOpen();
+}
+if (token()) {
+  load();
+  showOpen();
+}
 showScope();
 await me;

@@ -1,4 +1,4 @@
-import { Problem, get } from '../lib/api.js';
+import { Problem, get, token } from '../lib/api.js';
 import { addKeys, loaded, startDesk } from '../lib/desk.js';
 import { fill, fragment, html } from '../lib/html.js';
 import { show, toast } from '../lib/page.js';
@@ -471,7 +471,8 @@ export function addRequestKeys(find = () => current) {
 // --- The page of one request. Beside the queue, this file is only a module. ---
 
 const place = document.getElementById('referral');
-if (place) {
+if (place && !token()) startDesk();
+else if (place) {
   const id = new URLSearchParams(location.search).get('id') ?? '';
   const view = new RequestView(place, id, { me: startDesk(), close: () => history.back() });
   addRequestKeys();
