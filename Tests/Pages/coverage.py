@@ -28,8 +28,7 @@ def words(row):
              "cpa": "CPA"}
     partners = f"{row['partner_count']} active partner{'' if row['partner_count'] == 1 else 's'}"
     pin = f"pinned to {status[row['pinned_status']]}" if row["pinned_status"] else "not pinned"
-    told = "Available" if row["status"] == "available" else "Coming soon"
-    return f"{row['state_name']}, {kinds[row['partner_type']]}: {told}, {partners}, {pin}"
+    return f"{row['state_name']}, {kinds[row['partner_type']]}: {status[row['status']]}, {partners}, {pin}"
 
 
 def cell(visit, place):

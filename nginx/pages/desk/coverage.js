@@ -40,10 +40,9 @@ const cells = new Map();
  */
 function fillCell(button, coverage) {
   const { status: value, partner_count: partners, pinned_status: pinned } = coverage;
-  fill(button, html`<span class=${status('coverage', value).className}>${told(coverage)}</span>`,
-    html`<span class="number">${partners || ''}</span>`,
+  fill(button, status('coverage', value), html`<span class="number">${partners || ''}</span>`,
     pinned && html`<span class="tag">Pin</span>`);
-  button.setAttribute('aria-label', `${nameOf(coverage)}: ${told(coverage)}, ` +
+  button.setAttribute('aria-label', `${nameOf(coverage)}: ${statusWords('coverage', value)}, ` +
     `${count(partners, 'active partner')}, ${pinWords(pinned)}`);
   cells.set(keyOf(coverage), { coverage, button });
 }
