@@ -261,7 +261,7 @@ private final class Demo: @unchecked Sendable {
     let type = weightedType()
     let family = pick(Demo.families)
     let company = Demo.company(type, family: family, town: pick(Demo.towns))
-    let domain = company.lowercased().filter { $0.isASCII && $0.isLetter }
+    let domain = FoldedText.searched(company).filter { $0.isASCII && $0.isLetter }
     let contact = "\(pick(Demo.names)) \(family)"
     let email = "office\(index + 1)@\(domain).example"
     let fields: JSON = [
