@@ -84,7 +84,8 @@ def check_numbers(checks, site, browser):
                      str(summary["pending_without_candidates"]))
         checks.equal("the medians", [numbers[label] for label in (
             "From new to matched", "From matched to introduced", "From introduced to connected",
-            "From connected to closed")], [f"{days:g} days" for days in summary["median_days"].values()])
+            "From connected to closed")], [
+                f"{days:g} {'day' if days == 1 else 'days'}" for days in summary["median_days"].values()])
         declines = [int(text) for caption, _, text, _ in found if caption.startswith("Why partners")]
         checks.equal("the reasons to decline", declines, [row["count"] for row in summary["declines"]])
         waiting = [(label, text) for caption, label, text, _ in found if caption.startswith("Waiting list")]
