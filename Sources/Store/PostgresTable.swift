@@ -30,7 +30,11 @@ private struct PostgresTable {
   func columns(_ connection: Connection) throws -> [Column] {
     let references = Dictionary(
       uniqueKeysWithValues: try connection.rows(
-        #"SELECT "from", "table", "to", on_delete FROM pragma_foreign_key_list(?)"#, name
+        // Those of several columns are constraints of the table.
+        """
+        SELECT "from", "table", "to", on_delete FROM pragma_foreign_key_list(?1)
+        WHERE id NOT IN (SELECT id FROM pragma_foreign_key_list(?1) WHERE seq > 0)
+        """, name
       ) { row in
         let action = row.text(3) == "CASCADE" ? " ON DELETE CASCADE" : ""
         return (row.text(0), " REFERENCES public.\(row.text(1)) (\(row.text(2)))\(action)")
@@ -135,7 +139,13 @@ private struct PostgresTable {
         "id": .id, "email": .text(.email), "state_code": .state,
         "partner_type": .word(PartnerType.self), "created_at": .time, "confirmed_at": .time,
       ],
-      constraints: ["UNIQUE (email_key, state_code, partner_type)"]),
+      constraints: [
+        "UNIQUE (email_key, state_code, partner_type)",
+        """
+        FOREIGN KEY (state_code, partner_type) \
+        REFERENCES public.service_area_coverage (state_code, partner_type)
+        """,
+      ]),
     PostgresTable(
       name: "messages",
       kinds: kinds(.messages).merging(
