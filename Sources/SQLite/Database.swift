@@ -325,10 +325,6 @@ package final class Database: Sendable {
   }
 }
 
-/// The real path of a database file, which it creates if it is to.
-///
-/// It never opens an existing file: closing it again would drop the locks that the process holds on
-/// it through SQLite (<https://www.sqlite.org/howtocorrupt.html>, 2.2).
 extension Database {
   /// Runs `body` while no other process does so with the same file beside the database. The lock ends with the process
   /// in every case.
@@ -348,6 +344,10 @@ extension Database {
   }
 }
 
+/// The real path of a database file, which it creates if it is to.
+///
+/// It never opens an existing file: closing it again would drop the locks that the process holds on
+/// it through SQLite (<https://www.sqlite.org/howtocorrupt.html>, 2.2).
 private func realPath(_ path: String, creating: Bool) throws -> String {
   if creating && mknod(path, S_IFREG | 0o640, 0) == 0 {
     // Whatever the umask is. SQLite gives the files beside it the same permissions.

@@ -16,7 +16,8 @@ package struct UserFilter: Sendable {
   /// Each word must begin a word of the name or the e-mail address.
   package var words: String?
   package var isDisabled: Bool?
-  /// Whether they have an admin token that is neither revoked nor expired.
+  /// Whether a request can be assigned to them: they have an admin token of all of staff's rights that is neither
+  /// revoked nor expired.
   package var isStaff: Bool?
   package var order = (by: AccountSort.name, descending: false)
 
@@ -43,7 +44,8 @@ extension Snapshot {
   ) throws -> [String]? {
     if filter.isStaff == true {
       // They are few.
-      return try userList(filter, staffMatches(filter.words)).write(page, on: connection, to: &json)
+      guard let staff = staffMatches(filter.words) else { return nil }
+      return try userList(filter, staff).write(page, on: connection, to: &json)
     }
     return try write(page, matching: filter.words, to: &json, find: userMatches) {
       userList(filter, $0)
@@ -59,22 +61,23 @@ extension Snapshot {
     try write(page, matching: filter.words, to: &json, find: groupMatches) { groupList(filter, $0) }
   }
 
-  /// A query for the IDs of those who have an admin token that is neither revoked nor expired. Its argument is the
-  /// present time.
+  /// A query for the IDs of those for whom `holdsAdminToken(_:scope:)` is true with the scope `admin`. Its argument is
+  /// the present time.
   private static let staff = """
     SELECT user_id FROM tokens
-    WHERE scope IS NOT NULL AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)
+    WHERE scope = 'admin' AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)
     """
 
-  /// The staff who match all words, if there are any.
-  func staffMatches(_ words: String?) -> Search.Matches {
-    let phrases = words.map(Search.phrases) ?? []
-    let isNobody = words != nil && phrases.isEmpty
+  /// The staff who match all words; nil if there are none.
+  ///
+  /// - Parameter words: Nil: all of them.
+  func staffMatches(_ words: String?) -> Search.Matches? {
+    let phrases = words.map(Search.phrases)
+    if phrases?.isEmpty == true { return nil }
     return Search.Matches(
       numbers: ("SELECT number FROM users WHERE id IN (\(Snapshot.staff))", [now.text]),
-      condition: isNobody
-        ? ("0", []) : phrases.isEmpty ? nil : Search.condition(phrases, in: "u.words"),
-      needCondition: true, way: .sort)
+      condition: phrases.map { Search.condition($0, in: "u.words") }, needCondition: true,
+      way: .sort)
   }
 
   /// The users that match all words; nil if there are none.

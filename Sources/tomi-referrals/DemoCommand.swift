@@ -37,13 +37,17 @@ struct DemoCommand: ParsableCommand {
 
   @OptionGroup var mail: MailOptions
 
+  /// The IDs of the year's things have its times, which begin in 1970 (RFC 9562, section 5.7).
+  private static let earliestEnd = Timestamp("2000-01-01T00:00:00Z")!
+
   /// The end of the year; nil if the option has none.
   private var end: Timestamp? { until.map { Timestamp($0) } ?? .present }
 
   func validate() throws {
-    guard let end, end <= .present else {
+    guard let end, (Self.earliestEnd ... .present).contains(end) else {
       throw ValidationError(
-        "--until takes a time that is not in the future, such as 2026-11-01T18:00:00Z.")
+        "--until takes a time from 2000 on that is not in the future, such as 2026-11-01T18:00:00Z."
+      )
     }
     guard min(partners, groups, referrals) >= 0 else {
       throw ValidationError("--partners, --groups and --referrals must not be negative.")

@@ -3,6 +3,7 @@ import JSON
 import Testing
 
 @testable import API
+@testable import Store
 
 /// Staff's lists of users, groups and events.
 @Suite struct AccountListTests {
@@ -58,6 +59,16 @@ import Testing
     #expect(names("/api/admin/users?q=nobody") == [])
     let staff = names("/api/admin/users?staff=true")
     #expect(staff.contains("Sam") && !staff.contains("Dora") && !staff.contains("Pablo"))
+    // A narrower scope is for programs. Nothing can be assigned to its owner.
+    #expect(throws: Never.self) {
+      try world.store.write(now: world.clock.now, actor: nil) {
+        _ = try $0.createToken(
+          for: Person.ann, scope: .read,
+          sha256: Array("a token that only reads, 32 byt".utf8) + [0],
+          Body([:], Table.tokens.fields, by: .staff, at: $0.now, isNew: true))
+      }
+    }
+    #expect(names("/api/admin/users?staff=true") == staff)
     #expect(names("/api/admin/users?staff=false") == byName.filter { !staff.contains($0) })
     #expect(names("/api/admin/users?staff=true&q=sam") == ["Sam"])
     #expect(names("/api/admin/users?staff=true&q=dora") == [])

@@ -76,6 +76,7 @@ extension EndToEnd {
           ["demo", "--partners", "-1"] + database, ["demo", "--seed", "x"] + database,
           ["demo", "--until", "2999-01-01T00:00:00Z"] + database,
           ["demo", "--until", "x"] + database,
+          ["demo", "--until", "1999-12-31T23:59:59Z"] + database,
           ["mail"] + database, ["mail", "--mail-from", "nobody"] + database,
           ["mail", "--mail-from", "a@b.example", "--into", "x", "--sendmail", "y"] + database,
           ["sign-in-link", "--email", "a@b.example"] + database,
