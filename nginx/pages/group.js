@@ -1,5 +1,5 @@
 import { Problem, get, getAll, post, token } from './lib/api.js';
-import { Form, field, inWords, mayReplace, options } from './lib/form.js';
+import { Form, field, inWords, options } from './lib/form.js';
 import { byID, fill, fragment, html } from './lib/html.js';
 import { needFacts } from './lib/need.js';
 import { show, start, toast } from './lib/page.js';
@@ -75,7 +75,7 @@ function meeting(request) {
   return fragment`
     <h2>${request.status === 'connected' ? `${company} said yes` : `Meet ${company}`}</h2>
     <p>Introduced ${when(request.intro_sent_at ?? '')}. ${isContact ? 'They have your address, but you'
-      : 'They have the address of the one of you who asked, but you'} need not wait for them.</p>
+      : 'They have the address of your contact, but you'} need not wait for them.</p>
     ${writeTo(request, 'button main')}`;
 }
 
@@ -342,7 +342,6 @@ function showState(state, without) {
 function showFits() {
   byID('fits').hidden = false;
   showState(fits?.state_code ?? '', 'Where do you want to buy?');
-  if (!mayReplace(fitting)) return;
   fill(
     fitting,
     !fits && html`<p>Your group has no state yet. Choose one, and see who fits there.</p>`,

@@ -195,7 +195,7 @@ async function loadYear(reading = readSummary()) {
     /** @type {[words: string, value: number | string][]} */
     const numbers = [
       ['Introductions', total('introductions')], ['Accepted', total('connections')],
-      ['Deals closed, all time', outcomes.deal_closed], ['Days to an answer (median), all time', median ?? '–'],
+      ['Deals closed, all time', outcomes.deal_closed], ['Days to a yes (median), all time', median ?? '–'],
     ];
     fill(
       place,

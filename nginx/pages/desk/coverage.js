@@ -303,7 +303,8 @@ async function load(isQuiet = false) {
   }
 }
 
-const refresh = () => document.visibilityState === 'visible' && cells.size && load(true);
+const refresh = () => document.visibilityState === 'visible' && cells.size && !matrix.hasAttribute('aria-busy') &&
+  load(true);
 
 filters.addEventListener('change', () => {
   const chosen = [...filters.querySelectorAll('select')].filter(({ value }) => value);

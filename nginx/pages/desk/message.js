@@ -66,7 +66,7 @@ function obstacle({ kind, to, text }) {
     return 'It has a link that works once. The person can ask for a new one.';
   }
   if (!to) return 'There is no address to send it to.';
-  if (text === null) return 'Its text is deleted 90 days after it was sent, or has failed.';
+  if (text === null) return 'A text is deleted 90 days after the message was sent or failed.';
   return null;
 }
 

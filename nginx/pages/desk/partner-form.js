@@ -312,19 +312,20 @@ export function openStatus(page, value) {
       matched.textContent = number ? `${count(number, 'matched request')} will need another partner.` : '';
     }, () => {});
   }
-  const move = (/** @type {string} */ to, /** @type {Record<string, any>} */ body) =>
-    page.attempt(() => put(`${page.path}/status`, { ...body, status: to }, { etag: page.etag }));
+  const move = (/** @type {string} */ to, /** @type {Record<string, any>} */ body, etag = page.etag) =>
+    page.attempt(() => put(`${page.path}/status`, { ...body, status: to }, { etag }));
   new Form(element, {
     save: (body) => {
       // Somebody else may have changed it since the form was opened.
       before = page.partner.status;
       return move(value, body);
     },
-    saved: async () => {
+    saved: async (answer) => {
       dialog.close();
       const undo = async () => {
         try {
-          await move(before, {});
+          // What somebody else does in between is not to be undone.
+          await move(before, {}, answer?.etag ?? null);
           toast(`It is ${statusWords('partner', before)} again.`);
           await page.load();
         } catch (error) {

@@ -118,7 +118,7 @@ const edit = (field) => withForms((forms) => forms.openRecord(page, byID('record
  * The credential as it is shown here, with its tag. Lists have no tags.
  * @param {Credential} credential
  */
-export async function tagOf(credential) {
+async function tagOf(credential) {
   const { data, etag } = await get(`${path}/credentials/${credential.id}`);
   if (data.updated_at !== credential.updated_at) throw new Problem(412, 'precondition_failed', '');
   return etag;

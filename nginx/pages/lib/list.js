@@ -162,7 +162,11 @@ export class List {
       shown.row.classList.toggle('gone', !item);
       if (item && JSON.stringify(item) !== shown.text) this.update(item, 'changed');
     }
-    const fresh = [...present.keys()].filter((key) => !this.#shown.has(key)).length;
+    const keys = [...present.keys()];
+    // What follows the last row only moved up, because another one left.
+    const known = keys.filter((key) => this.#shown.has(key));
+    const end = read.cursor ? keys.indexOf(known[known.length - 1]) + 1 : keys.length;
+    const fresh = keys.slice(0, end).filter((key) => !this.#shown.has(key)).length;
     this.#news.textContent = `${count(fresh, 'new row')}. Show`;
     this.#news.hidden = !fresh;
     this.#tell();
