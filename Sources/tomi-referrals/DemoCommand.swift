@@ -253,6 +253,13 @@ private final class Demo: @unchecked Sendable {
       staff.append(id)
       let fields: JSON = ["name": "\(name)", "email": "\(mailbox)@tomi.example"]
       plan(0, by: nil) { try $0.putUser(id, $0.body(fields, .users)) }
+      // Nobody knows its secret. It makes a colleague of them, to whom requests can be handed over.
+      let sha256 = (0..<32).map { _ in UInt8(between(0, 255)) }
+      plan(Demo.hoursOfYear - 12, by: nil) { change in
+        try change.createToken(
+          for: id, scope: .admin, sha256: sha256,
+          change.body(["name": "Demo"], .tokens, isNew: true))
+      }
     }
   }
 

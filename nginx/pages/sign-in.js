@@ -94,10 +94,18 @@ function tokenWay() {
     </form>`;
   new Form(element, {
     save: async ({ token: value = '', stays }, form) => {
-      signIn(value.trim(), stays);
-      const me = /^[\x21-\x7e]+$/.test(value.trim()) ? await getMe() : null;
+      /** @type {Me | null} */
+      let me = null;
+      // nginx refuses every request with a longer one.
+      if (/^[\x21-\x7e]{1,4000}$/.test(value.trim())) {
+        signIn(value.trim(), stays);
+        try {
+          me = await getMe();
+        } finally {
+          if (!me) signOut();
+        }
+      }
       if (!me) {
-        signOut();
         const detail = 'It is unknown, expired or revoked.';
         throw new Problem(422, 'validation', detail, { errors: [{ pointer: '/token', code: 'unknown', detail }] });
       }
