@@ -21,8 +21,8 @@ struct DeliveryTests {
     script: String, from: String = "hello@tomi.example", to: String = "maya@mail.example",
     limit: Duration = .seconds(60), shell: String = "/bin/sh"
   ) throws -> DeliveryResult {
-    let program = try directory.write(
-      "#!\(shell)\ncd '\(directory.path)'\n\(script)\n", to: "sendmail", mode: 0o700)
+    let program = try directory.program(
+      "#!\(shell)\ncd '\(directory.path)'\n\(script)\n", to: "sendmail")
     return Delivery.program(path: program).deliver(
       message, from: from, to: to, id: id, limit: limit)
   }
@@ -65,9 +65,9 @@ struct DeliveryTests {
       75: "EX_TEMPFAIL", 76: "EX_PROTOCOL", 77: "EX_NOPERM", 78: "EX_CONFIG",
     ]
     let text = "exit status \(status)\(names[status].map { " (\($0))" } ?? "")"
-    #expect(
-      try deliver(script: "exit \(status)")
-        == ([64, 65, 67, 68, 77].contains(status) ? .permanently(text) : .temporarily(text)))
+    let expected: DeliveryResult =
+      [64, 65, 67, 68, 77].contains(status) ? .permanently(text) : .temporarily(text)
+    #expect(try deliver(script: "exit \(status)") == expected)
   }
 
   @Test(
@@ -115,7 +115,7 @@ struct DeliveryTests {
       result(missing) == .temporarily("cannot start \(missing): No such file or directory"))
     let file = try directory.write("#!/bin/sh\n", to: "file", mode: 0o600)
     #expect(result(file) == .temporarily("cannot start \(file): Permission denied"))
-    let unknown = try directory.write("exit 0\n", to: "unknown", mode: 0o700)
+    let unknown = try directory.program("exit 0\n", to: "unknown")
     #expect(result(unknown) == .temporarily("cannot start \(unknown): Exec format error"))
   }
 

@@ -1,6 +1,7 @@
 import Domain
 import Foundation
 import JSON
+import Testing
 
 @testable import Mail
 
@@ -31,6 +32,21 @@ final class TemporaryDirectory {
     try Data(bytes).write(to: URL(filePath: file))
     try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: file)
     return file
+  }
+
+  /// Writes a program.
+  ///
+  /// Another program writes the file. A test that starts a process at the same time would pass on a descriptor that
+  /// is open for writing, and as long as one is, execve(2) answers ETXTBSY.
+  ///
+  /// - Returns: Its path.
+  func program(_ text: String, to name: String) throws -> String {
+    let source = try write(text, to: "\(name).source")
+    let install = try Process.run(
+      URL(filePath: "/usr/bin/install"), arguments: ["-m", "700", source, "\(path)/\(name)"])
+    install.waitUntilExit()
+    try #require(install.terminationStatus == 0)
+    return "\(path)/\(name)"
   }
 
   func bytes(of name: String) throws -> [UInt8] {
