@@ -18,11 +18,11 @@ private struct Party: Hashable {
   /// The numbers of the rows that match a query of SQLite's full-text search.
   var numbers: String { Search.numbers(in: table) }
 
-  /// The requests of those that match such a query.
-  var requests: String {
+  /// The requests of those that match such a query and satisfy a condition.
+  func requests(where condition: String = "TRUE") -> String {
     """
     SELECT number FROM referral_requests
-    WHERE \(reference) IN (SELECT id FROM \(table) WHERE number IN (\(numbers)))
+    WHERE \(reference) IN (SELECT id FROM \(table) WHERE number IN (\(numbers)) AND \(condition))
     """
   }
 
@@ -43,9 +43,20 @@ extension Snapshot {
     let (parties, areFew) = try parties(
       of: phrases, among: havePartners ? Party.all : Party.all.filter { $0.table != "partners" })
     guard !parties.isEmpty else { return nil }
-    let sources = parties.sorted { $0.key.table < $1.key.table }
-    let found = sources.map(\.key.requests).joined(separator: " UNION ALL ")
-    let arguments = sources.map { $0.key.query($0.value) }
+    var sources: [String] = []
+    var arguments: [String] = []
+    for (party, lists) in parties.sorted(by: { $0.key.table < $1.key.table }) {
+      arguments.append(party.query(lists))
+      if party.table == "partners" && phrases.count == 1 {
+        // The index has more words than the company's.
+        let company = Search.condition(phrases, in: "company_words")
+        sources.append(party.requests(where: company.sql))
+        arguments += company.arguments
+      } else {
+        sources.append(party.requests())
+      }
+    }
+    let found = sources.joined(separator: " UNION ALL ")
     // Words of two parties do not follow each other.
     let (words, phraseArguments) = Search.condition(
       phrases, in: "(g.words || '; ' || u.words || '; ' || ifnull(p.company_words, ''))")
@@ -55,8 +66,8 @@ extension Snapshot {
       """
     return Search.Matches(
       numbers: (found, arguments), condition: (condition, phraseArguments),
-      // All requests of a group or a user that has a single phrase match.
-      needCondition: phrases.count > 1 || parties.keys.contains { $0.table == "partners" },
+      // All requests of one that has a single phrase match.
+      needCondition: phrases.count > 1,
       way: try areFew && count(found, arguments) < List.many ? .sort : .walk)
   }
 
