@@ -78,34 +78,44 @@ def run(checks, site, browser, screenshots):
     if screenshots:
         shutil.rmtree(SCREENSHOTS, ignore_errors=True)
         SCREENSHOTS.mkdir()
-    blank = seconds(browser, "/icon.svg", "svg", None)
+    with browser.visit() as visit:
+        blank = open_measured(visit, "/icon.svg", "svg")[1]
     for name in names():
         path = address(name, site)
         checks.title(f"  {path}")
-        check_roles(checks, site, browser, name, path)
         check_plain(checks, browser, path)
-        token = site.tokens[roles(name, site)[0]]
-        for scheme in SCHEMES:
-            with browser.visit(token=token, scheme=scheme) as visit:
-                visit.open(path).page.wait_for_selector(READY[name])
-                found = Axe().run(visit.page, options=AXE)
-                checks.check(f"axe finds nothing, {scheme}", found.violations_count == 0, found.generate_report()
-                             if found.violations_count else "")
-        check_narrow(checks, browser, path, READY[name], token)
-        check_keyboard(checks, browser, path, READY[name], token)
-        check_size(checks, browser, path, READY[name], token)
-        took = min(seconds(browser, path, READY[name], token) - blank for _ in range(3))
-        checks.check(f"script and layout of its first view take at most {MOST_SECONDS * 1000:.0f} ms", took <=
-                     MOST_SECONDS, f"{max(took, 0) * 1000:.0f} ms more than an empty page")
+        first, *others = roles(name, site)
+        check_first(checks, browser, name, path, blank, first, site.tokens[first])
+        check_others(checks, site, browser, name, path, others, set(site.tokens) - {first, *others})
         if screenshots:
-            take(browser, name, path, READY[name], token)
+            take(browser, name, path, READY[name], site.tokens[first])
 
 
-def check_roles(checks, site, browser, name, path):
-    """Each role sees the page, or why it is not for them; whoever is not signed in comes to the page that does it."""
-    for role, token in site.tokens.items():
+def check_first(checks, browser, name, path, blank, role, token):
+    """All that one visit can show: each check leaves the page as it found it, but the last."""
+    with browser.visit(token=token) as visit:
+        size, took = open_measured(visit, path, READY[name])
+        checks.clean(f"as {role}", visit)
+        checks.check(f"with its scripts and style it has at most {MOST_BYTES // 1000} KB", 0 < size <= MOST_BYTES,
+                     f"{size / 1000:.1f} KB")
+        check_time(checks, browser, path, READY[name], token, took - blank, blank)
+        for scheme in SCHEMES:
+            visit.page.emulate_media(color_scheme=scheme)
+            found = Axe().run(visit.page, options=AXE)
+            checks.check(f"axe finds nothing, {scheme}", found.violations_count == 0, found.generate_report()
+                         if found.violations_count else "")
+        check_narrow(checks, visit)
+        check_keyboard(checks, visit)
+
+
+def check_others(checks, site, browser, name, path, others, strangers):
+    """Each other role sees the page, or why it is not for them; whoever is not signed in comes to the page that does
+    it.
+    """
+    for role in sorted({*others, *strangers}):
+        token = site.tokens[role]
         with browser.visit(token=token) as visit:
-            if role in roles(name, site):
+            if role in others:
                 visit.open(path).page.wait_for_selector(READY[name])
             elif token is None:
                 visit.open(path).page.wait_for_url("**/sign-in?return=*")
@@ -140,81 +150,81 @@ def check_plain(checks, browser, path):
                      and words >= 8 and leads, f"{words} words, links {', '.join(links)}")
 
 
-def check_narrow(checks, browser, path, ready, token):
-    for width, zoom in ((320, 1), (640, 2)):
-        # A zoom of 200 % is a viewport of half the width.
-        with browser.visit(token=token, width=width // zoom) as visit:
-            visit.open(path).page.wait_for_selector(ready)
-            wide = visit.page.evaluate("document.documentElement.scrollWidth")
-            checks.check(f"nothing is cut off at {width} px{' and 200 %' if zoom > 1 else ''}", wide <= width // zoom,
-                         f"{wide} px wide")
-    with browser.visit(token=token, width=320) as visit:
-        visit.open(path).page.wait_for_selector(ready)
-        small = visit.page.evaluate("""() => {
-          const controls = [...document.querySelectorAll("main :is(button, .button, input, select, #map a)")];
-          return controls.filter((one) => one.checkVisibility() && !one.closest("label.choice"))
-            .filter((one) => Math.min(one.offsetWidth, one.offsetHeight) < 24)
-            .map((one) => one.outerHTML.slice(0, 80));
-        }""")
-        checks.check("everything is big enough for a thumb", not small, "; ".join(small))
+def check_narrow(checks, visit):
+    """On the narrowest telephone, which is also a width of 640 px at a zoom of 200 %."""
+    before = visit.page.viewport_size
+    visit.page.set_viewport_size({"width": 320, "height": before["height"]})
+    # Charts are drawn anew in the next frame.
+    visit.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    wide = visit.page.evaluate("document.documentElement.scrollWidth")
+    checks.check("nothing is cut off at 320 px", wide <= 320, f"{wide} px wide")
+    small = visit.page.evaluate("""() => {
+      const controls = [...document.querySelectorAll("main :is(button, .button, input, select, #map a)")];
+      return controls.filter((one) => one.checkVisibility() && !one.closest("label.choice"))
+        .filter((one) => Math.min(one.offsetWidth, one.offsetHeight) < 24)
+        .map((one) => one.outerHTML.slice(0, 80));
+    }""")
+    checks.check("everything is big enough for a thumb", not small, "; ".join(small))
+    visit.page.set_viewport_size(before)
 
 
-def check_keyboard(checks, browser, path, ready, token):
+def check_keyboard(checks, visit):
     """The Tab key alone: it reaches everything once, the skip link first, and shows where it is."""
-    with browser.visit(token=token) as visit:
-        visit.open(path).page.wait_for_selector(ready)
-        visit.page.evaluate("document.activeElement.blur()")
-        reachable = visit.page.evaluate("""() => {
-          const stops = [...document.querySelectorAll("a[href], button, input, select, textarea, summary")];
-          return stops.filter((one) => one.checkVisibility() && one.tabIndex >= 0 && !one.disabled)
-            .filter((one) => one.type !== "radio" || one.checked).length;
+    visit.page.evaluate("document.activeElement.blur()")
+    reachable = visit.page.evaluate("""() => {
+      const stops = [...document.querySelectorAll("a[href], button, input, select, textarea, summary")];
+      return stops.filter((one) => one.checkVisibility() && one.tabIndex >= 0 && !one.disabled)
+        .filter((one) => one.type !== "radio" || one.checked).length;
+    }""")
+    seen, invisible, first, last = set(), [], None, None
+    # A date has several stops in itself.
+    for _ in range(reachable + 5 + 4 * visit.page.locator("main [type=date]").count()):
+        visit.press("Tab")
+        state = visit.page.evaluate("""() => {
+          const one = document.activeElement;
+          if (one === document.body) return null;
+          const shown = one.matches(".segments input") ? one.nextElementSibling : one;
+          const style = getComputedStyle(shown);
+          return [[...document.querySelectorAll("*")].indexOf(one), one.className,
+            style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2, one.outerHTML.slice(0, 60)];
         }""")
-        seen, invisible, first, last = set(), [], None, None
-        # A date has several stops in itself.
-        for _ in range(reachable + 5 + 4 * visit.page.locator("main [type=date]").count()):
-            visit.press("Tab")
-            state = visit.page.evaluate("""() => {
-              const one = document.activeElement;
-              if (one === document.body) return null;
-              const shown = one.matches(".segments input") ? one.nextElementSibling : one;
-              const style = getComputedStyle(shown);
-              return [[...document.querySelectorAll("*")].indexOf(one), one.className,
-                style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2, one.outerHTML.slice(0, 60)];
-            }""")
-            if state is None or state[0] in seen and state[0] != last:
-                break
-            first, last = first or state[1], state[0]
-            seen.add(state[0])
-            if not state[2]:
-                invisible.append(state[3])
-        checks.equal("the first stop of the Tab key skips to the content", first, "skip")
-        checks.check("the Tab key reaches everything", len(seen) >= reachable, f"{len(seen)} of {reachable}")
-        checks.check("the focus is always visible", not invisible, "; ".join(invisible))
+        if state is None or state[0] in seen and state[0] != last:
+            break
+        first, last = first or state[1], state[0]
+        seen.add(state[0])
+        if not state[2]:
+            invisible.append(state[3])
+    checks.equal("the first stop of the Tab key skips to the content", first, "skip")
+    checks.check("the Tab key reaches everything", len(seen) >= reachable, f"{len(seen)} of {reachable}")
+    checks.check("the focus is always visible", not invisible, "; ".join(invisible))
 
 
-def check_size(checks, browser, path, ready, token):
+def check_time(checks, browser, path, ready, token, took, blank):
+    """Bounds the time of the first view. One that took too long may have shared the machine, so it is repeated."""
+    attempts = [took]
+    while min(attempts) > MOST_SECONDS and len(attempts) < 4:
+        with browser.visit(token=token) as visit:
+            attempts.append(open_measured(visit, path, ready)[1] - blank)
+    checks.check(f"script and layout of its first view take at most {MOST_SECONDS * 1000:.0f} ms",
+                 min(attempts) <= MOST_SECONDS, f"{max(min(attempts), 0) * 1000:.0f} ms more than an empty page")
+
+
+def open_measured(visit, path, ready):
+    """Opens a page; returns the bytes of its document, scripts and style, and the seconds that script and layout took
+    until it showed what it has to.
+    """
     sizes = {}
 
     def note(response):
         if "/api/" not in response.url and response.request.resource_type in ("document", "script", "stylesheet"):
             sizes[response.url] = len(response.body())
-    with browser.visit(token=token) as visit:
-        visit.page.on("requestfinished", lambda request: note(request.response()))
-        visit.open(path).page.wait_for_selector(ready)
-        visit.page.wait_for_timeout(200)
-    total = sum(sizes.values())
-    checks.check(f"with its scripts and style it has at most {MOST_BYTES // 1000} KB", 0 < total <= MOST_BYTES,
-                 f"{total / 1000:.1f} KB in {len(sizes)} files")
-
-
-def seconds(browser, path, ready, token):
-    """The time that script and layout take until the page shows what it has to."""
-    with browser.visit(token=token) as visit:
-        session = visit.context.new_cdp_session(visit.page)
-        session.send("Performance.enable")
-        visit.open(path).page.wait_for_selector(ready)
-        metrics = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
-        return sum(metrics[name] for name in ("ScriptDuration", "LayoutDuration", "RecalcStyleDuration"))
+    visit.page.on("requestfinished", lambda request: note(request.response()))
+    session = visit.context.new_cdp_session(visit.page)
+    session.send("Performance.enable")
+    visit.open(path).page.wait_for_selector(ready)
+    metrics = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
+    seconds = sum(metrics[name] for name in ("ScriptDuration", "LayoutDuration", "RecalcStyleDuration"))
+    return sum(sizes.values()), seconds
 
 
 def take(browser, name, path, ready, token):
