@@ -112,7 +112,7 @@ extension Snapshot {
       """
     ) { row in
       """
-      The coverage of \(row.text(0))/\(row.text(1)) counts \(row.int(2)) partners, but there are \
+      The coverage of \(row.text(0))/\(row.text(1)) counts \(Wording.count(row.int(2), "partner")), but there are \
       \(row.int(3)).
       """
     }

@@ -17,6 +17,12 @@ struct DatabaseOption: ParsableArguments {
     guard !path.isEmpty else {
       throw ValidationError("No database is given. Use --database PATH or set TOMI_DATABASE.")
     }
+    var isDirectory: ObjCBool = false
+    if FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory),
+      isDirectory.boolValue
+    {
+      throw ValidationError("The database \(path) is a directory. Name a file in it.")
+    }
   }
 
   /// Opens the database, which must exist.

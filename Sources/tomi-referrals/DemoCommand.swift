@@ -37,6 +37,9 @@ struct DemoCommand: ParsableCommand {
 
   @OptionGroup var mail: MailOptions
 
+  /// The most of each. The whole year is planned in memory.
+  private static let most = 1_000_000
+
   /// The IDs of the year's things have its times, which begin in 1970 (RFC 9562, section 5.7).
   private static let earliestEnd = Timestamp("2000-01-01T00:00:00Z")!
 
@@ -49,8 +52,10 @@ struct DemoCommand: ParsableCommand {
         "--until takes a time from 2000 on that is not in the future, such as 2026-11-01T18:00:00Z."
       )
     }
-    guard min(partners, groups, referrals) >= 0 else {
-      throw ValidationError("--partners, --groups and --referrals must not be negative.")
+    for (option, count) in [
+      ("partners", partners), ("groups", groups), ("referrals", referrals),
+    ] where !(0...Self.most).contains(count) {
+      throw ValidationError("--\(option) takes a number from 0 to \(Self.most).")
     }
     if groups == 0, referrals > 0 { throw ValidationError("Referral requests need groups.") }
   }
@@ -78,7 +83,11 @@ struct DemoCommand: ParsableCommand {
     }
     try withStore(mail: settings) { try demo.fillLastDays($0) }
     Progress.end()
-    print("Created \(partners) partners, \(groups) groups and \(referrals) referral requests.")
+    let counts = [
+      Wording.count(partners, "partner"), Wording.count(groups, "group"),
+      Wording.count(referrals, "referral request"),
+    ]
+    print("Created \(Wording.list(counts) ?? "nothing").")
   }
 }
 

@@ -16,7 +16,9 @@ struct SignInLink: ParsableCommand {
 
   @OptionGroup var mail: MailOptions
 
-  @Option(help: ArgumentHelp("The user's e-mail address.", valueName: "address"))
+  @Option(
+    help: ArgumentHelp("The user's e-mail address.", valueName: "address"),
+    transform: TokenCommand.Create.email)
   var email: String
 
   @Flag(help: "Give the rights of staff.")
@@ -30,15 +32,14 @@ struct SignInLink: ParsableCommand {
   }
 
   func run() throws {
-    let address = try TokenCommand.Create.email(email)
     let code = AccessToken.newCode()
     let store = try database.open()
     defer { store.close() }
-    try store.write(now: .present, actor: nil) { [admin] change in
+    try store.write(now: .present, actor: nil) { [admin, email] change in
       let id =
         admin
-        ? try TokenCommand.Create.user(email: address, in: change)
-        : try known(address, in: change).id
+        ? try TokenCommand.Create.user(email: email, in: change)
+        : try known(email, in: change).id
       guard try change.user(id)?.isDisabled == false else {
         throw CommandError("the user \(id) is disabled")
       }

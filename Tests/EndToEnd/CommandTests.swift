@@ -52,6 +52,8 @@ extension EndToEnd {
           // No database.
           ["migrate"], ["check"], ["token", "list"], ["backup", "\(folder)/copy"], ["demo"], admin,
           ["serve", "--socket", "\(folder)/s"],
+          // No file.
+          ["migrate", "--database", folder], ["demo", "--database", "\(folder)/"],
           // No socket.
           ["health"], ["status"],
           // Malformed IDs and values.
@@ -74,12 +76,14 @@ extension EndToEnd {
           ["serve", "--socket", "\(folder)/s", "--allow-origin", "*"] + database,
           ["serve", "--socket", "\(folder)/s", "--log-level", "loud"] + database,
           ["demo", "--partners", "-1"] + database, ["demo", "--seed", "x"] + database,
+          ["demo", "--referrals", "1000001"] + database,
           ["demo", "--until", "2999-01-01T00:00:00Z"] + database,
           ["demo", "--until", "x"] + database,
           ["demo", "--until", "1999-12-31T23:59:59Z"] + database,
           ["mail"] + database, ["mail", "--mail-from", "nobody"] + database,
           ["mail", "--mail-from", "a@b.example", "--into", "x", "--sendmail", "y"] + database,
           ["sign-in-link", "--email", "a@b.example"] + database,
+          ["sign-in-link", "--email", "nobody", "--public-url", "https://a.example"] + database,
           ["serve", "--socket", "\(folder)/s", "--public-url", "tomi"] + database,
           ["serve", "--socket", "\(folder)/s", "--staff-address", "tomi"] + database,
           ["backup"] + database, ["serve"] + database,

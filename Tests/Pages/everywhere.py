@@ -14,7 +14,17 @@ from browser import SCHEMES, WIDTHS
 SCREENSHOTS = pathlib.Path(__file__).parent / "screenshots"
 PAGES = service.PROJECT / "nginx/pages"
 MOST_BYTES = 100_000
-MOST_SECONDS = 0.2
+# What the time of a first view is compared with, since machines differ and are busy. On two quiet cores it takes 80 ms,
+# so that a first view has 200 ms there.
+REFERENCE = """() => {
+  const rows = document.body.appendChild(document.createElement("div"));
+  for (let row = 0; row < 3000; row += 1) {
+    rows.appendChild(document.createElement("p")).append(`Row ${row} of a table with words`);
+  }
+  rows.getBoundingClientRect();
+  rows.remove();
+}"""
+MOST_REFERENCES = 2.5
 
 # Beside its usual rules: WCAG's contrast of level AAA.
 AXE = {"rules": {"color-contrast-enhanced": {"enabled": True}}}
@@ -78,27 +88,25 @@ def run(checks, site, browser, screenshots):
     if screenshots:
         shutil.rmtree(SCREENSHOTS, ignore_errors=True)
         SCREENSHOTS.mkdir()
-    with browser.visit() as visit:
-        blank = open_measured(visit, "/icon.svg", "svg")[1]
     for name in names():
         path = address(name, site)
         checks.title(f"  {path}")
         check_plain(checks, browser, path)
         first, *others = roles(name, site)
-        check_first(checks, browser, name, path, blank, first, site.tokens[first])
+        check_first(checks, browser, name, path, first, site.tokens[first])
         check_others(checks, site, browser, name, path, others, set(site.tokens) - {first, *others})
         if screenshots:
             take(browser, name, path, READY[name], site.tokens[first])
 
 
-def check_first(checks, browser, name, path, blank, role, token):
+def check_first(checks, browser, name, path, role, token):
     """All that one visit can show: each check leaves the page as it found it, but the last."""
     with browser.visit(token=token) as visit:
-        size, took = open_measured(visit, path, READY[name])
+        size, times = open_measured(visit, path, READY[name])
         checks.clean(f"as {role}", visit)
         checks.check(f"with its scripts and style it has at most {MOST_BYTES // 1000} KB", 0 < size <= MOST_BYTES,
                      f"{size / 1000:.1f} KB")
-        check_time(checks, browser, path, READY[name], token, took - blank, blank)
+        check_time(checks, browser, path, READY[name], token, times)
         for scheme in SCHEMES:
             visit.page.emulate_media(color_scheme=scheme)
             found = Axe().run(visit.page, options=AXE)
@@ -199,32 +207,37 @@ def check_keyboard(checks, visit):
     checks.check("the focus is always visible", not invisible, "; ".join(invisible))
 
 
-def check_time(checks, browser, path, ready, token, took, blank):
-    """Bounds the time of the first view. One that took too long may have shared the machine, so it is repeated."""
-    attempts = [took]
-    while min(attempts) > MOST_SECONDS and len(attempts) < 4:
+def check_time(checks, browser, path, ready, token, times):
+    """Bounds the time of the first view. One that took too long is repeated: something else may have run meanwhile."""
+    attempts = [times]
+    while (best := min(attempts, key=lambda one: one[0] / one[1]))[0] > MOST_REFERENCES * best[1] and len(attempts) < 4:
         with browser.visit(token=token) as visit:
-            attempts.append(open_measured(visit, path, ready)[1] - blank)
-    checks.check(f"script and layout of its first view take at most {MOST_SECONDS * 1000:.0f} ms",
-                 min(attempts) <= MOST_SECONDS, f"{max(min(attempts), 0) * 1000:.0f} ms more than an empty page")
+            attempts.append(open_measured(visit, path, ready)[1])
+    took, reference = best
+    checks.check(f"script and layout of its first view take at most {MOST_REFERENCES} times as long as the reference",
+                 took <= MOST_REFERENCES * reference, f"{took * 1000:.0f} ms, reference {reference * 1000:.0f} ms")
 
 
 def open_measured(visit, path, ready):
     """Opens a page; returns the bytes of its document, scripts and style, and the seconds that script and layout took
-    until it showed what it has to.
+    until it showed what it has to, with those of the reference.
     """
     sizes = {}
 
     def note(response):
         if "/api/" not in response.url and response.request.resource_type in ("document", "script", "stylesheet"):
             sizes[response.url] = len(response.body())
+
+    def seconds():
+        metrics = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
+        return sum(metrics[name] for name in ("ScriptDuration", "LayoutDuration", "RecalcStyleDuration"))
     visit.page.on("requestfinished", lambda request: note(request.response()))
     session = visit.context.new_cdp_session(visit.page)
     session.send("Performance.enable")
     visit.open(path).page.wait_for_selector(ready)
-    metrics = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
-    seconds = sum(metrics[name] for name in ("ScriptDuration", "LayoutDuration", "RecalcStyleDuration"))
-    return sum(sizes.values()), seconds
+    took = seconds()
+    visit.page.evaluate(REFERENCE)
+    return sum(sizes.values()), (took, seconds() - took)
 
 
 def take(browser, name, path, ready, token):

@@ -78,7 +78,7 @@ struct CheckTests {
       UPDATE service_area_coverage SET partner_count = 1
       WHERE state_code = 'TX' AND partner_type = 'cpa'
       """,
-      "The coverage of TX/cpa counts 1 partners, but there are 0."),
+      "The coverage of TX/cpa counts 1 partner, but there are 0."),
     Damage(
       "a status that does not follow",
       """
