@@ -340,8 +340,6 @@ extension Change {
   /// - Parameter email: The address before the erasure.
   /// - Returns: How many messages lost something.
   private func eraseMessages(of subject: ErasureSubject, _ email: String) throws -> Int {
-    let toPartner = MessageKind.allCases.filter(\.isToPartner).map { "'\($0.rawValue)'" }
-      .joined(separator: ", ")
     let (id, key) = (subject.id.text, email.comparisonKey)
     func numbers(_ condition: String, _ arguments: any Bindable...) throws -> Set<Int> {
       Set(
@@ -354,7 +352,7 @@ extension Change {
     switch subject.kind {
     case .user:
       // A partner's letters have the ID of its user, but are not the user's.
-      own.formUnion(try numbers("m.user_id = ? AND m.kind NOT IN (\(toPartner))", id))
+      own.formUnion(try numbers("m.user_id = ? AND NOT \(Change.isToPartner)", id))
       about = try numbers(
         """
         m.referral_id IN
@@ -362,8 +360,7 @@ extension Change {
         """, id)
     case .partner:
       about = try numbers("m.partner_id = ?", id)
-      own.formUnion(
-        try numbers("m.partner_id = ? AND NOT m.to_staff AND m.kind IN (\(toPartner))", id))
+      own.formUnion(try numbers("m.partner_id = ? AND \(Change.isToPartner)", id))
     }
     // Another text may still name the address, or somebody who was the contact before.
     try connection.each(

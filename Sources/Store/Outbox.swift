@@ -220,11 +220,15 @@ extension Change {
     let createdAt: Timestamp
   }
 
+  /// The condition that a message goes to a partner, at the partner's own address.
+  static let isToPartner = """
+    (NOT m.to_staff AND m.kind IN
+      (\(MessageKind.allCases.filter(\.isToPartner).map { "'\($0.rawValue)'" }.joined(separator: ", "))))
+    """
+
   /// The present address of a message's recipient, who may have got another one since the message was made.
   static let presentAddress = """
-    CASE WHEN NOT m.to_staff AND m.kind IN
-        (\(MessageKind.allCases.filter(\.isToPartner).map { "'\($0.rawValue)'" }.joined(separator: ", ")))
-      THEN (SELECT email FROM partners WHERE id = m.partner_id)
+    CASE WHEN \(isToPartner) THEN (SELECT email FROM partners WHERE id = m.partner_id)
     WHEN m.user_id IS NOT NULL THEN (SELECT email FROM users WHERE id = m.user_id)
     ELSE m.recipient END
     """
