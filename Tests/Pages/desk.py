@@ -24,6 +24,7 @@ def run(checks, site, browser, _):
     check_life(checks, desk, browser)
     check_next(checks, desk, browser)
     check_undo(checks, desk, browser)
+    check_half_undone(checks, desk, browser)
     check_introduction(checks, desk, browser)
     check_facts(checks, desk, browser)
     check_two(checks, desk, browser)
@@ -410,6 +411,44 @@ def check_undo(checks, desk, browser):
         words = visit.page.locator(f".candidate:has-text('{name}')").inner_text()
         checks.check("and the partner is not proposed again, with the reason in words", "taken off it" in words, words)
         checks.clean("taking back", visit)
+
+
+def check_half_undone(checks, desk, browser):
+    """An Undo of two steps whose second one fails."""
+    for status, words in ((409, "The test refuses it."), (NETWORK, "could not be reached"), (412, desk.ben["name"])):
+        undo_half(checks, desk, browser, status, words)
+
+
+def undo_half(checks, desk, browser, status, words):
+    referral = desk.request("matched")
+    company = referral["partner"]["company_name"]
+    sent = []
+
+    def refuse(route):
+        if route.request.method == "PUT":
+            sent.append(route)
+        if route.request.method != "PUT" or len(sent) < 2:
+            return route.fallback()
+        if status != 412:
+            return answer(route, status)
+        desk.as_ben(referral, {"follow_up_on": "2027-01-05"})
+        return route.fallback()
+    with desk.page(browser, referral) as visit:
+        page = ready(visit).page
+        page.get_by_role("button", name="Cancel", exact=True).click()
+        page.locator("#cancel button.main").click()
+        page.wait_for_selector(".toast button:has-text('Undo')")
+        page.route(f"**/api/admin/referrals/{referral['id']}", refuse)
+        visit.expect(status)
+        page.locator(".toast button:has-text('Undo')").click()
+        page.wait_for_selector(".request .notice:has-text('Only a part')")
+        said = visit.text(".request .notice")
+        checks.check(f"{status or 'no network'} at the second step of Undo: it says what was done and what was not",
+                     "Done: reopening the request." in said and f": matching it with {company}." in said and
+                     words in said and "nothing was done" not in said, said)
+        checks.check("and shows it as it is", desk.get(referral)["status"] == "pending" and "New for" in visit.text(
+            ".request header"), visit.text(".request header"))
+        checks.clean("half an Undo", visit)
 
 
 def check_introduction(checks, desk, browser):

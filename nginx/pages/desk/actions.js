@@ -2,13 +2,16 @@ import { Problem, get, put } from '../lib/api.js';
 import { Form, choices, field, mayReplace, options } from '../lib/form.js';
 import { fill, fragment, html } from '../lib/html.js';
 import { explain, show, toast } from '../lib/page.js';
-import { day, outcomes } from '../lib/words.js';
+import { day, listed, outcomes } from '../lib/words.js';
 import { flowing } from './message-words.js';
 
 /** @typedef {import('./referral.js').RequestView} RequestView */
 /** @typedef {import('./referral.js').Candidate} Candidate */
 /** @typedef {import('../lib/html.js').Child} Child */
-/** @typedef {[body: Record<string, any>, path?: string]} Step What is sent, and to which path of the request. */
+/**
+ * @typedef {[body: Record<string, any>, path?: string, name?: string]} Step What is sent, to which path of the request,
+ *   and what it does, if it is one of several.
+ */
 /**
  * @typedef {object} Done What was done.
  * @property {string} words
@@ -33,18 +36,25 @@ export let undo = () => {};
  */
 async function send(view, steps, etag) {
   view.isBusy = true;
+  let done = 0;
   try {
     for (const [body, path = ''] of steps) {
       const answer = await put(view.path + path, body, { etag });
       etag = answer.etag;
       view.take(answer);
+      done++;
     }
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     if (error.code === 'referral_already_open') {
       error.detail = 'The group has another open request of this kind in this state, and can have only one.';
     } else if (error.status === 412) error.detail = (await view.reload()) ?? 'This was changed meanwhile.';
-    throw error;
+    if (!done) throw error;
+    // A 412 has read it already. Without a network, what the last answer said stays.
+    if (error.status !== 412) await view.reload().catch(() => {});
+    const say = (/** @type {Step[]} */ those) => listed(those.map(([, , name = '']) => name));
+    throw new Problem(error.status, 'half_done', `Only a part of this was done. Done: ${say(steps.slice(0, done))}. ${
+      error.isUncertain ? 'Not known' : 'Not done'}: ${say(steps.slice(done))}. ${explain(error)}`);
   } finally {
     view.isBusy = false;
   }
@@ -92,8 +102,10 @@ async function attempt(view, act, etag = view.etag) {
   try {
     await act(etag);
   } catch (error) {
-    if (error instanceof Problem && error.status === 412) {
-      const words = `${error.detail} So nothing was done here. Look at what is new, and decide again.`;
+    const isHalfDone = error instanceof Problem && error.code === 'half_done';
+    if (isHalfDone || (error instanceof Problem && error.status === 412)) {
+      const words = isHalfDone ? error.detail
+        : `${error.detail} So nothing was done here. Look at what is new, and decide again.`;
       if (view.isShown) view.say(words);
       else toast(words);
     } else if (view.isShown) show(error, view.parts.alert, () => attempt(view, act, etag));
@@ -285,8 +297,9 @@ export function outcome(view) {
       back = [[{ outcome: before, outcome_notes: notes }, '/outcome']];
     } else if (now === 'connected' && after !== 'engaged') {
       // Reopening clears the outcome, but not the notes.
-      back = [[{ outcome_notes: notes }, '/outcome'], [{ status: 'connected' }]];
-      if (before) back.push([{ outcome: before }, '/outcome']);
+      back = [[{ outcome_notes: notes }, '/outcome', 'restoring the notes'],
+        [{ status: 'connected' }, '', 'reopening the request']];
+      if (before) back.push([{ outcome: before }, '/outcome', 'restoring the outcome']);
     }
     return [[[values, '/outcome']], { words: `${outcomes[after]}. This is recorded.`, undo: back, isOver: true }];
   }, { values: { outcome: before, outcome_notes: notes }, isBound: true });
@@ -356,10 +369,11 @@ export function takeBack(view) {
 
 /** @param {RequestView} view */
 export function cancel(view) {
-  const { status: now, partner_id: id } = view.referral;
+  const { status: now, partner_id: id, partner } = view.referral;
   /** @type {Step[] | null} */
-  const back = now === 'pending' ? [[{ status: 'pending' }]]
-    : now === 'matched' ? [[{ status: 'pending' }], [{ partner_id: id }]] : null;
+  const back = now === 'pending' ? [[{ status: 'pending' }]] : now !== 'matched' ? null
+    : [[{ status: 'pending' }, '', 'reopening the request'],
+      [{ partner_id: id }, '', `matching it with ${partner.company_name}`]];
   ask(view, 'cancel', noteField(!back &&
     'Both have their letters. Tell them. It can be reopened later, but then it begins anew, without its partner.'),
   'Cancel the request', (values) => [[[{ ...values, status: 'cancelled' }]],
