@@ -9,6 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from everywhere import AXE
 from failing import NETWORK, answer, check_form
+from sides import sign_in_again
 
 STAFF = "sam@tomi.example"
 FAILURES = (NETWORK, 409, 412, 422, 429, 500, 503)
@@ -35,6 +36,7 @@ def run(checks, site, browser, _):
     check_others(checks, desk, browser)
     check_failures(checks, desk, browser)
     check_end(checks, desk, browser)
+    check_drafts(checks, desk, browser)
 
 
 class Desk:
@@ -670,10 +672,31 @@ def check_bound(checks, desk, browser):
         checks.equal("with what was typed", page.input_value("#takeBack [name=note]"), "No answer.")
         desk.as_ben(referral, {"status": "cancelled"})
         page.locator("#takeBack button.main").click()
-        page.wait_for_selector(".request > div > .notice:has-text('Your note was: No answer.')")
+        page.wait_for_selector("#note .notice")
         checks.check("what cannot be done any more has no form, and the note is not lost",
-                     page.locator("#takeBack").count() == 0 and desk.get(referral)["status"] == "cancelled")
+                     page.locator("#takeBack").count() == 0 and desk.get(referral)["status"] == "cancelled" and
+                     page.input_value("#note textarea") == "No answer.", visit.text("#note"))
         checks.clean("forms of two", visit)
+    referral = desk.request("connected")
+    with desk.page(browser, referral) as visit:
+        page = ready(visit).page
+        page.get_by_role("button", name="Outcome").click()
+        page.check("#outcome [value=deal_closed]")
+        page.fill("#outcome textarea", "They signed on Friday.")
+        desk.as_ben(referral, {"status": "cancelled"})
+        visit.expect(412)
+        page.locator("#outcome button.main").click()
+        page.wait_for_selector("#note .notice")
+        checks.check("the notes of an outcome are not lost either", "nothing was done" in visit.text("#note .notice")
+                     and page.input_value("#note textarea") == "They signed on Friday.", visit.text("#note .notice"))
+        asked = []
+        page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+        visit.press("Escape")
+        checks.check("and closing it asks first", len(asked) == 1 and page.locator("#note").count() == 1)
+        page.locator("#note button.main").click()
+        visit.wait("!document.querySelector('#note')")
+        checks.equal("they can be kept as a note", desk.events(referral)[0]["note"], "They signed on Friday.")
+        checks.clean("an outcome of two", visit)
 
 
 def check_keys(checks, desk, browser):
@@ -920,3 +943,43 @@ def check_end(checks, desk, browser):
         visit.wait("!document.querySelector('#note')")
         checks.equal("and is kept", desk.events(referral)[0]["note"], "A long note.")
         checks.clean("a token that ends", visit)
+
+
+def check_drafts(checks, desk, browser):
+    """What was typed when a sign-in ended is there again, in every form of a request."""
+    referral = desk.request("intro_sent")
+
+    def typed(opener, form, do, path=f"/desk/referral?id={referral['id']}", meanwhile=None):
+        with desk.visit(browser, path) as visit:
+            page = ready(visit).page
+            page.locator(".request").get_by_role("button", name=opener, exact=True).first.click()
+            page.wait_for_selector(f"#{form}")
+            do(page)
+            held = "form => [...new FormData(document.querySelector(form))].join()"
+            before = page.evaluate(held, f"#{form}")
+            visit.expect(401)
+            target = f"**/api/admin/referrals/{referral['id']}*"
+            page.route(target, lambda route: answer(route, 401) if route.request.method == "PUT" else route.fallback())
+            page.locator(f"#{form} button.main").click()
+            page.wait_for_selector(f"#{form} .summary a")
+            page.unroute(target)
+            if meanwhile:
+                meanwhile()
+            sign_in_again(visit, desk.token, visit.path)
+            if meanwhile:
+                page.wait_for_selector("#note .notice")
+                checks.equal(f"{opener}: what is not possible any more leaves its text in a note",
+                             page.input_value("#note textarea"), "Not lost.")
+            else:
+                page.wait_for_selector(f"#{form} .summary.note")
+                checks.equal(f"{opener}: after signing in, what was typed is there", page.evaluate(held, f"#{form}"),
+                             before)
+            checks.clean(opener, visit)
+    typed("Record the consent", "consent", lambda page: page.fill("#consent input", "v9"))
+    typed("Hand over", "handOver", lambda page: page.select_option("#handOver select", label=desk.ben["name"]))
+    typed("Change the contact", "contact", lambda page: page.select_option("#contact select", page.locator(
+        "#contact option:not(:checked)").last.get_attribute("value")))
+    typed("Follow up", "followUp", lambda page: page.fill("#followUp input", "2027-03-04"),
+          f"/desk?status=pending,intro_sent&sort=-created_at&q=Group&open={referral['id']}")
+    typed("Take back", "takeBack", lambda page: page.fill("#takeBack textarea", "Not lost."),
+          meanwhile=lambda: desk.as_ben(referral, {"status": "cancelled"}))

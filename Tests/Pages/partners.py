@@ -23,6 +23,7 @@ def run(checks, site, browser, _):
     check_draft(checks, site, browser)
     check_credentials(checks, site, browser)
     check_review(checks, site, browser)
+    check_review_ended(checks, site, browser)
     check_status(checks, site, browser)
     check_views(checks, site, browser)
     check_wrong(checks, site, browser)
@@ -660,6 +661,42 @@ def check_review(checks, site, browser):
         checks.check("409: somebody else was first", "Somebody else was first" in visit.text("#review-form .summary"),
                      visit.text("#review-form .summary"))
         checks.clean("a review that is over", visit)
+    remove(site, partner)
+
+
+def check_review_ended(checks, site, browser):
+    """A review that somebody else ends, and one whose sign-in ends: the note is not lost."""
+    partner = make(site, "Reviewed Twice", status="active")
+    path = path_of(partner)
+    client, _ = propose(site, partner, "7d3c1f60-5b1e-4b7a-9f7a-0d5f3a1c2e06", {"description": "What we do."})
+    with staff(site, browser) as visit:
+        page = visit.open(page_of(partner)).page
+        page.fill("#review-form [name=note]", "Too long.")
+        visit.expect(401, 412)
+        with refusing(page, f"**{path}/changes", "PUT", 401):
+            page.get_by_role("button", name="Reject").click()
+            page.locator("#review-form .summary a").click()
+        sign_in(site, page)
+        page.wait_for_selector("#review-form .summary.note")
+        checks.equal("401: after signing in, the note is there", page.input_value("#review-form [name=note]"),
+                     "Too long.")
+        change_as_other(site, "PUT", f"{path}/changes", {"fields": ["description"], "decision": "approved"})
+        page.get_by_role("button", name="Reject").click()
+        page.wait_for_selector("#next :text('Your note was')")
+        checks.check("412: without a review, the note can still be read", "Too long." in visit.text("#next") and
+                     "Ben Other changed this" in visit.text("#next") and page.locator("#review-form").count() == 0,
+                     visit.text("#next"))
+        page.get_by_role("button", name="Remove it").click()
+        checks.check("until it is removed", "Too long." not in visit.text("#next"))
+        checks.clean("a review that somebody else ends", visit)
+    client.expect(200, "PUT", "/api/partners/me", {"description": "What we do well."})
+    with staff(site, browser) as visit:
+        page = visit.open(page_of(partner)).page
+        page.fill("#review-form [name=note]", "Better.")
+        page.get_by_role("button", name="Approve").click()
+        visit.wait("!document.querySelector('#review-form')")
+        checks.check("a note that was sent is not said to be left", "Your note was" not in visit.text("#next"))
+        checks.clean("a review with a note", visit)
     remove(site, partner)
 
 

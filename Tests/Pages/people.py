@@ -5,6 +5,7 @@ import urllib.parse
 
 import service
 from failing import NETWORK, answer, check_form
+from sides import sign_in_again
 
 LONG = "Maximiliane" * 9
 PEOPLE = {
@@ -344,6 +345,20 @@ def check_token_failures(checks, site, browser):
         checks.equal("an answer that was lost: the list shows the token that nobody has seen", len(tokens(site, MAYA)),
                      before + 1)
         checks.clean("tokens' failures", visit)
+    with browser.visit(f"/desk/person?id={MAYA}", token=site.tokens["staff"]) as visit:
+        page = visit.page
+        page.get_by_text("Make a token").click()
+        page.fill("#token [name=name]", "Half typed")
+        visit.expect(401)
+        page.route(path, lambda route: answer(route, 401) if route.request.method == "POST" else route.fallback())
+        page.get_by_role("button", name="Make a token").click()
+        page.wait_for_selector("#token .summary a")
+        page.unroute(path)
+        sign_in_again(visit, site.tokens["staff"], f"/desk/person?id={MAYA}")
+        page.wait_for_selector("#token .summary.note")
+        checks.equal("after signing in, the form is open with what was typed", page.input_value("#token [name=name]"),
+                     "Half typed")
+        checks.clean("a token's draft", visit)
 
 
 def check_group(checks, site, browser):

@@ -1,7 +1,7 @@
 import { Problem, get, put } from '../lib/api.js';
-import { Form, choices, field, mayReplace, options } from '../lib/form.js';
+import { Form, choices, field, mayReplace, options, takeDraft } from '../lib/form.js';
 import { fill, fragment, html } from '../lib/html.js';
-import { explain, show, toast } from '../lib/page.js';
+import { drafts, explain, show, toast } from '../lib/page.js';
 import { day, listed, outcomes } from '../lib/words.js';
 import { flowing } from './message-words.js';
 
@@ -187,28 +187,55 @@ function ask(view, name, fields, button, plan, more = {}) {
         words = error.detail;
       }
       // What the button would do now is not what the form says.
-      carried = { name, words, values: form.values() };
       form.settle();
       fill(place);
-      if (view.can(name)) await view.run(/** @type {any} */ (name));
-      else {
-        const { note: text } = carried.values;
-        view.say([words, ' So nothing was done here.', text && ` Your note was: ${text}`]);
-      }
-      carried = null;
+      await askAgain(view, name, `${words} So nothing was done here.`, form.values());
     },
     saved: () => element.isConnected && closeForm(view, true),
   });
   if (carried?.name === name) {
-    form.fill(carried.values);
-    const notice = html`
-      <div class="summary notice bad" role="alert" tabindex="-1">
-        <p>${carried.words} So nothing was done here. Look at it as it is now, and decide again.</p></div>`;
+    form.carry(carried.values);
+    const notice = html`<div class="summary notice bad" role="alert" tabindex="-1"><p>${carried.words}</p></div>`;
     element.prepend(notice);
     return notice.focus();
   }
   /** @type {HTMLElement | null} */ (element.querySelector(
     'input:checked, .field input, .field textarea, .field select'))?.focus();
+}
+
+/**
+ * Shows a form anew with what was typed in it. If the request does not have it any more, a note takes the text, so that
+ * it is not lost.
+ * @param {RequestView} view
+ * @param {string} name
+ * @param {string} words What has happened.
+ * @param {Record<string, any>} values
+ */
+async function askAgain(view, name, words, values) {
+  const isPossible = view.can(name);
+  const text = [values.note, values.outcome_notes].find((one) => one && one !== view.referral.outcome_notes);
+  if (!isPossible && !text) return view.say(words);
+  carried = isPossible
+    ? { name, values, words: `${words} Look at it as it is now, and decide again.` }
+    : { name: 'note', values: { note: text }, words: `${words} This is what you had written. Keep it as a note, or ` +
+      'copy it.' };
+  await view.run(/** @type {any} */ (carried.name));
+  carried = null;
+}
+
+/** @type {Record<string, (view: RequestView) => unknown>} */
+const forms = { accept, cancel, consent, contact, followUp, handOver, note, outcome, reopen, takeBack };
+
+/**
+ * Opens the form that somebody had filled in before signing in again.
+ * @param {RequestView} view
+ */
+export async function resume(view) {
+  const name = drafts().find((one) => one in forms);
+  if (!name) return;
+  // These three have their buttons elsewhere, and are possible at any time.
+  if (view.can(name) || ['consent', 'contact', 'handOver'].includes(name)) return forms[name](view);
+  await askAgain(view, name, 'The request has changed while you signed in again.', takeDraft(name) ?? {});
 }
 
 /**

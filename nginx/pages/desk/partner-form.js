@@ -402,6 +402,7 @@ export function showReview(page, place) {
   fill(place, element);
   const form = new Form(element, {
     save: async (body) => {
+      note = body.note ?? '';
       if (!body.fields) {
         const detail = 'Choose at least one.';
         throw new Problem(422, 'validation', detail, { errors: [{ pointer: '/fields', code: 'required', detail }] });
@@ -415,7 +416,8 @@ export function showReview(page, place) {
       }
     },
     saved: async () => {
-      note = '';
+      // So that the page does not take the note for one that is lost.
+      form.fill({ note: (note = '') });
       unticked = new Map();
       toast(decision === 'approved' ? 'Approved. The partner gets a letter.' : 'Rejected. The partner gets a letter.');
       await page.load();
@@ -423,7 +425,8 @@ export function showReview(page, place) {
       if (!page.partner.pending_changes) offerNext(partner.id);
     },
   });
-  form.fill({ note });
+  if (note) form.carry({ note });
+  else note = form.values().note ?? '';
 }
 
 /**

@@ -1,7 +1,7 @@
 import { Problem, get, getAll, put, remove, token } from '../lib/api.js';
 import { addKeys, recount, startDesk } from '../lib/desk.js';
 import { byID, fill, fragment, html } from '../lib/html.js';
-import { explain, show, toast } from '../lib/page.js';
+import { drafts, explain, show, toast } from '../lib/page.js';
 import { count, day, language, listed, stateChoices, states, status, statusWords, types, when } from '../lib/words.js';
 import { acceptance, credentialName, credentialStatus, moves, reworded, worth } from './partner-words.js';
 
@@ -344,8 +344,22 @@ function keepFocus(element, content) {
   if (place >= 0) (buttons()[Math.min(place, buttons().length - 1)] ?? byID('name')).focus();
 }
 
+/** The note of a review that somebody else has ended meanwhile. */
+let leftNote = '';
+const showLeftNote = () => leftNote && html`
+  <div class="notice note" role="status">
+    <p>There is nothing to review any more. Your note was:</p>
+    <p class="lines">${leftNote}</p>
+    <button type="button" onclick=${({ target }) => {
+      leftNote = '';
+      target.parentElement.remove();
+    }}>Remove it</button>
+  </div>`;
+
 function showPartner() {
   const { partner } = page;
+  const note = byID('next').querySelector('textarea')?.value;
+  if (note && !partner.pending_changes) leftNote = note;
   document.title = `${partner.company_name} – Tomi desk`;
   byID('name').textContent = partner.company_name;
   fill(byID('state'), status('partner', partner.status), acceptance(partner),
@@ -358,7 +372,7 @@ function showPartner() {
           withForms((forms) => forms.openStatus(page, value));
         }}>${statusWords('partner', value)}</button>`)}</div>
     </details>`);
-  keepFocus(byID('next'), html`<div class="stack">${nextThing()}</div>`);
+  keepFocus(byID('next'), html`<div class="stack">${showLeftNote()}${nextThing()}</div>`);
   if (partner.pending_changes) withForms((forms) => forms.showReview(page, byID('review')));
   if (view) return;
   // A form that somebody fills in stays.
@@ -425,10 +439,7 @@ addKeys(
 page.me = await startDesk();
 await loading;
 setInterval(() => document.visibilityState === 'visible' && lookForNews(), 30_000);
-// What was typed before the sign-in ended is in its form.
-const draft = `tomi.draft ${location.pathname}${location.search} `;
-for (const key of Object.keys(sessionStorage)) {
-  const form = key.startsWith(draft) ? key.slice(draft.length) : '';
+for (const form of drafts()) {
   if (form === 'record-form') edit();
   if (form.startsWith('credential-')) openCredential(page.credentials.find((one) => `credential-${one.id}` === form));
   if (form.startsWith('status-')) withForms((forms) => forms.openStatus(page, form.slice('status-'.length)));

@@ -2,7 +2,7 @@ import { token } from '../lib/api.js';
 import { addKeys, addListKeys, startDesk } from '../lib/desk.js';
 import { byID, fill, html } from '../lib/html.js';
 import { List } from '../lib/list.js';
-import { toast } from '../lib/page.js';
+import { drafts, toast } from '../lib/page.js';
 import {
   count, credentialKinds, day, since, stateChoices, states, status, statusWords, typeChoices, types, when,
 } from '../lib/words.js';
@@ -152,4 +152,4 @@ addKeys({ key: 'n', words: 'Invite a partner', act: invite });
 await startDesk();
 byID('invite').hidden = false;
 byID('invite').addEventListener('click', invite);
-if (Object.keys(sessionStorage).includes(`tomi.draft ${location.pathname}${location.search} invitation`)) invite();
+if (drafts().includes('invitation')) invite();

@@ -1,8 +1,8 @@
 import { Problem, get, getAll, lastMe, put, token } from '../lib/api.js';
 import { startDesk } from '../lib/desk.js';
-import { Form, field, inWords, options } from '../lib/form.js';
+import { Form, field, inWords, mayReplace, options } from '../lib/form.js';
 import { byID, fill, fragment, html } from '../lib/html.js';
-import { show, toast } from '../lib/page.js';
+import { drafts, show, toast } from '../lib/page.js';
 import { count, states, when } from '../lib/words.js';
 import { lastChange } from './changed.js';
 import { recent } from './recent.js';
@@ -131,7 +131,7 @@ async function actions() {
 /** @param {Token} token */
 async function endToken(token) {
   // Without an admin token the account can be changed.
-  (await actions())?.askToEnd(token, () => (token.scope ? load() : loadTokens()));
+  (await actions())?.askToEnd(token, () => (token.scope && mayReplace(place) ? load() : loadTokens()));
 }
 
 /** @param {User} user */
@@ -144,7 +144,8 @@ function making(user) {
     if (!tokens) details.open = false;
     else if (!inside.childElementCount) fill(inside, tokens.making(user, tokensPath, loadTokens));
   };
-  return html`<details ontoggle=${toggle}><summary>Make a token</summary>${inside}</details>`;
+  return html`
+    <details ontoggle=${toggle} open=${drafts().includes('token')}><summary>Make a token</summary>${inside}</details>`;
 }
 
 // --- The page ---

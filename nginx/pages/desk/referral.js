@@ -1,7 +1,7 @@
 import { Problem, get, token } from '../lib/api.js';
 import { addKeys, loaded, startDesk } from '../lib/desk.js';
 import { fill, fragment, html } from '../lib/html.js';
-import { show, toast } from '../lib/page.js';
+import { drafts, show, toast } from '../lib/page.js';
 import {
   count, day, dayWords, outcomes, price, since, states, status, statusWords, types, when,
 } from '../lib/words.js';
@@ -137,10 +137,7 @@ export class RequestView {
       this.me = await this.options.me;
       this.take(answer);
       await rest;
-      // Whoever comes back from signing in finds what they had typed.
-      const draft = Object.keys(sessionStorage).find((key) => key.startsWith('tomi.draft') && key.includes(this.id));
-      const action = draft && this.#actions().find(({ name }) => draft.endsWith(` ${name}`));
-      if (action) await this.run(action.name);
+      if (this.isShown && drafts().length) await this.run('resume');
     } catch (error) {
       if (error instanceof Problem && error.code === 'not_found') {
         fill(this.element, html`<p>This request does not exist. <a href="/desk">Go to the queue</a>.</p>`);

@@ -5,7 +5,7 @@
  */
 import { Problem } from './api.js';
 import { fill, html } from './html.js';
-import { explain, signInAddress } from './page.js';
+import { draftKey, explain, signInAddress } from './page.js';
 
 /** @typedef {HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement} Control */
 /** @typedef {import('./api.js').Answer} Answer */
@@ -151,6 +151,15 @@ export class Form {
     }
   }
 
+  /**
+   * Puts in what somebody typed before this form was there. It is as unsaved as before.
+   * @param {Record<string, any>} values
+   */
+  carry(values) {
+    this.fill(values);
+    guard(this);
+  }
+
   /** Takes what it holds as saved. */
   settle() {
     this.#base = this.values();
@@ -255,24 +264,18 @@ export class Form {
 
   // --- Texts that outlive a lost sign-in ---
 
-  get #draft() {
-    return `tomi.draft ${location.pathname}${location.search} ${this.element.id}`;
-  }
-
   #keep() {
-    sessionStorage.setItem(this.#draft, JSON.stringify(this.values()));
+    sessionStorage.setItem(draftKey(this.element.id), JSON.stringify(this.values()));
     // It is not lost any more, so that leaving does not ask.
     this.settle();
   }
 
   #restore() {
-    const draft = sessionStorage.getItem(this.#draft);
+    const draft = takeDraft(this.element.id);
     if (!draft) return;
-    sessionStorage.removeItem(this.#draft);
-    this.fill(JSON.parse(draft));
+    this.carry(draft);
     // Not isDirty: the form may not be in the page yet.
     if (equal(this.values(), this.#base)) return;
-    guard(this);
     this.#summarize([html`<p>This is what you had typed. It is not saved yet.</p>`], 'note');
   }
 
@@ -318,6 +321,17 @@ export class Form {
     this.element.prepend(summary);
     if (tone === 'bad') summary.focus();
   }
+}
+
+/**
+ * What a form held when the sign-in ended. It is taken once.
+ * @param {string} form Its ID.
+ * @returns {Record<string, any> | null}
+ */
+export function takeDraft(form) {
+  const draft = sessionStorage.getItem(draftKey(form));
+  sessionStorage.removeItem(draftKey(form));
+  return JSON.parse(draft ?? 'null');
 }
 
 /** @param {Problem} problem */
