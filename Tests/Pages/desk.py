@@ -868,6 +868,12 @@ def check_failures(checks, desk, browser):
         page.locator("#note button.main").click()
         page.wait_for_selector("#note .error")
         checks.check("an empty note is refused at its field", "required" in visit.text("#note .error"))
+        page.focus("#note textarea")
+        page.keyboard.insert_text("x" * 2_005)
+        page.locator("#note button.main").click()
+        page.wait_for_selector("#note .error:has-text('2000')")
+        checks.check("one that is too long is not cut, and it says by how much", "this has 2005" in visit.text(
+            "#note .error") and len(page.input_value("#note textarea")) == 2_005, visit.text("#note .error"))
         checks.clean("errors at fields", visit)
     referral = desk.request()
     first = desk.candidates(referral)[0]

@@ -252,7 +252,7 @@ export function closeForm(view, isSaved = false) {
 
 /** @param {Child} [hint] */
 const noteField = (hint, isOptional = true) =>
-  field('Note', html`<textarea name="note" maxlength="2000"></textarea>`, { hint, isOptional });
+  field('Note', html`<textarea name="note"></textarea>`, { hint, isOptional });
 
 /**
  * @param {string} pointer
@@ -314,7 +314,7 @@ export function outcome(view) {
     ${choices('What came of the introduction?', 'outcome', Object.entries(outcomes), {
       hint: now === 'closed' ? null : 'If they work together, the request stays open. The others close it.',
     })}
-    ${field('Notes', html`<textarea name="outcome_notes" maxlength="10000"></textarea>`, {
+    ${field('Notes', html`<textarea name="outcome_notes"></textarea>`, {
       isOptional: true, hint: 'Only staff sees them.',
     })}`, 'Record the outcome', (values) => {
     const { outcome: after } = values;

@@ -26,7 +26,7 @@ let form;
 function recordForm(group, etag) {
   const element = html`
     <form id="record">
-      ${field('Name', html`<input name="name" autocomplete="off" maxlength="200">`)}
+      ${field('Name', html`<input name="name" autocomplete="off">`)}
       ${field('State', html`<select name="state">${options([['', 'Not given'], ...stateChoices])}</select>`, {
         hint: 'Where the group wants to buy.',
       })}
@@ -118,7 +118,7 @@ async function showMembers(list) {
 // --- Looking for a new member ---
 
 const input = /** @type {HTMLInputElement} */ (html`
-  <input type="search" id="candidate" autocomplete="off" maxlength="200">`);
+  <input type="search" id="candidate" autocomplete="off">`);
 
 /** Shows who fits what is typed. The module comes when it is wanted, so that the first view is small. */
 async function search() {

@@ -35,7 +35,7 @@ const isGood = ({ revoked_at: revoked, expires_at: end }) => !revoked && (!end |
 function accountForm(user, etag) {
   const element = html`
     <form id="account">
-      ${field('Name', html`<input name="name" autocomplete="off" maxlength="100">`)}
+      ${field('Name', html`<input name="name" autocomplete="off">`)}
       ${field('E-mail', html`<input name="email" type="email" autocomplete="off">`, {
         hint: 'Letters and sign-in links go there.',
       })}

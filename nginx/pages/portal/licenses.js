@@ -119,11 +119,11 @@ const licenseForm = (id, button, back) => html`
   <form id=${id}>
     ${field('Kind', html`
       <select name="kind">${options([['', 'Choose'], ...Object.entries(credentialKinds)])}</select>`)}
-    ${field('Number', html`<input name="number" maxlength="50" autocomplete="off">`)}
+    ${field('Number', html`<input name="number" autocomplete="off">`)}
     ${field('State', html`<select name="state_code">${options([['', 'None'], ...stateChoices])}</select>`, {
       isOptional: true, hint: 'The one that issued it.',
     })}
-    ${field('Issuer', html`<input name="issuer" maxlength="100" autocomplete="off">`, { isOptional: true })}
+    ${field('Issuer', html`<input name="issuer" autocomplete="off">`, { isOptional: true })}
     ${field('Good until', html`<input name="expires_on" type="date" oninput=${warnOfPast}>`, {
       isOptional: true, hint: 'The last day on which it is good. Empty if it does not expire.',
     })}
