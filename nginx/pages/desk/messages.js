@@ -118,5 +118,9 @@ addKeys({
     if (openID()) open('');
     row?.querySelector('a')?.focus();
   },
-}, { key: 'r', words: 'To “Send again”', act: () => byID('detail').querySelector('button')?.focus() });
+}, {
+  key: 'r', words: 'To “Send again”',
+  // Only that button is a main one.
+  act: () => /** @type {HTMLElement | null} */ (detail.querySelector('button.main'))?.focus(),
+});
 await startDesk();
