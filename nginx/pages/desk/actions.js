@@ -2,7 +2,7 @@ import { Problem, get, put } from '../lib/api.js';
 import { Form, choices, field, mayReplace, options, takeDraft } from '../lib/form.js';
 import { fill, fragment, html } from '../lib/html.js';
 import { drafts, explain, show, toast } from '../lib/page.js';
-import { day, listed, outcomes } from '../lib/words.js';
+import { day, listed, outcomes, today } from '../lib/words.js';
 import { flowing } from './message-words.js';
 
 /** @typedef {import('./referral.js').RequestView} RequestView */
@@ -270,24 +270,18 @@ export function note(view) {
     });
 }
 
-/**
- * A day from today on.
- * @param {number} days
- */
-const inDays = (days) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
-
 /** @param {RequestView} view */
 export function followUp(view) {
   const { follow_up_on: present } = view.referral;
   const late = html`<p class="hint" role="status"></p>`;
   const date = /** @type {HTMLInputElement} */ (html`<input name="follow_up_on" type="date" oninput=${() => {
-    late.textContent = date.value && date.value < inDays(0) ? 'This day is over. The request is due at once then.' : '';
+    late.textContent = date.value && date.value < today() ? 'This day is over. The request is due at once then.' : '';
   }}>`);
   let isNever = false;
   const button = (/** @type {string} */ words, /** @type {number | null} */ days) => html`
     <button type="button" onclick=${() => {
       isNever = days === null;
-      date.value = days === null ? '' : inDays(days);
+      date.value = days === null ? '' : today(days);
       date.form?.requestSubmit();
     }}>${words}</button>`;
   ask(view, 'followUp', fragment`
@@ -493,7 +487,7 @@ function showLetters(view, letters, place, dialog, news, read) {
   const obstacles = letters.missing.filter((code) => code !== 'mail_not_configured');
   const isManual = letters.missing.includes('mail_not_configured');
   const isOffered = now === 'matched' && !obstacles.length;
-  const more = { ...(!owner && { assigned_to: me.id }), ...(!date && { follow_up_on: inDays(followUpDays) }) };
+  const more = { ...(!owner && { assigned_to: me.id }), ...(!date && { follow_up_on: today(followUpDays) }) };
   const show = (/** @type {string} */ words, /** @type {Letter | null} */ letter) => letter && html`
     <section>
       <h3>${words}</h3>

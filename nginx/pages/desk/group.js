@@ -1,10 +1,9 @@
 import { Problem, get, put, token } from '../lib/api.js';
-import { startDesk } from '../lib/desk.js';
+import { loaded, startDesk } from '../lib/desk.js';
 import { Form, field, options } from '../lib/form.js';
 import { byID, fill, fragment, html } from '../lib/html.js';
 import { show, toast } from '../lib/page.js';
 import { count, stateChoices, when } from '../lib/words.js';
-import { lastChange } from './changed.js';
 import { recent } from './recent.js';
 
 /** @typedef {import('./people.js').User} User */
@@ -41,7 +40,7 @@ function recordForm(group, etag) {
       toast('Saved.');
     },
     read: () => get(path),
-    whoChanged: async () => `${await lastChange('group', id)}.`,
+    whoChanged: async () => (await loaded(import('../lib/history.js'))).whoChanged('group', id),
   });
   return element;
 }
@@ -123,12 +122,15 @@ const input = /** @type {HTMLInputElement} */ (html`
 /** Shows who fits what is typed. The module comes when it is wanted, so that the first view is small. */
 async function search() {
   if (!input.value.trim()) return fill(found);
-  const module = await import('./candidates.js').catch(() => null);
-  if (!module) return fill(found, html`<p>Tomi could not be reached. Check your connection, and type again.</p>`);
-  await module.find(input, found, (user, name) => (members.includes(user) ? null : () => {
-    input.select();
-    changeMembers(add(user), `${name} is a member now.`, drop(user));
-  }));
+  try {
+    const { find } = await loaded(import('./candidates.js'));
+    await find(input, found, (user, name) => (members.includes(user) ? null : () => {
+      input.select();
+      changeMembers(add(user), `${name} is a member now.`, drop(user));
+    }));
+  } catch (error) {
+    show(error, found, search);
+  }
 }
 
 input.addEventListener('input', search);

@@ -198,7 +198,7 @@ export function openRecord(page, place, done, first = 'company_name') {
       page.load();
     },
     read: page.read,
-    whoChanged: () => whoChanged(`${page.path}/history`, page.me),
+    whoChanged: () => whoChanged('partner', page.partner.id),
   });
   /** @type {HTMLElement | null} */ (element.querySelector(`[name=${first}]`))?.focus();
 }
@@ -260,8 +260,9 @@ export async function openCredential(page, credential) {
     </form>`;
   const dialog = openDialog(credential ? credentialName(credential) : 'Add a credential', element);
   new Form(element, {
-    ...(answer && { values: answer.data, etag: answer.etag, read, whoChanged: () =>
-      whoChanged(`${page.path}/history`, page.me) }),
+    ...(answer && {
+      values: answer.data, etag: answer.etag, read, whoChanged: () => whoChanged('partner', page.partner.id),
+    }),
     save: (body, form) => {
       if (!credential) return post(path, body);
       // The API takes the verification off what changes, unless it is verified again.

@@ -4,7 +4,7 @@
  */
 import { Problem } from '../lib/api.js';
 import { html } from '../lib/html.js';
-import { credentialKinds, day, listed, states, status, statusWords } from '../lib/words.js';
+import { credentialKinds, day, listed, states, status, statusWords, today } from '../lib/words.js';
 
 /**
  * @typedef {object} Credential
@@ -33,7 +33,7 @@ const warningDays = 30;
  * @param {string | null} date
  */
 export const daysUntil = (date) =>
-  date ? (Date.parse(date) - Date.parse(new Date().toISOString().slice(0, 10))) / 86_400_000 : NaN;
+  date ? (Date.parse(date) - Date.parse(today())) / 86_400_000 : NaN;
 
 /**
  * What a credential is worth today: a value of `credentials_status`.

@@ -1,5 +1,5 @@
 import { Problem, get, getAll, put, remove, token } from '../lib/api.js';
-import { addKeys, recount, startDesk } from '../lib/desk.js';
+import { addKeys, loaded, recount, startDesk } from '../lib/desk.js';
 import { byID, fill, fragment, html } from '../lib/html.js';
 import { drafts, explain, show, toast } from '../lib/page.js';
 import { count, day, language, listed, stateChoices, states, status, statusWords, types, when } from '../lib/words.js';
@@ -60,8 +60,8 @@ async function attempt(send) {
     return await send();
   } catch (error) {
     if (!(error instanceof Problem) || error.status !== 412) throw reworded(error);
-    const { whoChanged } = await import('../lib/history.js');
-    const [who] = await Promise.all([whoChanged(`${path}/history`, page.me), load()]);
+    const { whoChanged } = await loaded(import('../lib/history.js'));
+    const [who] = await Promise.all([whoChanged('partner', id), load()]);
     const words = `${who ?? 'Somebody changed this meanwhile.'} Look at it as it is now, and try again.`;
     throw new Problem(412, error.code, words);
   }
@@ -100,13 +100,13 @@ function button(words, send, done, look = '') {
  * @param {(forms: Forms) => void} open
  */
 async function withForms(open) {
-  let forms;
+  // Without a partner there is nothing to fill in.
+  if (!page.partner) return;
   try {
-    forms = await import('./partner-form.js');
-  } catch {
-    return toast('The form could not be loaded. Check your connection, and try again.');
+    open(await loaded(import('./partner-form.js')));
+  } catch (error) {
+    toast(explain(error));
   }
-  open(forms);
 }
 
 /** @param {string} [field] The field to begin with. */
@@ -388,11 +388,10 @@ byID('views').hidden = false;
 
 async function showView() {
   try {
-    const { showList } = await import('./partner-views.js');
+    const { showList } = await loaded(import('./partner-views.js'));
     showList(view, id, byID('view'));
   } catch (error) {
-    fill(byID('view'), html`<p class="notice bad" role="alert">This part could not be loaded. Check your connection, and
-      reload the page.</p>`);
+    show(error, byID('view'), showView);
   }
 }
 
@@ -415,7 +414,7 @@ async function lookForNews() {
     if (!etag || !page.etag || etag === page.etag || etag === told) return;
     told = etag;
     const { whoChanged } = await import('../lib/history.js');
-    toast((await whoChanged(`${path}/history`, page.me)) ?? 'This partner has changed.', { label: 'Show', act: load });
+    toast((await whoChanged('partner', id)) ?? 'This partner has changed.', { label: 'Show', act: load });
   } catch {
     // The next time will tell.
   }

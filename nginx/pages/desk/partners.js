@@ -1,8 +1,8 @@
 import { token } from '../lib/api.js';
-import { addKeys, addListKeys, startDesk } from '../lib/desk.js';
+import { addKeys, addListKeys, loaded, startDesk } from '../lib/desk.js';
 import { byID, fill, html } from '../lib/html.js';
 import { List } from '../lib/list.js';
-import { drafts, toast } from '../lib/page.js';
+import { drafts, explain, toast } from '../lib/page.js';
 import {
   count, credentialKinds, day, since, stateChoices, states, status, statusWords, typeChoices, types, when,
 } from '../lib/words.js';
@@ -137,10 +137,9 @@ function credentialList() {
 
 async function invite() {
   try {
-    const { openInvitation } = await import('./partner-form.js');
-    openInvitation();
-  } catch {
-    toast('The form could not be loaded. Check your connection, and try again.');
+    (await loaded(import('./partner-form.js'))).openInvitation();
+  } catch (error) {
+    toast(explain(error));
   }
 }
 

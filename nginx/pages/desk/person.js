@@ -1,10 +1,9 @@
 import { Problem, get, getAll, lastMe, put, token } from '../lib/api.js';
-import { startDesk } from '../lib/desk.js';
+import { loaded, startDesk } from '../lib/desk.js';
 import { Form, field, inWords, mayReplace, options } from '../lib/form.js';
 import { byID, fill, fragment, html } from '../lib/html.js';
-import { drafts, show, toast } from '../lib/page.js';
+import { drafts, explain, show, toast } from '../lib/page.js';
 import { count, states, when } from '../lib/words.js';
-import { lastChange } from './changed.js';
 import { recent } from './recent.js';
 
 /** @typedef {import('./people.js').User} User */
@@ -56,7 +55,7 @@ function accountForm(user, etag) {
       toast('Saved.');
     },
     read: () => get(path),
-    whoChanged: async () => `${await lastChange('user', id)}.`,
+    whoChanged: async () => (await loaded(import('../lib/history.js'))).whoChanged('user', id),
   });
   return element;
 }
@@ -122,9 +121,9 @@ async function loadTokens() {
 /** What is done with tokens comes when it is wanted, so that the first view is small. */
 async function actions() {
   try {
-    return await import('./tokens.js');
-  } catch {
-    toast('Tomi could not be reached. Check your connection, and try again.');
+    return await loaded(import('./tokens.js'));
+  } catch (error) {
+    toast(explain(error));
   }
 }
 

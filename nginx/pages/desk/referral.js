@@ -226,7 +226,7 @@ export class RequestView {
    */
   async reload(answer) {
     const { whoChanged } = await loaded(import('../lib/history.js'));
-    const [now, who] = await Promise.all([answer ?? get(this.path), whoChanged(`${this.path}/history`, this.me)]);
+    const [now, who] = await Promise.all([answer ?? get(this.path), whoChanged('referral', this.id)]);
     this.take(now);
     this.loadRest();
     this.options.changed?.(this, null);

@@ -2,7 +2,7 @@
  * The history in words: what happened, who did it, and when.
  * @module
  */
-import { get } from './api.js';
+import { get, lastMe } from './api.js';
 import { html } from './html.js';
 import {
   count, credentialKinds, day, declineReasons, language, outcomes, price, states, statusWords, timeWords, types, when,
@@ -141,17 +141,18 @@ export const timeline = (events) => html`
 
 /**
  * Who changed a thing last, for somebody whose own change came too late.
- * @param {string} path Of its history, such as `/api/admin/referrals/ID/history`.
- * @param {{ id: string }} me
+ * @param {string} kind Of the thing, as the subject of events.
+ * @param {string} id
  * @returns {Promise<string | null>} "Ben Adams changed this 20 seconds ago: status Matched → Introduced."; null if it
  *   was this person, or nobody knows.
  */
-export async function whoChanged(path, me) {
+export async function whoChanged(kind, id) {
   try {
-    const { data } = await get(path, { query: { limit: 1 } });
+    const query = { subject_kind: kind, subject_id: id, sort: '-number', limit: 1 };
+    const { data } = await get('/api/admin/events', { query });
     /** @type {Event} */
     const event = data.data[0];
-    if (event.actor?.id === me.id) return null;
+    if (event.actor?.id === lastMe()?.id) return null;
     const element = html`<p>${eventWords(event, true)}</p>`;
     // The names of what it links to come later.
     await Promise.all(names.values());

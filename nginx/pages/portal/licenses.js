@@ -3,7 +3,7 @@ import { Form, field, inWords, options } from '../lib/form.js';
 import { byID, fill, fragment, html } from '../lib/html.js';
 import { show, toast } from '../lib/page.js';
 import { startPortal } from '../lib/portal.js';
-import { credentialKinds, day, stateChoices, states, status } from '../lib/words.js';
+import { credentialKinds, day, stateChoices, states, status, today } from '../lib/words.js';
 
 /** @typedef {import('../lib/api.js').Answer} Answer */
 /**
@@ -45,9 +45,6 @@ async function licensesChanged(/** @type {string} */ words) {
   toast(words);
   byID('title').focus();
 }
-
-/** A day in UTC, so many days from now. */
-const today = (ahead = 0) => new Date(Date.now() + ahead * 86_400_000).toISOString().slice(0, 10);
 
 /** @param {License} license */
 function standing({ expires_on: until, verified_at: verified }) {
