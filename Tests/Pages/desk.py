@@ -530,11 +530,15 @@ def check_facts(checks, desk, browser):
         page.wait_for_selector(".timeline li")
         checks.check("what was unfolded stays so for the next request", page.locator("details[open]").count() == 2)
         checks.clean("facts", visit)
-    with desk.visit(browser) as visit:
-        visit.expect(404).open("/desk/referral?id=019ab4c3-7f10-7d21-8b3c-0a1b2c3d4e5f")
-        visit.page.wait_for_selector(".request a[href='/desk']")
-        checks.check("a request that does not exist is said to", "does not exist" in visit.text("main"))
-        checks.clean("an unknown request", visit)
+    for path in ("/desk/referral?id=019ab4c3-7f10-7d21-8b3c-0a1b2c3d4e5f", "/desk/referral?id=nonsense",
+                 "/desk?status=pending&sort=status_since&open=nonsense"):
+        with desk.visit(browser) as visit:
+            visit.expect(404).open(path)
+            visit.page.wait_for_selector(".request a[href='/desk']")
+            checks.check("a request that does not exist is said to", "does not exist" in visit.text("main"))
+            asked = [request.url for request in visit.requests if "/api/admin/referrals/" in request.url]
+            checks.equal("and nothing more is asked", len(asked), 1)
+            checks.clean("an unknown request", visit)
 
 
 def check_two(checks, desk, browser):

@@ -27,6 +27,7 @@ def run(checks, site, browser, _):
     check_status(checks, site, browser)
     check_views(checks, site, browser)
     check_wrong(checks, site, browser)
+    check_unreachable(checks, site, browser)
 
 
 def make(site, name, **fields):
@@ -791,11 +792,17 @@ def check_views(checks, site, browser):
 
 
 def check_wrong(checks, site, browser):
-    for wrong in ("?id=00000000-0000-7000-8000-000000000000", "?id=../../me", ""):
+    for wrong in ("?id=00000000-0000-7000-8000-000000000000", "?id=nonsense", "?id=nonsense&view=introductions",
+                  "?id=../../me", ""):
         with staff(site, browser) as visit:
             visit.expect(404, 405, 400).open(f"/desk/partner{wrong}").page.wait_for_selector("#next *")
             checks.check(f"/desk/partner{wrong} says that there is none", "no such partner" in visit.text("h1"),
                          visit.text("main h1"))
+            visit.press("e")
+            visit.settle()
+            asked = [request.url for request in visit.requests if request.url.startswith(f"{site.address}/api/") and
+                     ("nonsense" in request.url or "00000000-" in request.url)]
+            checks.check("and asks for nothing more", len(asked) <= 1, asked)
             checks.clean(f"/desk/partner{wrong}", visit)
     with staff(site, browser) as visit:
         visit.expect(503)
@@ -806,3 +813,31 @@ def check_wrong(checks, site, browser):
         visit.page.wait_for_selector("#record dl")
         checks.check("503: it offers to try again", True)
         checks.clean("503", visit)
+
+
+def check_unreachable(checks, site, browser):
+    """The modules are loaded when they are wanted. That can fail, too."""
+    partner = make(site, "Far Away")
+    with staff(site, browser) as visit:
+        page = visit.open(page_of(partner)).page
+        page.wait_for_selector("#record dl")
+        for module in ("desk/partner-form", "lib/history"):
+            page.route(f"**/{module}.js", lambda route: route.abort())
+        page.get_by_role("button", name="Edit", exact=True).click()
+        page.wait_for_selector(".toast:has-text('could not be reached')")
+        change_as_other(site, "PUT", path_of(partner), {"notes": "Ben was here."})
+        visit.expect(412)
+        page.get_by_role("button", name="Make active").click()
+        page.wait_for_selector("#next .error")
+        checks.check("what says who was first cannot be loaded: it says so", "could not be reached" in visit.text(
+            "#next .error"), visit.text("#next .error"))
+        checks.clean("without the modules", visit)
+    with staff(site, browser) as visit:
+        visit.page.route("**/desk/partner-views.js", lambda route: route.abort())
+        visit.open(page_of(partner, "&view=history")).page.wait_for_selector("#view .notice")
+        visit.page.unroute("**/desk/partner-views.js")
+        visit.page.get_by_role("button", name="Try again").click()
+        visit.page.wait_for_selector("#view .timeline li")
+        checks.check("a view that cannot be loaded can be tried again", True)
+        checks.clean("without a view", visit)
+    remove(site, partner)

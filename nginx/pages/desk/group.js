@@ -139,11 +139,9 @@ input.addEventListener('input', search);
 
 async function load() {
   try {
-    const asked = recent({ group_id: id });
-    // That there is no such group is told first, whatever the requests say about the ID.
-    asked.catch(() => {});
+    // First it has to be known that there is such a group.
     const { data: group, etag } = await get(path);
-    const requests = await asked;
+    const requests = await recent({ group_id: id });
     document.title = `${group.name} – Tomi`;
     heading.textContent = group.name;
     fill(place, fragment`

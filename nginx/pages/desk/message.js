@@ -91,7 +91,10 @@ export async function showMessage(id, place, actions) {
   try {
     answer = await get(path);
   } catch (error) {
-    return actions.isCurrent() ? show(error, place, again) : undefined;
+    if (!actions.isCurrent()) return;
+    if (!(error instanceof Problem && error.code === 'not_found')) return show(error, place, again);
+    return fill(place, html`
+      <p>There is no such message. The address may be cut off. <a href="/desk/messages">Look at all messages</a>.</p>`);
   } finally {
     place.removeAttribute('aria-busy');
   }

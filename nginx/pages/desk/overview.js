@@ -72,6 +72,7 @@ function waits({
             { label: 'New for 14 days or more', value: fortnight, href: queue('status=pending&older_than_days=14') },
             { label: 'New, and no partner fits', value: stuck, tone: 'bad' },
             { label: 'Follow-up overdue', value: overdue, tone: 'bad',
+              // It is overdue from the day after it, in UTC.
               href: queue(`status=${open}&follow_up_until=${today(-1)}`) },
           ],
         })}

@@ -24,7 +24,6 @@ export const page = {
   etag: null,
   /** @type {Credential[]} */
   credentials: [],
-  me: { id: '' },
   read,
   load,
   attempt,
@@ -41,12 +40,15 @@ async function read() {
 /** Reads the partner and its credentials, and shows them. */
 async function load() {
   try {
-    const [, credentials] = await Promise.all([read(), getAll(`${path}/credentials`)]);
-    page.credentials = credentials;
+    // First it has to be known that there is such a partner.
+    await read();
+    page.credentials = await getAll(`${path}/credentials`);
     showPartner();
+    if (view) viewing ??= showView();
   } catch (error) {
     if (!(error instanceof Problem && error.code === 'not_found')) return show(error, byID('next'), load);
     byID('name').textContent = 'There is no such partner';
+    byID('views').hidden = true;
     fill(byID('next'), html`<p>The address may be cut off. <a href="/desk/partners">Look at all partners</a>.</p>`);
   }
 }
@@ -386,6 +388,8 @@ fill(byID('views'), views.map(([words, name]) => html`
   <a href=${`?id=${id}${name && `&view=${name}`}`} aria-current=${name === view ? 'page' : null}>${words}</a>`));
 byID('views').hidden = false;
 
+/** @type {Promise<void> | undefined} */
+let viewing;
 async function showView() {
   try {
     const { showList } = await loaded(import('./partner-views.js'));
@@ -410,8 +414,9 @@ let told = '';
 /** Says what others have changed meanwhile. Nothing moves until somebody wants to see it. */
 async function lookForNews() {
   try {
+    if (!page.partner) return;
     const { etag } = await get(path);
-    if (!etag || !page.etag || etag === page.etag || etag === told) return;
+    if (!etag || etag === page.etag || etag === told) return;
     told = etag;
     const { whoChanged } = await import('../lib/history.js');
     toast((await whoChanged('partner', id)) ?? 'This partner has changed.', { label: 'Show', act: load });
@@ -420,9 +425,7 @@ async function lookForNews() {
   }
 }
 
-if (view) {
-  if (token()) showView();
-} else {
+if (!view) {
   fill(byID('view'), html`
     <div class="halves">
       <section id="record" class="stack"></section>
@@ -435,7 +438,7 @@ addKeys(
   { key: 'c', words: 'Add a credential', act: () => openCredential() },
   { key: 'Escape', words: '', act: leave },
 );
-page.me = await startDesk();
+await startDesk();
 await loading;
 setInterval(() => document.visibilityState === 'visible' && lookForNews(), 30_000);
 for (const form of drafts()) {

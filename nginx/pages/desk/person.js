@@ -159,13 +159,11 @@ const groupList = (groups) => groups.length === 0 ? html`<p class="muted">In non
 
 async function load() {
   try {
-    const others = Promise.all([
+    // First it has to be known that there is such a person.
+    const { data: user, etag } = await get(path);
+    const [tokens, groups, requests] = await Promise.all([
       getAll(tokensPath), getAll('/api/admin/groups', { query: { member: id } }), recent({ requested_by: id }),
     ]);
-    // That there is no such person is told first, whatever the others say about the ID.
-    others.catch(() => {});
-    const { data: user, etag } = await get(path);
-    const [tokens, groups, requests] = await others;
     document.title = `${user.name} – Tomi`;
     heading.textContent = user.name;
     const isStaff = tokens.some((token) => token.scope && isGood(token));

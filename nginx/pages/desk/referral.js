@@ -131,9 +131,10 @@ export class RequestView {
   // --- Reading ---
 
   async #load() {
-    const rest = this.loadRest();
     try {
+      // First it has to be known that there is such a request.
       const answer = await get(this.path);
+      const rest = this.loadRest();
       this.me = await this.options.me;
       this.take(answer);
       await rest;
