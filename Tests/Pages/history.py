@@ -12,7 +12,7 @@ SAY = """async (events) => {
   document.querySelector("main").replaceChildren(...shown);
 }"""
 WHO = """async ([kind, id]) => {
-  const { whoChanged } = await import("/lib/history.js");
+  const { whoChanged } = await import("/desk/changed.js");
   return whoChanged(kind, id);
 }"""
 # Of a newer service: neither the kind, nor the subject, nor the fields are known.

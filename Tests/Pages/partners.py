@@ -821,7 +821,7 @@ def check_unreachable(checks, site, browser):
     with staff(site, browser) as visit:
         page = visit.open(page_of(partner)).page
         page.wait_for_selector("#record dl")
-        for module in ("desk/partner-form", "lib/history"):
+        for module in ("desk/partner-form", "desk/changed"):
             page.route(f"**/{module}.js", lambda route: route.abort())
         page.get_by_role("button", name="Edit", exact=True).click()
         page.wait_for_selector(".toast:has-text('could not be reached')")

@@ -506,7 +506,8 @@ def check_nobody(checks, site, browser):
                 visit.page.wait_for_selector(f"h1:has-text('{words}')")
                 checks.check(f"/desk/{path}{wrong}: it says so and what to do", visit.page.locator(
                     f"#{path} a").get_attribute("href").startswith("/desk/people"))
-                asked = [request.url for request in visit.requests if wrong[4:] in request.url and "/api/" in request.url]
+                asked = [request.url for request in visit.requests
+                         if "/api/" in request.url and wrong[4:] in request.url]
                 checks.check("and asks nothing more", not wrong[4:] or len(asked) <= 1, asked)
                 checks.clean(f"/desk/{path}{wrong}", visit)
     with browser.visit(f"/desk/person?id={MAYA}", token=site.tokens["staff"]) as visit:

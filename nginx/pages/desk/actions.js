@@ -1,7 +1,8 @@
 import { Problem, get, put } from '../lib/api.js';
-import { Form, choices, field, mayReplace, options, takeDraft } from '../lib/form.js';
+import { drafts, takeDraft } from '../lib/drafts.js';
+import { Form, choices, field, mayReplace, options } from '../lib/form.js';
 import { fill, fragment, html } from '../lib/html.js';
-import { drafts, explain, show, toast } from '../lib/page.js';
+import { explain, show, toast } from '../lib/page.js';
 import { day, listed, outcomes, today } from '../lib/words.js';
 import { flowing } from './message-words.js';
 

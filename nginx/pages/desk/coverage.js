@@ -209,7 +209,7 @@ function choices(coverage, etag, dialog, news) {
   const reread = async () => {
     try {
       const key = keyOf(coverage);
-      const { whoChanged } = await loaded(import('../lib/history.js'));
+      const { whoChanged } = await loaded(import('./changed.js'));
       const [answer, who] = await Promise.all([get(`/api/admin/coverage/${key}`), whoChanged('coverage', key)]);
       const { button } = /** @type {{ button: HTMLElement }} */ (cells.get(key));
       fillCell(button, answer.data);

@@ -40,7 +40,7 @@ function recordForm(group, etag) {
       toast('Saved.');
     },
     read: () => get(path),
-    whoChanged: async () => (await loaded(import('../lib/history.js'))).whoChanged('group', id),
+    whoChanged: async () => (await loaded(import('./changed.js'))).whoChanged('group', id),
   });
   return element;
 }

@@ -5,13 +5,14 @@
 import { Problem, get, post, put } from '../lib/api.js';
 import { recount } from '../lib/desk.js';
 import { Form, choices, field, mayReplace, options } from '../lib/form.js';
-import { whoChanged } from '../lib/history.js';
 import { byID, fill, html } from '../lib/html.js';
 import { explain, toast } from '../lib/page.js';
 import {
   count, credentialKinds, language, listed, stateChoices, states, statusWords, typeChoices,
 } from '../lib/words.js';
-import { credentialName, daysUntil, moves, reworded } from './partner-words.js';
+import { whoChanged } from './changed.js';
+import { reworded } from './partner-refusals.js';
+import { credentialName, daysUntil, moves } from './partner-words.js';
 
 /** @typedef {import('./partner.js').Page} Page */
 /** @typedef {import('./partner-words.js').Credential} Credential */

@@ -1,9 +1,11 @@
 import { Problem, get, getAll, put, remove, token } from '../lib/api.js';
 import { addKeys, loaded, recount, startDesk } from '../lib/desk.js';
+import { drafts } from '../lib/drafts.js';
 import { byID, fill, fragment, html } from '../lib/html.js';
-import { drafts, explain, show, toast } from '../lib/page.js';
+import { explain, show, toast } from '../lib/page.js';
 import { count, day, language, listed, stateChoices, states, status, statusWords, types, when } from '../lib/words.js';
-import { acceptance, credentialName, credentialStatus, moves, reworded, worth } from './partner-words.js';
+import { reworded } from './partner-refusals.js';
+import { acceptance, credentialName, credentialStatus, moves, worth } from './partner-words.js';
 
 /** @typedef {import('../lib/api.js').Answer} Answer */
 /** @typedef {import('../lib/html.js').Child} Child */
@@ -62,7 +64,7 @@ async function attempt(send) {
     return await send();
   } catch (error) {
     if (!(error instanceof Problem) || error.status !== 412) throw reworded(error);
-    const { whoChanged } = await loaded(import('../lib/history.js'));
+    const { whoChanged } = await loaded(import('./changed.js'));
     const [who] = await Promise.all([whoChanged('partner', id), load()]);
     const words = `${who ?? 'Somebody changed this meanwhile.'} Look at it as it is now, and try again.`;
     throw new Problem(412, error.code, words);
@@ -418,7 +420,7 @@ async function lookForNews() {
     const { etag } = await get(path);
     if (!etag || etag === page.etag || etag === told) return;
     told = etag;
-    const { whoChanged } = await import('../lib/history.js');
+    const { whoChanged } = await import('./changed.js');
     toast((await whoChanged('partner', id)) ?? 'This partner has changed.', { label: 'Show', act: load });
   } catch {
     // The next time will tell.

@@ -1,8 +1,9 @@
 import { token } from '../lib/api.js';
 import { addKeys, addListKeys, loaded, startDesk } from '../lib/desk.js';
+import { drafts } from '../lib/drafts.js';
 import { byID, fill, html } from '../lib/html.js';
 import { List } from '../lib/list.js';
-import { drafts, explain, toast } from '../lib/page.js';
+import { explain, toast } from '../lib/page.js';
 import {
   count, credentialKinds, day, since, stateChoices, states, status, statusWords, typeChoices, types, when,
 } from '../lib/words.js';

@@ -1,8 +1,9 @@
 import { Problem, get, getAll, lastMe, put, token } from '../lib/api.js';
 import { loaded, startDesk } from '../lib/desk.js';
+import { drafts } from '../lib/drafts.js';
 import { Form, field, inWords, mayReplace, options } from '../lib/form.js';
 import { byID, fill, fragment, html } from '../lib/html.js';
-import { drafts, explain, show, toast } from '../lib/page.js';
+import { explain, show, toast } from '../lib/page.js';
 import { count, states, when } from '../lib/words.js';
 import { recent } from './recent.js';
 
@@ -55,7 +56,7 @@ function accountForm(user, etag) {
       toast('Saved.');
     },
     read: () => get(path),
-    whoChanged: async () => (await loaded(import('../lib/history.js'))).whoChanged('user', id),
+    whoChanged: async () => (await loaded(import('./changed.js'))).whoChanged('user', id),
   });
   return element;
 }

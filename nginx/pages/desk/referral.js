@@ -1,7 +1,8 @@
 import { Problem, get, token } from '../lib/api.js';
 import { addKeys, loaded, startDesk } from '../lib/desk.js';
+import { drafts } from '../lib/drafts.js';
 import { fill, fragment, html } from '../lib/html.js';
-import { drafts, show, toast } from '../lib/page.js';
+import { show, toast } from '../lib/page.js';
 import {
   count, day, dayWords, outcomes, price, since, states, status, statusWords, types, when,
 } from '../lib/words.js';
@@ -226,7 +227,7 @@ export class RequestView {
    * @returns {Promise<string | null>} Who has changed it.
    */
   async reload(answer) {
-    const { whoChanged } = await loaded(import('../lib/history.js'));
+    const { whoChanged } = await loaded(import('./changed.js'));
     const [now, who] = await Promise.all([answer ?? get(this.path), whoChanged('referral', this.id)]);
     this.take(now);
     this.loadRest();

@@ -4,8 +4,9 @@
  * @module
  */
 import { Problem } from './api.js';
+import { draftKey, takeDraft } from './drafts.js';
 import { fill, html } from './html.js';
-import { draftKey, explain, signInAddress } from './page.js';
+import { explain, signInAddress } from './page.js';
 
 /** @typedef {HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement} Control */
 /** @typedef {import('./api.js').Answer} Answer */
@@ -321,17 +322,6 @@ export class Form {
     this.element.prepend(summary);
     if (tone === 'bad') summary.focus();
   }
-}
-
-/**
- * What a form held when the sign-in ended. It is taken once.
- * @param {string} form Its ID.
- * @returns {Record<string, any> | null}
- */
-export function takeDraft(form) {
-  const draft = sessionStorage.getItem(draftKey(form));
-  sessionStorage.removeItem(draftKey(form));
-  return JSON.parse(draft ?? 'null');
 }
 
 /** @param {Problem} problem */

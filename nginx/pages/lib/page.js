@@ -114,18 +114,6 @@ export async function goToSignIn() {
 
 const mainElement = () => /** @type {HTMLElement} */ (document.querySelector('main'));
 
-// --- What is typed when a sign-in ends ---
-
-/**
- * Where the values of a form are kept meanwhile.
- * @param {string} form Its ID.
- */
-export const draftKey = (form) => `tomi.draft ${location.pathname}${location.search} ${form}`;
-
-/** The IDs of the forms of this page that somebody had filled in before. A page opens them when it is ready. */
-export const drafts = () => Object.keys(sessionStorage).filter((key) => key.startsWith(draftKey('')))
-  .map((key) => key.slice(draftKey('').length));
-
 // --- Messages ---
 
 const messages = html`<div class="toasts" role="status" aria-live="polite"></div>`;
