@@ -1,6 +1,7 @@
 """Coverage at the desk: 306 places, their pins changed in place, by keyboard, against others and against failures."""
 
 from failing import NETWORK, answer
+from partners import change_as_other
 
 PATH = "/desk/coverage"
 
@@ -150,12 +151,13 @@ def check_others(checks, site, browser):
         checks.check("another's pin shows on return to the tab, under the focus", True)
         visit.press("Enter")
         page.wait_for_selector("dialog[open]")
-        put(site, "IA/cpa", None)
+        change_as_other(site, "PUT", "/api/admin/coverage/IA/cpa", {"status": None})
         page.get_by_role("button", name="Pin to Unavailable").click()
         page.wait_for_selector("dialog .notice")
         said = visit.text("dialog .notice")
         checks.check("412: it says who changed what, and that nothing was saved", all(part in said for part in (
-            "sam changed this", "pinned to Coming soon → not pinned", "Nothing of yours was saved")), said)
+            "Ben Other changed this", "It was pinned to Coming soon, and is not pinned now.",
+            "Nothing of yours was saved")), said)
         checks.check("412: it has the focus", page.evaluate("document.activeElement.matches('dialog .notice')"))
         checks.check("412: all of it is in view", page.evaluate(
             "document.querySelector('dialog').getBoundingClientRect().bottom <= innerHeight"))

@@ -9,6 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 
 from everywhere import AXE
 from failing import NETWORK, answer, check_form
+from sides import sign_in_again
 
 STAFF = "sam@tomi.example"
 FAILURES = (NETWORK, 409, 412, 422, 429, 500, 503)
@@ -24,6 +25,7 @@ def run(checks, site, browser, _):
     check_life(checks, desk, browser)
     check_next(checks, desk, browser)
     check_undo(checks, desk, browser)
+    check_half_undone(checks, desk, browser)
     check_introduction(checks, desk, browser)
     check_facts(checks, desk, browser)
     check_two(checks, desk, browser)
@@ -34,6 +36,7 @@ def run(checks, site, browser, _):
     check_others(checks, desk, browser)
     check_failures(checks, desk, browser)
     check_end(checks, desk, browser)
+    check_drafts(checks, desk, browser)
 
 
 class Desk:
@@ -412,6 +415,44 @@ def check_undo(checks, desk, browser):
         checks.clean("taking back", visit)
 
 
+def check_half_undone(checks, desk, browser):
+    """An Undo of two steps whose second one fails."""
+    for status, words in ((409, "The test refuses it."), (NETWORK, "could not be reached"), (412, desk.ben["name"])):
+        undo_half(checks, desk, browser, status, words)
+
+
+def undo_half(checks, desk, browser, status, words):
+    referral = desk.request("matched")
+    company = referral["partner"]["company_name"]
+    sent = []
+
+    def refuse(route):
+        if route.request.method == "PUT":
+            sent.append(route)
+        if route.request.method != "PUT" or len(sent) < 2:
+            return route.fallback()
+        if status != 412:
+            return answer(route, status)
+        desk.as_ben(referral, {"follow_up_on": "2027-01-05"})
+        return route.fallback()
+    with desk.page(browser, referral) as visit:
+        page = ready(visit).page
+        page.get_by_role("button", name="Cancel", exact=True).click()
+        page.locator("#cancel button.main").click()
+        page.wait_for_selector(".toast button:has-text('Undo')")
+        page.route(f"**/api/admin/referrals/{referral['id']}", refuse)
+        visit.expect(status)
+        page.locator(".toast button:has-text('Undo')").click()
+        page.wait_for_selector(".request .notice:has-text('Only a part')")
+        said = visit.text(".request .notice")
+        checks.check(f"{status or 'no network'} at the second step of Undo: it says what was done and what was not",
+                     "Done: reopening the request." in said and f": matching it with {company}." in said and
+                     words in said and "nothing was done" not in said, said)
+        checks.check("and shows it as it is", desk.get(referral)["status"] == "pending" and "New for" in visit.text(
+            ".request header"), visit.text(".request header"))
+        checks.clean("half an Undo", visit)
+
+
 def check_introduction(checks, desk, browser):
     referral = desk.request("matched")
     contact = desk.get(referral)["contact_id"]
@@ -489,11 +530,15 @@ def check_facts(checks, desk, browser):
         page.wait_for_selector(".timeline li")
         checks.check("what was unfolded stays so for the next request", page.locator("details[open]").count() == 2)
         checks.clean("facts", visit)
-    with desk.visit(browser) as visit:
-        visit.expect(404).open("/desk/referral?id=019ab4c3-7f10-7d21-8b3c-0a1b2c3d4e5f")
-        visit.page.wait_for_selector(".request a[href='/desk']")
-        checks.check("a request that does not exist is said to", "does not exist" in visit.text("main"))
-        checks.clean("an unknown request", visit)
+    for path in ("/desk/referral?id=019ab4c3-7f10-7d21-8b3c-0a1b2c3d4e5f", "/desk/referral?id=nonsense",
+                 "/desk?status=pending&sort=status_since&open=nonsense"):
+        with desk.visit(browser) as visit:
+            visit.expect(404).open(path)
+            visit.page.wait_for_selector(".request a[href='/desk']")
+            checks.check("a request that does not exist is said to", "does not exist" in visit.text("main"))
+            asked = [request.url for request in visit.requests if "/api/admin/referrals/" in request.url]
+            checks.equal("and nothing more is asked", len(asked), 1)
+            checks.clean("an unknown request", visit)
 
 
 def check_two(checks, desk, browser):
@@ -545,7 +590,7 @@ def check_two(checks, desk, browser):
 def check_letters(checks, desk, browser):
     """The letters that are sent are those that were read, whatever somebody else does meanwhile."""
     referral = desk.request("matched")
-    first, second, third = desk.candidates(referral)[:3]
+    second, third = [one for one in desk.candidates(referral) if one["id"] != referral["partner_id"]][:2]
     with desk.page(browser, referral) as visit:
         page = ready(visit).page
         path = f"/api/admin/referrals/{referral['id']}"
@@ -631,10 +676,31 @@ def check_bound(checks, desk, browser):
         checks.equal("with what was typed", page.input_value("#takeBack [name=note]"), "No answer.")
         desk.as_ben(referral, {"status": "cancelled"})
         page.locator("#takeBack button.main").click()
-        page.wait_for_selector(".request > div > .notice:has-text('Your note was: No answer.')")
+        page.wait_for_selector("#note .notice")
         checks.check("what cannot be done any more has no form, and the note is not lost",
-                     page.locator("#takeBack").count() == 0 and desk.get(referral)["status"] == "cancelled")
+                     page.locator("#takeBack").count() == 0 and desk.get(referral)["status"] == "cancelled" and
+                     page.input_value("#note textarea") == "No answer.", visit.text("#note"))
         checks.clean("forms of two", visit)
+    referral = desk.request("connected")
+    with desk.page(browser, referral) as visit:
+        page = ready(visit).page
+        page.get_by_role("button", name="Outcome").click()
+        page.check("#outcome [value=deal_closed]")
+        page.fill("#outcome textarea", "They signed on Friday.")
+        desk.as_ben(referral, {"status": "cancelled"})
+        visit.expect(412)
+        page.locator("#outcome button.main").click()
+        page.wait_for_selector("#note .notice")
+        checks.check("the notes of an outcome are not lost either", "nothing was done" in visit.text("#note .notice")
+                     and page.input_value("#note textarea") == "They signed on Friday.", visit.text("#note .notice"))
+        asked = []
+        page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+        visit.press("Escape")
+        checks.check("and closing it asks first", len(asked) == 1 and page.locator("#note").count() == 1)
+        page.locator("#note button.main").click()
+        visit.wait("!document.querySelector('#note')")
+        checks.equal("they can be kept as a note", desk.events(referral)[0]["note"], "They signed on Friday.")
+        checks.clean("an outcome of two", visit)
 
 
 def check_keys(checks, desk, browser):
@@ -806,6 +872,12 @@ def check_failures(checks, desk, browser):
         page.locator("#note button.main").click()
         page.wait_for_selector("#note .error")
         checks.check("an empty note is refused at its field", "required" in visit.text("#note .error"))
+        page.focus("#note textarea")
+        page.keyboard.insert_text("x" * 2_005)
+        page.locator("#note button.main").click()
+        page.wait_for_selector("#note .error:has-text('2000')")
+        checks.check("one that is too long is not cut, and it says by how much", "this has 2005" in visit.text(
+            "#note .error") and len(page.input_value("#note textarea")) == 2_005, visit.text("#note .error"))
         checks.clean("errors at fields", visit)
     referral = desk.request()
     first = desk.candidates(referral)[0]
@@ -881,3 +953,43 @@ def check_end(checks, desk, browser):
         visit.wait("!document.querySelector('#note')")
         checks.equal("and is kept", desk.events(referral)[0]["note"], "A long note.")
         checks.clean("a token that ends", visit)
+
+
+def check_drafts(checks, desk, browser):
+    """What was typed when a sign-in ended is there again, in every form of a request."""
+    referral = desk.request("intro_sent")
+
+    def typed(opener, form, do, path=f"/desk/referral?id={referral['id']}", meanwhile=None):
+        with desk.visit(browser, path) as visit:
+            page = ready(visit).page
+            page.locator(".request").get_by_role("button", name=opener, exact=True).first.click()
+            page.wait_for_selector(f"#{form}")
+            do(page)
+            held = "form => [...new FormData(document.querySelector(form))].join()"
+            before = page.evaluate(held, f"#{form}")
+            visit.expect(401)
+            target = f"**/api/admin/referrals/{referral['id']}*"
+            page.route(target, lambda route: answer(route, 401) if route.request.method == "PUT" else route.fallback())
+            page.locator(f"#{form} button.main").click()
+            page.wait_for_selector(f"#{form} .summary a")
+            page.unroute(target)
+            if meanwhile:
+                meanwhile()
+            sign_in_again(visit, desk.token, visit.path)
+            if meanwhile:
+                page.wait_for_selector("#note .notice")
+                checks.equal(f"{opener}: what is not possible any more leaves its text in a note",
+                             page.input_value("#note textarea"), "Not lost.")
+            else:
+                page.wait_for_selector(f"#{form} .summary.note")
+                checks.equal(f"{opener}: after signing in, what was typed is there", page.evaluate(held, f"#{form}"),
+                             before)
+            checks.clean(opener, visit)
+    typed("Record the consent", "consent", lambda page: page.fill("#consent input", "v9"))
+    typed("Hand over", "handOver", lambda page: page.select_option("#handOver select", label=desk.ben["name"]))
+    typed("Change the contact", "contact", lambda page: page.select_option("#contact select", page.locator(
+        "#contact option:not(:checked)").last.get_attribute("value")))
+    typed("Follow up", "followUp", lambda page: page.fill("#followUp input", "2027-03-04"),
+          f"/desk?status=pending,intro_sent&sort=-created_at&q=Group&open={referral['id']}")
+    typed("Take back", "takeBack", lambda page: page.fill("#takeBack textarea", "Not lost."),
+          meanwhile=lambda: desk.as_ben(referral, {"status": "cancelled"}))

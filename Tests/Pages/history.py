@@ -11,9 +11,9 @@ SAY = """async (events) => {
   const shown = events.map((event) => html`<p>${eventWords(event)}</p>`);
   document.querySelector("main").replaceChildren(...shown);
 }"""
-WHO = """async ([path, id]) => {
-  const { whoChanged } = await import("/lib/history.js");
-  return whoChanged(path, { id });
+WHO = """async ([kind, id]) => {
+  const { whoChanged } = await import("/desk/changed.js");
+  return whoChanged(kind, id);
 }"""
 # Of a newer service: neither the kind, nor the subject, nor the fields are known.
 NEW = {"number": 1, "at": "2026-01-01T00:00:00.000Z", "actor": None, "subject": {"kind": "thing", "id": "x"},
@@ -148,16 +148,15 @@ def check_who(checks, site, browser):
     with staff(site, browser) as visit:
         page = visit.open("/not-found").page
         me = site.get("/api/me")["id"]
-        checks.equal("nobody else has changed it", page.evaluate(WHO, [f"{path}/history", me]), None)
+        checks.equal("nobody else has changed it", page.evaluate(WHO, ["partner", partner["id"]]), None)
         change_as_other(site, "PUT", f"{path}/status", {"status": "active"})
-        words = page.evaluate(WHO, [f"{path}/history", me])
+        words = page.evaluate(WHO, ["partner", partner["id"]])
         checks.check("who changed a thing last, and what", re.fullmatch(
             r"Ben Other changed this \d+ seconds? ago: status Invited → Active\.", words or ""), words)
         change_as_other(site, "PUT", path, {"user_id": me})
-        words = page.evaluate(WHO, [f"{path}/history", "somebody"])
+        words = page.evaluate(WHO, ["partner", partner["id"]])
         checks.check("with names, not IDs", f"account {site.get('/api/me')['name']}." in words, words)
-        visit.expect(404)
-        checks.equal("without a history nobody knows", page.evaluate(WHO, ["/api/admin/partners/no/history", me]), None)
+        checks.equal("without a history nobody knows", page.evaluate(WHO, ["partner", "no"]), None)
         checks.clean("who", visit)
     site.put(path, {"user_id": None})
     remove(site, partner)

@@ -268,12 +268,24 @@ def check_refusals(checks, site, browser, partner):
         visit.page.wait_for_selector("#detail dl")
         checks.check("a letter with a code cannot be sent again, and says why", "works once" in visit.text(
             "#detail"), visit.text("#detail"))
+        visit.press("r")
+        checks.check("the key r does not go to Cancel", visit.page.evaluate("""
+            !document.activeElement.matches("#detail button")""") and visit.page.get_by_role(
+                "button", name="Cancel", exact=True).count() == 1)
         checks.clean("a letter with a code", visit)
     with staff(site, browser) as visit:
-        visit.expect(404).open("/desk/messages?open=00000000-0000-7000-8000-000000000000")
-        visit.page.wait_for_selector("#detail .notice")
-        checks.check("one that does not exist is said so", "does not exist" in visit.text("#detail"),
-                     visit.text("#detail"))
+        for wrong in ("00000000-0000-7000-8000-000000000000", "nonsense"):
+            visit.expect(404).open(f"/desk/messages?open={wrong}")
+            visit.page.wait_for_selector("#detail a[href='/desk/messages']")
+            checks.check("one that does not exist is said so, with the way to the others", "no such message" in
+                         visit.text("#detail"), visit.text("#detail"))
+            checks.equal("and asked for once", len(visit.sent("GET", f"/api/admin/messages/{wrong}")), 1)
+        visit.expect(400).open("/desk/messages?partner_id=nonsense")
+        visit.page.wait_for_selector("#rows .notice a[href='/desk/messages']")
+        visit.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        visit.settle()
+        checks.equal("what the list does not know is not asked for again", sum(
+            "partner_id=nonsense" in request.url and "/api/" in request.url for request in visit.requests), 1)
         visit.expect(503)
         visit.page.route("**/api/admin/messages*", lambda route: answer(route, 503))
         visit.open("/desk/messages").page.wait_for_selector("#rows .notice")

@@ -2,8 +2,10 @@
 
 import json
 
+import service
 from failing import NETWORK, answer
 
+PAGES = service.PROJECT / "nginx/pages"
 # Run in the page, so that the policy holds for it, too.
 TEMPLATES = """async () => {
   const { html, fragment } = await import("/lib/html.js");
@@ -53,6 +55,7 @@ def run(checks, site, browser, _):
     check_templates(checks, browser)
     check_form(checks, site, browser)
     check_draft(checks, site, browser)
+    check_limits(checks)
     check_retries(checks, browser)
     check_refresh(checks, site, browser)
     check_version(checks, browser)
@@ -75,6 +78,12 @@ def check_templates(checks, browser):
         }.items():
             checks.equal(f"templates: {label}", found[label], wanted)
         checks.clean("templates", visit)
+
+
+def check_limits(checks):
+    """The browser cuts a text that is pasted into a limited field, and says nothing. The service says it."""
+    limited = [path.name for path in PAGES.rglob("*.js") if "maxlength" in path.read_text()]
+    checks.equal("no field cuts what is pasted", limited, [])
 
 
 def open_form(visit, path, etag, values):

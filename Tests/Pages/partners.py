@@ -23,9 +23,11 @@ def run(checks, site, browser, _):
     check_draft(checks, site, browser)
     check_credentials(checks, site, browser)
     check_review(checks, site, browser)
+    check_review_ended(checks, site, browser)
     check_status(checks, site, browser)
     check_views(checks, site, browser)
     check_wrong(checks, site, browser)
+    check_unreachable(checks, site, browser)
 
 
 def make(site, name, **fields):
@@ -663,6 +665,42 @@ def check_review(checks, site, browser):
     remove(site, partner)
 
 
+def check_review_ended(checks, site, browser):
+    """A review that somebody else ends, and one whose sign-in ends: the note is not lost."""
+    partner = make(site, "Reviewed Twice", status="active")
+    path = path_of(partner)
+    client, _ = propose(site, partner, "7d3c1f60-5b1e-4b7a-9f7a-0d5f3a1c2e06", {"description": "What we do."})
+    with staff(site, browser) as visit:
+        page = visit.open(page_of(partner)).page
+        page.fill("#review-form [name=note]", "Too long.")
+        visit.expect(401, 412)
+        with refusing(page, f"**{path}/changes", "PUT", 401):
+            page.get_by_role("button", name="Reject").click()
+            page.locator("#review-form .summary a").click()
+        sign_in(site, page)
+        page.wait_for_selector("#review-form .summary.note")
+        checks.equal("401: after signing in, the note is there", page.input_value("#review-form [name=note]"),
+                     "Too long.")
+        change_as_other(site, "PUT", f"{path}/changes", {"fields": ["description"], "decision": "approved"})
+        page.get_by_role("button", name="Reject").click()
+        page.wait_for_selector("#next :text('Your note was')")
+        checks.check("412: without a review, the note can still be read", "Too long." in visit.text("#next") and
+                     "Ben Other changed this" in visit.text("#next") and page.locator("#review-form").count() == 0,
+                     visit.text("#next"))
+        page.get_by_role("button", name="Remove it").click()
+        checks.check("until it is removed", "Too long." not in visit.text("#next"))
+        checks.clean("a review that somebody else ends", visit)
+    client.expect(200, "PUT", "/api/partners/me", {"description": "What we do well."})
+    with staff(site, browser) as visit:
+        page = visit.open(page_of(partner)).page
+        page.fill("#review-form [name=note]", "Better.")
+        page.get_by_role("button", name="Approve").click()
+        visit.wait("!document.querySelector('#review-form')")
+        checks.check("a note that was sent is not said to be left", "Your note was" not in visit.text("#next"))
+        checks.clean("a review with a note", visit)
+    remove(site, partner)
+
+
 def check_status(checks, site, browser):
     partner = make(site, "Moved", status="active")
     path = path_of(partner)
@@ -754,11 +792,17 @@ def check_views(checks, site, browser):
 
 
 def check_wrong(checks, site, browser):
-    for wrong in ("?id=00000000-0000-7000-8000-000000000000", "?id=../../me", ""):
+    for wrong in ("?id=00000000-0000-7000-8000-000000000000", "?id=nonsense", "?id=nonsense&view=introductions",
+                  "?id=../../me", ""):
         with staff(site, browser) as visit:
             visit.expect(404, 405, 400).open(f"/desk/partner{wrong}").page.wait_for_selector("#next *")
             checks.check(f"/desk/partner{wrong} says that there is none", "no such partner" in visit.text("h1"),
                          visit.text("main h1"))
+            visit.press("e")
+            visit.settle()
+            asked = [request.url for request in visit.requests if request.url.startswith(f"{site.address}/api/") and
+                     ("nonsense" in request.url or "00000000-" in request.url)]
+            checks.check("and asks for nothing more", len(asked) <= 1, asked)
             checks.clean(f"/desk/partner{wrong}", visit)
     with staff(site, browser) as visit:
         visit.expect(503)
@@ -769,3 +813,31 @@ def check_wrong(checks, site, browser):
         visit.page.wait_for_selector("#record dl")
         checks.check("503: it offers to try again", True)
         checks.clean("503", visit)
+
+
+def check_unreachable(checks, site, browser):
+    """The modules are loaded when they are wanted. That can fail, too."""
+    partner = make(site, "Far Away")
+    with staff(site, browser) as visit:
+        page = visit.open(page_of(partner)).page
+        page.wait_for_selector("#record dl")
+        for module in ("desk/partner-form", "desk/changed"):
+            page.route(f"**/{module}.js", lambda route: route.abort())
+        page.get_by_role("button", name="Edit", exact=True).click()
+        page.wait_for_selector(".toast:has-text('could not be reached')")
+        change_as_other(site, "PUT", path_of(partner), {"notes": "Ben was here."})
+        visit.expect(412)
+        page.get_by_role("button", name="Make active").click()
+        page.wait_for_selector("#next .error")
+        checks.check("what says who was first cannot be loaded: it says so", "could not be reached" in visit.text(
+            "#next .error"), visit.text("#next .error"))
+        checks.clean("without the modules", visit)
+    with staff(site, browser) as visit:
+        visit.page.route("**/desk/partner-views.js", lambda route: route.abort())
+        visit.open(page_of(partner, "&view=history")).page.wait_for_selector("#view .notice")
+        visit.page.unroute("**/desk/partner-views.js")
+        visit.page.get_by_role("button", name="Try again").click()
+        visit.page.wait_for_selector("#view .timeline li")
+        checks.check("a view that cannot be loaded can be tried again", True)
+        checks.clean("without a view", visit)
+    remove(site, partner)

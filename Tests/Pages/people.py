@@ -5,6 +5,8 @@ import urllib.parse
 
 import service
 from failing import NETWORK, answer, check_form
+from partners import change_as_other
+from sides import sign_in_again
 
 LONG = "Maximiliane" * 9
 PEOPLE = {
@@ -89,6 +91,10 @@ def check_lists(checks, site, browser):
         visit.open(f"/desk/people?view=groups&member={ZELDA}").page.wait_for_selector("#only a")
         checks.equal("whose groups, in words", (names(visit), visit.text("#only")),
                      (["Zebra House"], "Only the groups of Zelda Fitz. Show all groups"))
+        visit.open("/desk/people?staff=true").page.wait_for_selector("#rows a")
+        wanted = [row["name"] for row in site.get("/api/admin/users?staff=true")["data"]]
+        checks.equal("staff alone, and its filter says so", (names(visit), page.input_value("[name=staff]")),
+                     (wanted, "true"))
         checks.clean("the lists", visit)
         visit.expect(400).open("/desk/people?view=groups&disabled=true").page.wait_for_selector("#rows .notice")
         checks.check("a wrong address says so, without the names of parameters", "does not know" in visit.text(
@@ -149,13 +155,13 @@ def check_account(checks, site, browser):
         checks.check("409: another has the address, and what was typed is kept", page.input_value(
             "#account [name=email]") == PEOPLE[MAYA][1] and api(site, "users", ZELDA)["email"] == PEOPLE[ZELDA][1],
             visit.text("#account .summary"))
-        site.put(path, {"name": "Zelda Other", "disabled": True})
+        change_as_other(site, "PUT", path, {"name": "Zelda Other", "disabled": True})
         page.fill("#account [name=email]", "zelda.new@people.example")
         save(visit)
         page.wait_for_selector("#account .summary:has-text('changed this')")
         said = visit.text("#account .summary")
         checks.check("412: who changed what, in words", all(part in said for part in (
-            "sam changed this", "Name: Zelda Fitzgerald → Zelda Other", "Access: Active → Disabled")), said)
+            "Ben Other changed this", "Name: Zelda Fitzgerald → Zelda Other", "Access: Active → Disabled")), said)
         checks.equal("412: what was typed is kept", page.input_value("#account [name=email]"),
                      "zelda.new@people.example")
         save(visit)
@@ -344,6 +350,20 @@ def check_token_failures(checks, site, browser):
         checks.equal("an answer that was lost: the list shows the token that nobody has seen", len(tokens(site, MAYA)),
                      before + 1)
         checks.clean("tokens' failures", visit)
+    with browser.visit(f"/desk/person?id={MAYA}", token=site.tokens["staff"]) as visit:
+        page = visit.page
+        page.get_by_text("Make a token").click()
+        page.fill("#token [name=name]", "Half typed")
+        visit.expect(401)
+        page.route(path, lambda route: answer(route, 401) if route.request.method == "POST" else route.fallback())
+        page.get_by_role("button", name="Make a token").click()
+        page.wait_for_selector("#token .summary a")
+        page.unroute(path)
+        sign_in_again(visit, site.tokens["staff"], f"/desk/person?id={MAYA}")
+        page.wait_for_selector("#token .summary.note")
+        checks.equal("after signing in, the form is open with what was typed", page.input_value("#token [name=name]"),
+                     "Half typed")
+        checks.clean("a token's draft", visit)
 
 
 def check_group(checks, site, browser):
@@ -480,12 +500,15 @@ def check_members(checks, site, browser):
 
 def check_nobody(checks, site, browser):
     for path, words in (("person", "no such person"), ("group", "no such group")):
-        for wrong in (f"?id={UNKNOWN}", "?id=../me", ""):
+        for wrong in (f"?id={UNKNOWN}", "?id=nonsense", "?id=../me", ""):
             with browser.visit(token=site.tokens["staff"]) as visit:
                 visit.expect(404, 400).open(f"/desk/{path}{wrong}")
                 visit.page.wait_for_selector(f"h1:has-text('{words}')")
                 checks.check(f"/desk/{path}{wrong}: it says so and what to do", visit.page.locator(
                     f"#{path} a").get_attribute("href").startswith("/desk/people"))
+                asked = [request.url for request in visit.requests
+                         if "/api/" in request.url and wrong[4:] in request.url]
+                checks.check("and asks nothing more", not wrong[4:] or len(asked) <= 1, asked)
                 checks.clean(f"/desk/{path}{wrong}", visit)
     with browser.visit(f"/desk/person?id={MAYA}", token=site.tokens["staff"]) as visit:
         visit.expect(401)

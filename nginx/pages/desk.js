@@ -4,7 +4,7 @@ import { addKeys, addListKeys, loaded, recount, showKeys, showPlaces, startDesk 
 import { byID, fill, fragment, html } from './lib/html.js';
 import { List } from './lib/list.js';
 import { show, toast } from './lib/page.js';
-import { count, day, since, stateChoices, status, statusWords, typeChoices, types } from './lib/words.js';
+import { count, day, since, stateChoices, status, statusWords, today, typeChoices, types } from './lib/words.js';
 
 /** @typedef {import('./desk/referral.js').RequestView} RequestView */
 /** @typedef {import('./desk/actions.js').Done} Done */
@@ -69,7 +69,7 @@ const recently = 60_000;
 function row(referral) {
   const { id, partner_type: type, context: { state }, group, assignee, follow_up_on: date } = referral;
   const isOver = ['closed', 'cancelled'].includes(referral.status);
-  const isDue = date && date <= new Date().toISOString().slice(0, 10);
+  const isDue = date && date <= today();
   const followUp = () => date && !isOver && (isDue
     ? html`<span class="status waiting"><span>Due ${day(date)}</span></span>` : day(date));
   const last = did.get(id);

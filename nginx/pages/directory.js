@@ -71,7 +71,7 @@ function showNextStep() {
 const filters = byID('filters');
 fill(
   filters,
-  field('Name', html`<input name="q" type="search" autocomplete="off" maxlength="100">`),
+  field('Name', html`<input name="q" type="search" autocomplete="off">`),
   field('Profession', html`<select name="type">${options([['', 'All'], ...typeChoices])}</select>`),
   field('State', html`<select name="state">${options([['', 'All'], ...stateChoices])}</select>`),
   field('Language', html`<select name="language">${options([['', 'All'], ...languageChoices])}</select>`),

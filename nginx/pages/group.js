@@ -230,7 +230,7 @@ function cancelForm({ id, partner_type: type, intro_sent_at: introduced, partner
       <p><strong>Cancel the request for ${types[type].a}?</strong> ${introduced && partner
         ? `Tomi then hides your address from ${partner.company_name}.` : 'Tomi then looks no further.'} Your group can
         ask again.</p>
-      ${field('Why', html`<textarea name="note" maxlength="2000"></textarea>`, { isOptional: true })}
+      ${field('Why', html`<textarea name="note"></textarea>`, { isOptional: true })}
       <div class="actions">
         <button class="danger">Cancel the request</button>
         <button type="button" class="quiet" onclick=${keep}>Keep it</button>

@@ -128,7 +128,7 @@ function declineForm(introduction, finish, back) {
   const element = html`
     <form id=${`decline-${id}`}>
       ${choices('Why do you decline?', 'reason_code', Object.entries(declineReasons))}
-      ${field('Anything to add', html`<textarea name="reason" maxlength="2000"></textarea>`, {
+      ${field('Anything to add', html`<textarea name="reason"></textarea>`, {
         isOptional: true, hint: 'Tomi reads it. The group does not.',
       })}
       <div class="actions">

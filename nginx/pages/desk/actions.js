@@ -1,14 +1,18 @@
 import { Problem, get, put } from '../lib/api.js';
+import { drafts, takeDraft } from '../lib/drafts.js';
 import { Form, choices, field, mayReplace, options } from '../lib/form.js';
 import { fill, fragment, html } from '../lib/html.js';
 import { explain, show, toast } from '../lib/page.js';
-import { day, outcomes } from '../lib/words.js';
+import { day, listed, outcomes, today } from '../lib/words.js';
 import { flowing } from './message-words.js';
 
 /** @typedef {import('./referral.js').RequestView} RequestView */
 /** @typedef {import('./referral.js').Candidate} Candidate */
 /** @typedef {import('../lib/html.js').Child} Child */
-/** @typedef {[body: Record<string, any>, path?: string]} Step What is sent, and to which path of the request. */
+/**
+ * @typedef {[body: Record<string, any>, path?: string, name?: string]} Step What is sent, to which path of the request,
+ *   and what it does, if it is one of several.
+ */
 /**
  * @typedef {object} Done What was done.
  * @property {string} words
@@ -33,18 +37,25 @@ export let undo = () => {};
  */
 async function send(view, steps, etag) {
   view.isBusy = true;
+  let done = 0;
   try {
     for (const [body, path = ''] of steps) {
       const answer = await put(view.path + path, body, { etag });
       etag = answer.etag;
       view.take(answer);
+      done++;
     }
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     if (error.code === 'referral_already_open') {
       error.detail = 'The group has another open request of this kind in this state, and can have only one.';
     } else if (error.status === 412) error.detail = (await view.reload()) ?? 'This was changed meanwhile.';
-    throw error;
+    if (!done) throw error;
+    // A 412 has read it already. Without a network, what the last answer said stays.
+    if (error.status !== 412) await view.reload().catch(() => {});
+    const say = (/** @type {Step[]} */ those) => listed(those.map(([, , name = '']) => name));
+    throw new Problem(error.status, 'half_done', `Only a part of this was done. Done: ${say(steps.slice(0, done))}. ${
+      error.isUncertain ? 'Not known' : 'Not done'}: ${say(steps.slice(done))}. ${explain(error)}`);
   } finally {
     view.isBusy = false;
   }
@@ -92,8 +103,10 @@ async function attempt(view, act, etag = view.etag) {
   try {
     await act(etag);
   } catch (error) {
-    if (error instanceof Problem && error.status === 412) {
-      const words = `${error.detail} So nothing was done here. Look at what is new, and decide again.`;
+    const isHalfDone = error instanceof Problem && error.code === 'half_done';
+    if (isHalfDone || (error instanceof Problem && error.status === 412)) {
+      const words = isHalfDone ? error.detail
+        : `${error.detail} So nothing was done here. Look at what is new, and decide again.`;
       if (view.isShown) view.say(words);
       else toast(words);
     } else if (view.isShown) show(error, view.parts.alert, () => attempt(view, act, etag));
@@ -175,28 +188,55 @@ function ask(view, name, fields, button, plan, more = {}) {
         words = error.detail;
       }
       // What the button would do now is not what the form says.
-      carried = { name, words, values: form.values() };
       form.settle();
       fill(place);
-      if (view.can(name)) await view.run(/** @type {any} */ (name));
-      else {
-        const { note: text } = carried.values;
-        view.say([words, ' So nothing was done here.', text && ` Your note was: ${text}`]);
-      }
-      carried = null;
+      await askAgain(view, name, `${words} So nothing was done here.`, form.values());
     },
     saved: () => element.isConnected && closeForm(view, true),
   });
   if (carried?.name === name) {
-    form.fill(carried.values);
-    const notice = html`
-      <div class="summary notice bad" role="alert" tabindex="-1">
-        <p>${carried.words} So nothing was done here. Look at it as it is now, and decide again.</p></div>`;
+    form.carry(carried.values);
+    const notice = html`<div class="summary notice bad" role="alert" tabindex="-1"><p>${carried.words}</p></div>`;
     element.prepend(notice);
     return notice.focus();
   }
   /** @type {HTMLElement | null} */ (element.querySelector(
     'input:checked, .field input, .field textarea, .field select'))?.focus();
+}
+
+/**
+ * Shows a form anew with what was typed in it. If the request does not have it any more, a note takes the text, so that
+ * it is not lost.
+ * @param {RequestView} view
+ * @param {string} name
+ * @param {string} words What has happened.
+ * @param {Record<string, any>} values
+ */
+async function askAgain(view, name, words, values) {
+  const isPossible = view.can(name);
+  const text = [values.note, values.outcome_notes].find((one) => one && one !== view.referral.outcome_notes);
+  if (!isPossible && !text) return view.say(words);
+  carried = isPossible
+    ? { name, values, words: `${words} Look at it as it is now, and decide again.` }
+    : { name: 'note', values: { note: text }, words: `${words} This is what you had written. Keep it as a note, or ` +
+      'copy it.' };
+  await view.run(/** @type {any} */ (carried.name));
+  carried = null;
+}
+
+/** @type {Record<string, (view: RequestView) => unknown>} */
+const forms = { accept, cancel, consent, contact, followUp, handOver, note, outcome, reopen, takeBack };
+
+/**
+ * Opens the form that somebody had filled in before signing in again.
+ * @param {RequestView} view
+ */
+export async function resume(view) {
+  const name = drafts().find((one) => one in forms);
+  if (!name) return;
+  // These three have their buttons elsewhere, and are possible at any time.
+  if (view.can(name) || ['consent', 'contact', 'handOver'].includes(name)) return forms[name](view);
+  await askAgain(view, name, 'The request has changed while you signed in again.', takeDraft(name) ?? {});
 }
 
 /**
@@ -213,7 +253,7 @@ export function closeForm(view, isSaved = false) {
 
 /** @param {Child} [hint] */
 const noteField = (hint, isOptional = true) =>
-  field('Note', html`<textarea name="note" maxlength="2000"></textarea>`, { hint, isOptional });
+  field('Note', html`<textarea name="note"></textarea>`, { hint, isOptional });
 
 /**
  * @param {string} pointer
@@ -231,24 +271,18 @@ export function note(view) {
     });
 }
 
-/**
- * A day from today on.
- * @param {number} days
- */
-const inDays = (days) => new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10);
-
 /** @param {RequestView} view */
 export function followUp(view) {
   const { follow_up_on: present } = view.referral;
   const late = html`<p class="hint" role="status"></p>`;
   const date = /** @type {HTMLInputElement} */ (html`<input name="follow_up_on" type="date" oninput=${() => {
-    late.textContent = date.value && date.value < inDays(0) ? 'This day is over. The request is due at once then.' : '';
+    late.textContent = date.value && date.value < today() ? 'This day is over. The request is due at once then.' : '';
   }}>`);
   let isNever = false;
   const button = (/** @type {string} */ words, /** @type {number | null} */ days) => html`
     <button type="button" onclick=${() => {
       isNever = days === null;
-      date.value = days === null ? '' : inDays(days);
+      date.value = days === null ? '' : today(days);
       date.form?.requestSubmit();
     }}>${words}</button>`;
   ask(view, 'followUp', fragment`
@@ -275,7 +309,7 @@ export function outcome(view) {
     ${choices('What came of the introduction?', 'outcome', Object.entries(outcomes), {
       hint: now === 'closed' ? null : 'If they work together, the request stays open. The others close it.',
     })}
-    ${field('Notes', html`<textarea name="outcome_notes" maxlength="10000"></textarea>`, {
+    ${field('Notes', html`<textarea name="outcome_notes"></textarea>`, {
       isOptional: true, hint: 'Only staff sees them.',
     })}`, 'Record the outcome', (values) => {
     const { outcome: after } = values;
@@ -285,8 +319,9 @@ export function outcome(view) {
       back = [[{ outcome: before, outcome_notes: notes }, '/outcome']];
     } else if (now === 'connected' && after !== 'engaged') {
       // Reopening clears the outcome, but not the notes.
-      back = [[{ outcome_notes: notes }, '/outcome'], [{ status: 'connected' }]];
-      if (before) back.push([{ outcome: before }, '/outcome']);
+      back = [[{ outcome_notes: notes }, '/outcome', 'restoring the notes'],
+        [{ status: 'connected' }, '', 'reopening the request']];
+      if (before) back.push([{ outcome: before }, '/outcome', 'restoring the outcome']);
     }
     return [[[values, '/outcome']], { words: `${outcomes[after]}. This is recorded.`, undo: back, isOver: true }];
   }, { values: { outcome: before, outcome_notes: notes }, isBound: true });
@@ -356,10 +391,11 @@ export function takeBack(view) {
 
 /** @param {RequestView} view */
 export function cancel(view) {
-  const { status: now, partner_id: id } = view.referral;
+  const { status: now, partner_id: id, partner } = view.referral;
   /** @type {Step[] | null} */
-  const back = now === 'pending' ? [[{ status: 'pending' }]]
-    : now === 'matched' ? [[{ status: 'pending' }], [{ partner_id: id }]] : null;
+  const back = now === 'pending' ? [[{ status: 'pending' }]] : now !== 'matched' ? null
+    : [[{ status: 'pending' }, '', 'reopening the request'],
+      [{ partner_id: id }, '', `matching it with ${partner.company_name}`]];
   ask(view, 'cancel', noteField(!back &&
     'Both have their letters. Tell them. It can be reopened later, but then it begins anew, without its partner.'),
   'Cancel the request', (values) => [[[{ ...values, status: 'cancelled' }]],
@@ -452,7 +488,7 @@ function showLetters(view, letters, place, dialog, news, read) {
   const obstacles = letters.missing.filter((code) => code !== 'mail_not_configured');
   const isManual = letters.missing.includes('mail_not_configured');
   const isOffered = now === 'matched' && !obstacles.length;
-  const more = { ...(!owner && { assigned_to: me.id }), ...(!date && { follow_up_on: inDays(followUpDays) }) };
+  const more = { ...(!owner && { assigned_to: me.id }), ...(!date && { follow_up_on: today(followUpDays) }) };
   const show = (/** @type {string} */ words, /** @type {Letter | null} */ letter) => letter && html`
     <section>
       <h3>${words}</h3>

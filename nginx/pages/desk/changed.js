@@ -1,21 +1,33 @@
 /**
- * Who changed what has no history of its own at the API: the events tell.
+ * Who was quicker, for somebody whose own change came too late.
  * @module
  */
-import { get } from '../lib/api.js';
-import { timeWords } from '../lib/words.js';
+import { get, lastMe } from '../lib/api.js';
+import { actor, eventWords, names } from '../lib/history.js';
+import { html } from '../lib/html.js';
+import { count, timeWords } from '../lib/words.js';
 
 /**
- * @param {'coverage' | 'user' | 'group'} kind
+ * Who changed a thing last.
+ * @param {string} kind Of the thing, as the subject of events.
  * @param {string} id
- * @returns {Promise<string>} Such as "Ben Adams changed this 5 minutes ago".
+ * @returns {Promise<string | null>} "Ben Adams changed this 20 seconds ago: status Matched → Introduced."; null if it
+ *   was this person, or nobody knows.
  */
-export async function lastChange(kind, id) {
+export async function whoChanged(kind, id) {
   try {
     const query = { subject_kind: kind, subject_id: id, sort: '-number', limit: 1 };
-    const [event] = (await get('/api/admin/events', { query })).data.data;
-    return `${event.actor?.name ?? 'Tomi'} changed this ${timeWords(event.at)}`;
+    const { data } = await get('/api/admin/events', { query });
+    /** @type {import('../lib/history.js').Event} */
+    const event = data.data[0];
+    if (event.actor?.id === lastMe()?.id) return null;
+    const element = html`<p>${eventWords(event, true)}</p>`;
+    // The names of what it links to come later.
+    await Promise.all(names.values());
+    const seconds = Math.round((Date.now() - Date.parse(event.at)) / 1000);
+    const ago = seconds >= 0 && seconds < 60 ? `${count(seconds, 'second')} ago` : timeWords(event.at);
+    return `${actor(event)} changed this ${ago}: ${element.textContent}.`;
   } catch {
-    return 'Somebody changed this meanwhile'; // It is a help. What changed is shown all the same.
+    return null; // The form says that somebody changed it, all the same.
   }
 }

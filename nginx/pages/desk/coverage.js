@@ -1,9 +1,8 @@
 import { Problem, get, put, token } from '../lib/api.js';
-import { addKeys, startDesk } from '../lib/desk.js';
+import { addKeys, loaded, startDesk } from '../lib/desk.js';
 import { byID, fill, fragment, html } from '../lib/html.js';
 import { explain, show, toast } from '../lib/page.js';
 import { count, stateChoices, states, status, statusWords, typeChoices, types } from '../lib/words.js';
-import { lastChange } from './changed.js';
 import { choose, filter, showFilters } from './filters.js';
 
 /**
@@ -210,13 +209,14 @@ function choices(coverage, etag, dialog, news) {
   const reread = async () => {
     try {
       const key = keyOf(coverage);
-      const [answer, who] = await Promise.all([get(`/api/admin/coverage/${key}`), lastChange('coverage', key)]);
+      const { whoChanged } = await loaded(import('./changed.js'));
+      const [answer, who] = await Promise.all([get(`/api/admin/coverage/${key}`), whoChanged('coverage', key)]);
       const { button } = /** @type {{ button: HTMLElement }} */ (cells.get(key));
       fillCell(button, answer.data);
       const place = /** @type {Element} */ (dialog.firstElementChild);
-      const news = `${pinWords(pinned)} → ${pinWords(answer.data.pinned_status)}`;
+      const news = `It was ${pinWords(pinned)}, and is ${pinWords(answer.data.pinned_status)} now.`;
       fill(place, choices(answer.data, answer.etag, dialog,
-        `${who}: ${news}. Nothing of yours was saved. Choose again.`));
+        `${who ?? 'Somebody changed this meanwhile.'} ${news} Nothing of yours was saved. Choose again.`));
       /** @type {HTMLElement} */ (place.querySelector('.notice')).focus();
     } catch (error) {
       show(error, trouble, reread);

@@ -18,7 +18,7 @@ export function filter(label, name, choices, needs = {}) {
     <div class="field">
       <label for=${id}>${label}</label>
       ${typeof choices === 'string'
-        ? html`<input id=${id} name=${name} type=${choices} autocomplete="off" maxlength="200" pattern=${pattern}
+        ? html`<input id=${id} name=${name} type=${choices} autocomplete="off" pattern=${pattern}
           data-wrong=${wrong}>`
         : html`<select id=${id} name=${name}>${choices.map(([value, words]) =>
           html`<option value=${value}>${words}</option>`)}</select>`}

@@ -1,10 +1,9 @@
 import { Problem, get, put, token } from '../lib/api.js';
-import { startDesk } from '../lib/desk.js';
+import { loaded, startDesk } from '../lib/desk.js';
 import { Form, field, options } from '../lib/form.js';
 import { byID, fill, fragment, html } from '../lib/html.js';
 import { show, toast } from '../lib/page.js';
 import { count, stateChoices, when } from '../lib/words.js';
-import { lastChange } from './changed.js';
 import { recent } from './recent.js';
 
 /** @typedef {import('./people.js').User} User */
@@ -26,7 +25,7 @@ let form;
 function recordForm(group, etag) {
   const element = html`
     <form id="record">
-      ${field('Name', html`<input name="name" autocomplete="off" maxlength="200">`)}
+      ${field('Name', html`<input name="name" autocomplete="off">`)}
       ${field('State', html`<select name="state">${options([['', 'Not given'], ...stateChoices])}</select>`, {
         hint: 'Where the group wants to buy.',
       })}
@@ -41,7 +40,7 @@ function recordForm(group, etag) {
       toast('Saved.');
     },
     read: () => get(path),
-    whoChanged: async () => `${await lastChange('group', id)}.`,
+    whoChanged: async () => (await loaded(import('./changed.js'))).whoChanged('group', id),
   });
   return element;
 }
@@ -118,17 +117,20 @@ async function showMembers(list) {
 // --- Looking for a new member ---
 
 const input = /** @type {HTMLInputElement} */ (html`
-  <input type="search" id="candidate" autocomplete="off" maxlength="200">`);
+  <input type="search" id="candidate" autocomplete="off">`);
 
 /** Shows who fits what is typed. The module comes when it is wanted, so that the first view is small. */
 async function search() {
   if (!input.value.trim()) return fill(found);
-  const module = await import('./candidates.js').catch(() => null);
-  if (!module) return fill(found, html`<p>Tomi could not be reached. Check your connection, and type again.</p>`);
-  await module.find(input, found, (user, name) => (members.includes(user) ? null : () => {
-    input.select();
-    changeMembers(add(user), `${name} is a member now.`, drop(user));
-  }));
+  try {
+    const { find } = await loaded(import('./candidates.js'));
+    await find(input, found, (user, name) => (members.includes(user) ? null : () => {
+      input.select();
+      changeMembers(add(user), `${name} is a member now.`, drop(user));
+    }));
+  } catch (error) {
+    show(error, found, search);
+  }
 }
 
 input.addEventListener('input', search);
@@ -137,11 +139,9 @@ input.addEventListener('input', search);
 
 async function load() {
   try {
-    const asked = recent({ group_id: id });
-    // That there is no such group is told first, whatever the requests say about the ID.
-    asked.catch(() => {});
+    // First it has to be known that there is such a group.
     const { data: group, etag } = await get(path);
-    const requests = await asked;
+    const requests = await recent({ group_id: id });
     document.title = `${group.name} – Tomi`;
     heading.textContent = group.name;
     fill(place, fragment`

@@ -31,7 +31,8 @@ const causes = [
 ];
 
 /**
- * What to do about an address of the waiting list, which belongs to no record.
+ * What to do about an address of the waiting list, which belongs to no record. Of its letters only the first, which
+ * asks to confirm the address, keeps its error: a person who was told of a place is forgotten.
  * @type {[pattern: RegExp, words: string][]}
  */
 const waitingCauses = [
@@ -40,15 +41,12 @@ const waitingCauses = [
 ];
 
 /** @param {any} message */
-const isOfWaitlist = ({ kind, user_id: user }) => /^(waitlist|coverage)\./.test(kind) && !user;
-
-/** @param {any} message */
 function causeWords(message) {
   const { status: value, last_error: error, attempts, due_at: due } = message;
   if (!error) return null;
   const said = html`<p class="small">The mail system said: <code>${error}</code></p>`;
   if (value === 'failed') {
-    const known = isOfWaitlist(message) ? [...waitingCauses, ...causes] : causes;
+    const known = message.kind === 'waitlist.confirm' ? [...waitingCauses, ...causes] : causes;
     const [, words] = known.find(([pattern]) => pattern.test(error)) ?? [];
     return html`<div class="notice bad"><h3>Why it failed</h3><p>${words}</p>${said}</div>`;
   }
@@ -93,7 +91,10 @@ export async function showMessage(id, place, actions) {
   try {
     answer = await get(path);
   } catch (error) {
-    return actions.isCurrent() ? show(error, place, again) : undefined;
+    if (!actions.isCurrent()) return;
+    if (!(error instanceof Problem && error.code === 'not_found')) return show(error, place, again);
+    return fill(place, html`
+      <p>There is no such message. The address may be cut off. <a href="/desk/messages">Look at all messages</a>.</p>`);
   } finally {
     place.removeAttribute('aria-busy');
   }

@@ -1,7 +1,8 @@
 import { token } from '../lib/api.js';
-import { addKeys, addListKeys, startDesk } from '../lib/desk.js';
+import { addKeys, addListKeys, loaded, startDesk } from '../lib/desk.js';
 import { byID, fill, html } from '../lib/html.js';
 import { List } from '../lib/list.js';
+import { show } from '../lib/page.js';
 import { status, statusWords, when } from '../lib/words.js';
 import { filter, orAll, showColumns, showFilters } from './filters.js';
 import { kinds, kindWords } from './message-words.js';
@@ -37,13 +38,12 @@ async function showDetail(moves = false) {
   list.row(id)?.setAttribute('aria-current', 'true');
   if (!id) return fill(detail, html`<p class="empty">Choose a message to read it here.</p>`);
   try {
-    const { showMessage } = await import('./message.js');
+    const { showMessage } = await loaded(import('./message.js'));
     const changed = (/** @type {any} */ message) => (list.row(message.id) ? list.update(message) : list.load());
     await showMessage(id, detail, { changed, open, isCurrent: () => id === openID() });
     if (moves) detail.focus();
-  } catch {
-    fill(detail, html`<p class="notice bad" role="alert">The message could not be loaded. Check your connection, and
-      reload the page.</p>`);
+  } catch (error) {
+    show(error, detail, () => showDetail(moves));
   }
 }
 
@@ -118,5 +118,9 @@ addKeys({
     if (openID()) open('');
     row?.querySelector('a')?.focus();
   },
-}, { key: 'r', words: 'To “Send again”', act: () => byID('detail').querySelector('button')?.focus() });
+}, {
+  key: 'r', words: 'To “Send again”',
+  // Only that button is a main one.
+  act: () => /** @type {HTMLElement | null} */ (detail.querySelector('button.main'))?.focus(),
+});
 await startDesk();

@@ -3,7 +3,9 @@ import { bars, dots } from '../lib/chart.js';
 import { addKeys, startDesk } from '../lib/desk.js';
 import { byID, fill, fragment, html } from '../lib/html.js';
 import { show } from '../lib/page.js';
-import { count, declineReasons, stateChoices, states, statusWords, typeChoices, types, when } from '../lib/words.js';
+import {
+  count, declineReasons, stateChoices, states, statusWords, today, typeChoices, types, when,
+} from '../lib/words.js';
 import { choose, filter, showFilters } from './filters.js';
 
 /** @typedef {Record<string, number>} Counts By status. */
@@ -44,9 +46,6 @@ const steps = {
   intro_sent_to_connected: 'From introduced to connected', connected_to_closed: 'From connected to closed',
 };
 const open = 'pending,matched,intro_sent,connected';
-const dayLength = 86_400_000;
-/** A follow-up is overdue from the day after it, in UTC. */
-const yesterday = () => new Date(Date.now() - dayLength).toISOString().slice(0, 10);
 
 /** @param {string} query */
 const queue = (query) => `/desk?${query}&sort=status_since`;
@@ -73,7 +72,8 @@ function waits({
             { label: 'New for 14 days or more', value: fortnight, href: queue('status=pending&older_than_days=14') },
             { label: 'New, and no partner fits', value: stuck, tone: 'bad' },
             { label: 'Follow-up overdue', value: overdue, tone: 'bad',
-              href: queue(`status=${open}&follow_up_until=${yesterday()}`) },
+              // It is overdue from the day after it, in UTC.
+              href: queue(`status=${open}&follow_up_until=${today(-1)}`) },
           ],
         })}
         ${bars({

@@ -5,13 +5,14 @@
 import { Problem, get, post, put } from '../lib/api.js';
 import { recount } from '../lib/desk.js';
 import { Form, choices, field, mayReplace, options } from '../lib/form.js';
-import { whoChanged } from '../lib/history.js';
 import { byID, fill, html } from '../lib/html.js';
 import { explain, toast } from '../lib/page.js';
 import {
   count, credentialKinds, language, listed, stateChoices, states, statusWords, typeChoices,
 } from '../lib/words.js';
-import { credentialName, daysUntil, moves, reworded } from './partner-words.js';
+import { whoChanged } from './changed.js';
+import { reworded } from './partner-refusals.js';
+import { credentialName, daysUntil, moves } from './partner-words.js';
 
 /** @typedef {import('./partner.js').Page} Page */
 /** @typedef {import('./partner-words.js').Credential} Credential */
@@ -83,16 +84,16 @@ const languageName = (code) => (/^[a-z]{2}$/i.test(code) ? language(code.toLower
 
 const baseFields = () => [
   field('Profession', html`<select name="type">${options(typeChoices)}</select>`),
-  field('Company', html`<input name="company_name" autocomplete="off" maxlength="200">`),
-  field('Contact', html`<input name="contact_name" autocomplete="off" maxlength="100">`, { isOptional: true }),
-  field('E-mail', html`<input name="email" type="email" autocomplete="off" maxlength="255">`),
+  field('Company', html`<input name="company_name" autocomplete="off">`),
+  field('Contact', html`<input name="contact_name" autocomplete="off">`, { isOptional: true }),
+  field('E-mail', html`<input name="email" type="email" autocomplete="off">`),
   field('Phone', html`<input name="phone" type="tel" autocomplete="off">`, { isOptional: true }),
   field('Website', html`<input name="website" type="url" autocomplete="off" placeholder="https://">`, {
     isOptional: true }),
   codes('States', 'service_areas', 'MN, CA', (code) => states[code.toUpperCase()]),
   codes('Languages', 'languages', 'en, es', languageName),
   field('Agreement signed', html`<input name="agreement_signed_at" type="datetime-local">`, { isOptional: true }),
-  field('Notes', html`<textarea name="notes" maxlength="10000"></textarea>`, {
+  field('Notes', html`<textarea name="notes"></textarea>`, {
     hint: 'For staff only.', isOptional: true }),
 ];
 
@@ -170,9 +171,9 @@ export function openRecord(page, place, done, first = 'company_name') {
       <label class="choice">
         <input type="checkbox" name="co_ownership_certified"><span>Certified for co-ownership</span>
       </label>
-      ${field('Description', html`<textarea name="description" maxlength="2000"></textarea>`, {
+      ${field('Description', html`<textarea name="description"></textarea>`, {
         hint: 'Public.', isOptional: true })}
-      ${field('Relation with Tomi', html`<input name="affiliation_disclosure" maxlength="500">`, {
+      ${field('Relation with Tomi', html`<input name="affiliation_disclosure">`, {
         hint: 'Public: any relation of ownership or business between Tomi and the partner.', isOptional: true })}
       ${field('Paused until', html`<input name="paused_until" type="date">`, {
         hint: 'The last day without introductions.', isOptional: true })}
@@ -198,7 +199,7 @@ export function openRecord(page, place, done, first = 'company_name') {
       page.load();
     },
     read: page.read,
-    whoChanged: () => whoChanged(`${page.path}/history`, page.me),
+    whoChanged: () => whoChanged('partner', page.partner.id),
   });
   /** @type {HTMLElement | null} */ (element.querySelector(`[name=${first}]`))?.focus();
 }
@@ -247,11 +248,11 @@ export async function openCredential(page, credential) {
     <form oninput=${typed} id=${`credential-${credential?.id ?? 'new'}`} class="fields">
       ${field('Kind', html`<select name="kind">${options(Object.entries(credentialKinds),
         licenses[page.partner.type])}</select>`)}
-      ${field('Number', html`<input name="number" autocomplete="off" maxlength="50">`)}
+      ${field('Number', html`<input name="number" autocomplete="off">`)}
       ${field('State', html`<select name="state_code">${options([['', 'None'], ...stateChoices])}</select>`)}
-      ${field('Issuer', html`<input name="issuer" maxlength="100">`, { isOptional: true })}
+      ${field('Issuer', html`<input name="issuer">`, { isOptional: true })}
       ${expiry}
-      ${field('Notes', html`<textarea name="notes" maxlength="2000"></textarea>`, {
+      ${field('Notes', html`<textarea name="notes"></textarea>`, {
         hint: 'For staff only.', isOptional: true })}
       <label class="choice">
         <input type="checkbox" name="verified"><span>I have verified it as it stands here</span>
@@ -260,8 +261,9 @@ export async function openCredential(page, credential) {
     </form>`;
   const dialog = openDialog(credential ? credentialName(credential) : 'Add a credential', element);
   new Form(element, {
-    ...(answer && { values: answer.data, etag: answer.etag, read, whoChanged: () =>
-      whoChanged(`${page.path}/history`, page.me) }),
+    ...(answer && {
+      values: answer.data, etag: answer.etag, read, whoChanged: () => whoChanged('partner', page.partner.id),
+    }),
     save: (body, form) => {
       if (!credential) return post(path, body);
       // The API takes the verification off what changes, unless it is verified again.
@@ -300,7 +302,7 @@ export function openStatus(page, value) {
     <form id=${`status-${value}`}>
       <p>${effects[value]}</p>
       ${matched}
-      ${field('Note', html`<textarea name="note" maxlength="2000"></textarea>`, {
+      ${field('Note', html`<textarea name="note"></textarea>`, {
         hint: 'For staff. The history keeps it.', isOptional: true })}
       ${buttons(`Change to “${words}”`, value === 'removed' ? 'danger' : 'main')}
     </form>`;
@@ -392,7 +394,7 @@ export function showReview(page, place) {
           </tr>`)}</tbody>
       </table></div></fieldset>
       ${field('Note', html`
-        <textarea name="note" maxlength="2000" oninput=${({ target }) => (note = target.value)}></textarea>`, {
+        <textarea name="note" oninput=${({ target }) => (note = target.value)}></textarea>`, {
         hint: 'The letter to the partner quotes it.', isOptional: true })}
       <div class="actions">
         <button class="main" onclick=${() => (decision = 'approved')}>Approve</button>
@@ -402,6 +404,7 @@ export function showReview(page, place) {
   fill(place, element);
   const form = new Form(element, {
     save: async (body) => {
+      note = body.note ?? '';
       if (!body.fields) {
         const detail = 'Choose at least one.';
         throw new Problem(422, 'validation', detail, { errors: [{ pointer: '/fields', code: 'required', detail }] });
@@ -415,7 +418,8 @@ export function showReview(page, place) {
       }
     },
     saved: async () => {
-      note = '';
+      // So that the page does not take the note for one that is lost.
+      form.fill({ note: (note = '') });
       unticked = new Map();
       toast(decision === 'approved' ? 'Approved. The partner gets a letter.' : 'Rejected. The partner gets a letter.');
       await page.load();
@@ -423,7 +427,8 @@ export function showReview(page, place) {
       if (!page.partner.pending_changes) offerNext(partner.id);
     },
   });
-  form.fill({ note });
+  if (note) form.carry({ note });
+  else note = form.values().note ?? '';
 }
 
 /**

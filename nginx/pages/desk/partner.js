@@ -1,9 +1,11 @@
 import { Problem, get, getAll, put, remove, token } from '../lib/api.js';
-import { addKeys, recount, startDesk } from '../lib/desk.js';
+import { addKeys, loaded, recount, startDesk } from '../lib/desk.js';
+import { drafts } from '../lib/drafts.js';
 import { byID, fill, fragment, html } from '../lib/html.js';
 import { explain, show, toast } from '../lib/page.js';
 import { count, day, language, listed, stateChoices, states, status, statusWords, types, when } from '../lib/words.js';
-import { acceptance, credentialName, credentialStatus, moves, reworded, worth } from './partner-words.js';
+import { reworded } from './partner-refusals.js';
+import { acceptance, credentialName, credentialStatus, moves, worth } from './partner-words.js';
 
 /** @typedef {import('../lib/api.js').Answer} Answer */
 /** @typedef {import('../lib/html.js').Child} Child */
@@ -24,7 +26,6 @@ export const page = {
   etag: null,
   /** @type {Credential[]} */
   credentials: [],
-  me: { id: '' },
   read,
   load,
   attempt,
@@ -41,12 +42,15 @@ async function read() {
 /** Reads the partner and its credentials, and shows them. */
 async function load() {
   try {
-    const [, credentials] = await Promise.all([read(), getAll(`${path}/credentials`)]);
-    page.credentials = credentials;
+    // First it has to be known that there is such a partner.
+    await read();
+    page.credentials = await getAll(`${path}/credentials`);
     showPartner();
+    if (view) viewing ??= showView();
   } catch (error) {
     if (!(error instanceof Problem && error.code === 'not_found')) return show(error, byID('next'), load);
     byID('name').textContent = 'There is no such partner';
+    byID('views').hidden = true;
     fill(byID('next'), html`<p>The address may be cut off. <a href="/desk/partners">Look at all partners</a>.</p>`);
   }
 }
@@ -60,8 +64,8 @@ async function attempt(send) {
     return await send();
   } catch (error) {
     if (!(error instanceof Problem) || error.status !== 412) throw reworded(error);
-    const { whoChanged } = await import('../lib/history.js');
-    const [who] = await Promise.all([whoChanged(`${path}/history`, page.me), load()]);
+    const { whoChanged } = await loaded(import('./changed.js'));
+    const [who] = await Promise.all([whoChanged('partner', id), load()]);
     const words = `${who ?? 'Somebody changed this meanwhile.'} Look at it as it is now, and try again.`;
     throw new Problem(412, error.code, words);
   }
@@ -100,13 +104,13 @@ function button(words, send, done, look = '') {
  * @param {(forms: Forms) => void} open
  */
 async function withForms(open) {
-  let forms;
+  // Without a partner there is nothing to fill in.
+  if (!page.partner) return;
   try {
-    forms = await import('./partner-form.js');
-  } catch {
-    return toast('The form could not be loaded. Check your connection, and try again.');
+    open(await loaded(import('./partner-form.js')));
+  } catch (error) {
+    toast(explain(error));
   }
-  open(forms);
 }
 
 /** @param {string} [field] The field to begin with. */
@@ -344,8 +348,22 @@ function keepFocus(element, content) {
   if (place >= 0) (buttons()[Math.min(place, buttons().length - 1)] ?? byID('name')).focus();
 }
 
+/** The note of a review that somebody else has ended meanwhile. */
+let leftNote = '';
+const showLeftNote = () => leftNote && html`
+  <div class="notice note" role="status">
+    <p>There is nothing to review any more. Your note was:</p>
+    <p class="lines">${leftNote}</p>
+    <button type="button" onclick=${({ target }) => {
+      leftNote = '';
+      target.parentElement.remove();
+    }}>Remove it</button>
+  </div>`;
+
 function showPartner() {
   const { partner } = page;
+  const note = byID('next').querySelector('textarea')?.value;
+  if (note && !partner.pending_changes) leftNote = note;
   document.title = `${partner.company_name} – Tomi desk`;
   byID('name').textContent = partner.company_name;
   fill(byID('state'), status('partner', partner.status), acceptance(partner),
@@ -358,7 +376,7 @@ function showPartner() {
           withForms((forms) => forms.openStatus(page, value));
         }}>${statusWords('partner', value)}</button>`)}</div>
     </details>`);
-  keepFocus(byID('next'), html`<div class="stack">${nextThing()}</div>`);
+  keepFocus(byID('next'), html`<div class="stack">${showLeftNote()}${nextThing()}</div>`);
   if (partner.pending_changes) withForms((forms) => forms.showReview(page, byID('review')));
   if (view) return;
   // A form that somebody fills in stays.
@@ -372,13 +390,14 @@ fill(byID('views'), views.map(([words, name]) => html`
   <a href=${`?id=${id}${name && `&view=${name}`}`} aria-current=${name === view ? 'page' : null}>${words}</a>`));
 byID('views').hidden = false;
 
+/** @type {Promise<void> | undefined} */
+let viewing;
 async function showView() {
   try {
-    const { showList } = await import('./partner-views.js');
+    const { showList } = await loaded(import('./partner-views.js'));
     showList(view, id, byID('view'));
   } catch (error) {
-    fill(byID('view'), html`<p class="notice bad" role="alert">This part could not be loaded. Check your connection, and
-      reload the page.</p>`);
+    show(error, byID('view'), showView);
   }
 }
 
@@ -397,19 +416,18 @@ let told = '';
 /** Says what others have changed meanwhile. Nothing moves until somebody wants to see it. */
 async function lookForNews() {
   try {
+    if (!page.partner) return;
     const { etag } = await get(path);
-    if (!etag || !page.etag || etag === page.etag || etag === told) return;
+    if (!etag || etag === page.etag || etag === told) return;
     told = etag;
-    const { whoChanged } = await import('../lib/history.js');
-    toast((await whoChanged(`${path}/history`, page.me)) ?? 'This partner has changed.', { label: 'Show', act: load });
+    const { whoChanged } = await import('./changed.js');
+    toast((await whoChanged('partner', id)) ?? 'This partner has changed.', { label: 'Show', act: load });
   } catch {
     // The next time will tell.
   }
 }
 
-if (view) {
-  if (token()) showView();
-} else {
+if (!view) {
   fill(byID('view'), html`
     <div class="halves">
       <section id="record" class="stack"></section>
@@ -422,13 +440,10 @@ addKeys(
   { key: 'c', words: 'Add a credential', act: () => openCredential() },
   { key: 'Escape', words: '', act: leave },
 );
-page.me = await startDesk();
+await startDesk();
 await loading;
 setInterval(() => document.visibilityState === 'visible' && lookForNews(), 30_000);
-// What was typed before the sign-in ended is in its form.
-const draft = `tomi.draft ${location.pathname}${location.search} `;
-for (const key of Object.keys(sessionStorage)) {
-  const form = key.startsWith(draft) ? key.slice(draft.length) : '';
+for (const form of drafts()) {
   if (form === 'record-form') edit();
   if (form.startsWith('credential-')) openCredential(page.credentials.find((one) => `credential-${one.id}` === form));
   if (form.startsWith('status-')) withForms((forms) => forms.openStatus(page, form.slice('status-'.length)));

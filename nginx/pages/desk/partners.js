@@ -1,8 +1,9 @@
 import { token } from '../lib/api.js';
-import { addKeys, addListKeys, startDesk } from '../lib/desk.js';
+import { addKeys, addListKeys, loaded, startDesk } from '../lib/desk.js';
+import { drafts } from '../lib/drafts.js';
 import { byID, fill, html } from '../lib/html.js';
 import { List } from '../lib/list.js';
-import { toast } from '../lib/page.js';
+import { explain, toast } from '../lib/page.js';
 import {
   count, credentialKinds, day, since, stateChoices, states, status, statusWords, typeChoices, types, when,
 } from '../lib/words.js';
@@ -137,10 +138,9 @@ function credentialList() {
 
 async function invite() {
   try {
-    const { openInvitation } = await import('./partner-form.js');
-    openInvitation();
-  } catch {
-    toast('The form could not be loaded. Check your connection, and try again.');
+    (await loaded(import('./partner-form.js'))).openInvitation();
+  } catch (error) {
+    toast(explain(error));
   }
 }
 
@@ -152,4 +152,4 @@ addKeys({ key: 'n', words: 'Invite a partner', act: invite });
 await startDesk();
 byID('invite').hidden = false;
 byID('invite').addEventListener('click', invite);
-if (Object.keys(sessionStorage).includes(`tomi.draft ${location.pathname}${location.search} invitation`)) invite();
+if (drafts().includes('invitation')) invite();

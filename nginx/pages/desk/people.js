@@ -60,6 +60,7 @@ function userList() {
   showFilters(filters, [
     filter('Name or e-mail', 'q', 'search'),
     filter('Account', 'disabled', [all, ['false', 'Active'], ['true', 'Disabled']]),
+    filter('Staff', 'staff', [all, ['true', 'Only staff'], ['false', 'Without staff']]),
     filter('Sort', 'sort', orders),
   ]);
   return list('/api/admin/users', userRow, ['person', 'people']);

@@ -1,10 +1,10 @@
 import { Problem, get, getAll, lastMe, put, token } from '../lib/api.js';
-import { startDesk } from '../lib/desk.js';
-import { Form, field, inWords, options } from '../lib/form.js';
+import { loaded, startDesk } from '../lib/desk.js';
+import { drafts } from '../lib/drafts.js';
+import { Form, field, inWords, mayReplace, options } from '../lib/form.js';
 import { byID, fill, fragment, html } from '../lib/html.js';
-import { show, toast } from '../lib/page.js';
+import { explain, show, toast } from '../lib/page.js';
 import { count, states, when } from '../lib/words.js';
-import { lastChange } from './changed.js';
 import { recent } from './recent.js';
 
 /** @typedef {import('./people.js').User} User */
@@ -35,7 +35,7 @@ const isGood = ({ revoked_at: revoked, expires_at: end }) => !revoked && (!end |
 function accountForm(user, etag) {
   const element = html`
     <form id="account">
-      ${field('Name', html`<input name="name" autocomplete="off" maxlength="100">`)}
+      ${field('Name', html`<input name="name" autocomplete="off">`)}
       ${field('E-mail', html`<input name="email" type="email" autocomplete="off">`, {
         hint: 'Letters and sign-in links go there.',
       })}
@@ -56,7 +56,7 @@ function accountForm(user, etag) {
       toast('Saved.');
     },
     read: () => get(path),
-    whoChanged: async () => `${await lastChange('user', id)}.`,
+    whoChanged: async () => (await loaded(import('./changed.js'))).whoChanged('user', id),
   });
   return element;
 }
@@ -122,16 +122,16 @@ async function loadTokens() {
 /** What is done with tokens comes when it is wanted, so that the first view is small. */
 async function actions() {
   try {
-    return await import('./tokens.js');
-  } catch {
-    toast('Tomi could not be reached. Check your connection, and try again.');
+    return await loaded(import('./tokens.js'));
+  } catch (error) {
+    toast(explain(error));
   }
 }
 
 /** @param {Token} token */
 async function endToken(token) {
   // Without an admin token the account can be changed.
-  (await actions())?.askToEnd(token, () => (token.scope ? load() : loadTokens()));
+  (await actions())?.askToEnd(token, () => (token.scope && mayReplace(place) ? load() : loadTokens()));
 }
 
 /** @param {User} user */
@@ -144,7 +144,8 @@ function making(user) {
     if (!tokens) details.open = false;
     else if (!inside.childElementCount) fill(inside, tokens.making(user, tokensPath, loadTokens));
   };
-  return html`<details ontoggle=${toggle}><summary>Make a token</summary>${inside}</details>`;
+  return html`
+    <details ontoggle=${toggle} open=${drafts().includes('token')}><summary>Make a token</summary>${inside}</details>`;
 }
 
 // --- The page ---
@@ -159,13 +160,11 @@ const groupList = (groups) => groups.length === 0 ? html`<p class="muted">In non
 
 async function load() {
   try {
-    const others = Promise.all([
+    // First it has to be known that there is such a person.
+    const { data: user, etag } = await get(path);
+    const [tokens, groups, requests] = await Promise.all([
       getAll(tokensPath), getAll('/api/admin/groups', { query: { member: id } }), recent({ requested_by: id }),
     ]);
-    // That there is no such person is told first, whatever the others say about the ID.
-    others.catch(() => {});
-    const { data: user, etag } = await get(path);
-    const [tokens, groups, requests] = await others;
     document.title = `${user.name} – Tomi`;
     heading.textContent = user.name;
     const isStaff = tokens.some((token) => token.scope && isGood(token));

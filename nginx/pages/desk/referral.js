@@ -1,5 +1,6 @@
 import { Problem, get, token } from '../lib/api.js';
 import { addKeys, loaded, startDesk } from '../lib/desk.js';
+import { drafts } from '../lib/drafts.js';
 import { fill, fragment, html } from '../lib/html.js';
 import { show, toast } from '../lib/page.js';
 import {
@@ -131,16 +132,14 @@ export class RequestView {
   // --- Reading ---
 
   async #load() {
-    const rest = this.loadRest();
     try {
+      // First it has to be known that there is such a request.
       const answer = await get(this.path);
+      const rest = this.loadRest();
       this.me = await this.options.me;
       this.take(answer);
       await rest;
-      // Whoever comes back from signing in finds what they had typed.
-      const draft = Object.keys(sessionStorage).find((key) => key.startsWith('tomi.draft') && key.includes(this.id));
-      const action = draft && this.#actions().find(({ name }) => draft.endsWith(` ${name}`));
-      if (action) await this.run(action.name);
+      if (this.isShown && drafts().length) await this.run('resume');
     } catch (error) {
       if (error instanceof Problem && error.code === 'not_found') {
         fill(this.element, html`<p>This request does not exist. <a href="/desk">Go to the queue</a>.</p>`);
@@ -228,8 +227,8 @@ export class RequestView {
    * @returns {Promise<string | null>} Who has changed it.
    */
   async reload(answer) {
-    const { whoChanged } = await loaded(import('../lib/history.js'));
-    const [now, who] = await Promise.all([answer ?? get(this.path), whoChanged(`${this.path}/history`, this.me)]);
+    const { whoChanged } = await loaded(import('./changed.js'));
+    const [now, who] = await Promise.all([answer ?? get(this.path), whoChanged('referral', this.id)]);
     this.take(now);
     this.loadRest();
     this.options.changed?.(this, null);

@@ -55,7 +55,7 @@ export function askToEnd(token, changed) {
 export function making(user, path, changed) {
   const element = html`
     <form id="token">
-      ${field('What it is for', html`<input name="name" autocomplete="off" maxlength="100">`, { isOptional: true })}
+      ${field('What it is for', html`<input name="name" autocomplete="off">`, { isOptional: true })}
       ${field('Good until', html`<input name="expires_at" type="datetime-local">`, {
         isOptional: true, hint: 'At most 400 days from now. Without it, 90 days.',
       })}

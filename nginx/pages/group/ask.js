@@ -80,7 +80,7 @@ function showForm(consent, need) {
   const element = html`
     <form id="request">
       ${!types[given] && choices('Whom do you need?', 'partner_type', typeChoices)}
-      ${field('What do you need?', html`<textarea name="context.specific_need" maxlength="2000"></textarea>`, {
+      ${field('What do you need?', html`<textarea name="context.specific_need"></textarea>`, {
         isOptional: true, hint: 'In a sentence or two. The partner reads it too.',
       })}
       ${field('Where do you want to buy?', html`
@@ -90,7 +90,7 @@ function showForm(consent, need) {
         ${field('Price from', number('home_price_range.min'), { isOptional: true, hint: 'In US dollars' })}
         ${field('Price up to', number('home_price_range.max'), { isOptional: true, hint: 'In US dollars' })}
       </div>
-      ${field('When do you want to buy?', html`<input name="context.timeline" maxlength="100" autocomplete="off">`, {
+      ${field('When do you want to buy?', html`<input name="context.timeline" autocomplete="off">`, {
         isOptional: true, hint: 'For example: by March, or within a year.',
       })}
       <p>${ownGroup ? `The partner gets your name and address: ${me.name}, ${me.email}.`

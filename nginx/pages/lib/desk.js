@@ -7,6 +7,7 @@
 import { Problem, get } from './api.js';
 import { byID, fill, html } from './html.js';
 import { start } from './page.js';
+import { today } from './words.js';
 
 /** @typedef {import('./api.js').Me} Me */
 /** @typedef {import('./list.js').List} List */
@@ -15,7 +16,6 @@ import { start } from './page.js';
 
 /** The statuses in which a request still needs somebody. */
 const open = 'pending,matched,intro_sent,connected';
-const today = () => new Date().toISOString().slice(0, 10);
 
 /**
  * The views of the queue, with where the number of each is in {@link numbers}.

@@ -4,6 +4,7 @@
  * @module
  */
 import { Problem } from './api.js';
+import { draftKey, takeDraft } from './drafts.js';
 import { fill, html } from './html.js';
 import { explain, signInAddress } from './page.js';
 
@@ -151,6 +152,15 @@ export class Form {
     }
   }
 
+  /**
+   * Puts in what somebody typed before this form was there. It is as unsaved as before.
+   * @param {Record<string, any>} values
+   */
+  carry(values) {
+    this.fill(values);
+    guard(this);
+  }
+
   /** Takes what it holds as saved. */
   settle() {
     this.#base = this.values();
@@ -255,24 +265,18 @@ export class Form {
 
   // --- Texts that outlive a lost sign-in ---
 
-  get #draft() {
-    return `tomi.draft ${location.pathname}${location.search} ${this.element.id}`;
-  }
-
   #keep() {
-    sessionStorage.setItem(this.#draft, JSON.stringify(this.values()));
+    sessionStorage.setItem(draftKey(this.element.id), JSON.stringify(this.values()));
     // It is not lost any more, so that leaving does not ask.
     this.settle();
   }
 
   #restore() {
-    const draft = sessionStorage.getItem(this.#draft);
+    const draft = takeDraft(this.element.id);
     if (!draft) return;
-    sessionStorage.removeItem(this.#draft);
-    this.fill(JSON.parse(draft));
+    this.carry(draft);
     // Not isDirty: the form may not be in the page yet.
     if (equal(this.values(), this.#base)) return;
-    guard(this);
     this.#summarize([html`<p>This is what you had typed. It is not saved yet.</p>`], 'note');
   }
 

@@ -5,7 +5,7 @@
 import { get } from './api.js';
 import { html } from './html.js';
 import {
-  count, credentialKinds, day, declineReasons, language, outcomes, price, states, statusWords, timeWords, types, when,
+  count, credentialKinds, day, declineReasons, language, outcomes, price, states, statusWords, types, when,
 } from './words.js';
 
 /** @typedef {import('./html.js').Child} Child */
@@ -23,7 +23,7 @@ const things = {
   message: ['message', 'messages', 'messages?open', (it) => it.subject],
 };
 /** @type {Map<string, Promise<string | null>>} */
-const names = new Map();
+export const names = new Map();
 
 /**
  * A link to a thing. Its name follows when it is known.
@@ -129,7 +129,7 @@ export function eventWords(event, isShort = false) {
 }
 
 /** @param {Event} event */
-const actor = (event) => event.actor?.name ?? 'Tomi';
+export const actor = (event) => event.actor?.name ?? 'Tomi';
 
 /**
  * The events as a list: what, who, when.
@@ -138,27 +138,3 @@ const actor = (event) => event.actor?.name ?? 'Tomi';
 export const timeline = (events) => html`
   <ol class="timeline">${events.map((event) => html`
     <li><p>${eventWords(event)}</p><p class="small muted">${actor(event)}, ${when(event.at)}</p></li>`)}</ol>`;
-
-/**
- * Who changed a thing last, for somebody whose own change came too late.
- * @param {string} path Of its history, such as `/api/admin/referrals/ID/history`.
- * @param {{ id: string }} me
- * @returns {Promise<string | null>} "Ben Adams changed this 20 seconds ago: status Matched → Introduced."; null if it
- *   was this person, or nobody knows.
- */
-export async function whoChanged(path, me) {
-  try {
-    const { data } = await get(path, { query: { limit: 1 } });
-    /** @type {Event} */
-    const event = data.data[0];
-    if (event.actor?.id === me.id) return null;
-    const element = html`<p>${eventWords(event, true)}</p>`;
-    // The names of what it links to come later.
-    await Promise.all(names.values());
-    const seconds = Math.round((Date.now() - Date.parse(event.at)) / 1000);
-    const ago = seconds >= 0 && seconds < 60 ? `${count(seconds, 'second')} ago` : timeWords(event.at);
-    return `${actor(event)} changed this ${ago}: ${element.textContent}.`;
-  } catch {
-    return null; // The form says that somebody changed it, all the same.
-  }
-}

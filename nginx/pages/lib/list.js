@@ -37,6 +37,7 @@ export class List {
   /** @type {Map<string, { item: Item, text: string, row: HTMLElement }>} */ #shown = new Map();
   /** @type {string | null} */ #cursor = null;
   #abort = new AbortController();
+  /** Whether the service does not know what the address asks for. Asking again does not help. */ #isRefused = false;
   #more = html`<button type="button" class="more" hidden onclick=${() => this.#next()}>Show more</button>`;
   #news = html`<button type="button" class="news" hidden onclick=${() => this.load()}></button>`;
 
@@ -114,6 +115,7 @@ export class List {
     const { count: wanted = pageSize, y = 0 } = history.state ?? {};
     rows.setAttribute('aria-busy', 'true');
     this.#accept();
+    this.#isRefused = false;
     try {
       const { items, cursor } = await this.#read(wanted, abort.signal);
       this.#cursor = cursor;
@@ -134,6 +136,7 @@ export class List {
       const place = html`<div></div>`;
       this.#say(place);
       if (error instanceof Problem && error.code === 'invalid_parameter') {
+        this.#isRefused = true;
         const refused = import('./refused.js');
         const names = error.errors.map(({ parameter }) => parameter ?? '');
         refused.then(({ refuse }) => refuse(this.#controls.filter(({ name }) => names.includes(name)), place),
@@ -149,6 +152,7 @@ export class List {
    * greyed; new ones wait behind a button, so that nothing moves under a hand.
    */
   async refresh() {
+    if (this.#isRefused) return;
     if (!this.#shown.size) return this.load();
     let read;
     try {

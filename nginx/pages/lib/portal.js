@@ -5,7 +5,7 @@
 import { getMe, token } from './api.js';
 import { byID, fill, fragment } from './html.js';
 import { goToSignIn, show, signInAddress, start } from './page.js';
-import { count, day } from './words.js';
+import { count, day, today } from './words.js';
 
 /**
  * Shows the navigation, and finds out who is signed in. A partner whose record was removed is told so: for the service
@@ -50,7 +50,7 @@ const meanings = {
 export function hindrances({ status, accepting_referrals: accepts, paused_until: paused, max_open_referrals: most,
   credentials_status: credentials }) {
   if (status !== 'active') return [meanings[status]];
-  const isPaused = paused !== null && paused >= new Date().toISOString().slice(0, 10);
+  const isPaused = paused !== null && paused >= today();
   return [
     isPaused && fragment`You have paused introductions up to and with ${day(paused)}.`,
     !isPaused && !accepts && most !== null && `You get no new introductions now: you have ${

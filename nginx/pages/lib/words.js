@@ -168,6 +168,13 @@ export function price(range) {
 }
 
 const minute = 60_000, hour = 60 * minute, dayLength = 24 * hour;
+
+/**
+ * Today in UTC, or the day so many days after.
+ * @param {number} [days]
+ */
+export const today = (days = 0) => new Date(Date.now() + days * dayLength).toISOString().slice(0, 10);
+
 const clock = new Intl.DateTimeFormat('en-US', { hour: 'numeric', minute: '2-digit' });
 const shortDay = new Intl.DateTimeFormat('en-US', { month: 'short', day: 'numeric' });
 const longDay = new Intl.DateTimeFormat('en-US', { month: 'short', day: 'numeric', year: 'numeric' });

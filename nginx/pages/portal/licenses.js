@@ -3,7 +3,7 @@ import { Form, field, inWords, options } from '../lib/form.js';
 import { byID, fill, fragment, html } from '../lib/html.js';
 import { show, toast } from '../lib/page.js';
 import { startPortal } from '../lib/portal.js';
-import { credentialKinds, day, stateChoices, states, status } from '../lib/words.js';
+import { credentialKinds, day, stateChoices, states, status, today } from '../lib/words.js';
 
 /** @typedef {import('../lib/api.js').Answer} Answer */
 /**
@@ -45,9 +45,6 @@ async function licensesChanged(/** @type {string} */ words) {
   toast(words);
   byID('title').focus();
 }
-
-/** A day in UTC, so many days from now. */
-const today = (ahead = 0) => new Date(Date.now() + ahead * 86_400_000).toISOString().slice(0, 10);
 
 /** @param {License} license */
 function standing({ expires_on: until, verified_at: verified }) {
@@ -119,11 +116,11 @@ const licenseForm = (id, button, back) => html`
   <form id=${id}>
     ${field('Kind', html`
       <select name="kind">${options([['', 'Choose'], ...Object.entries(credentialKinds)])}</select>`)}
-    ${field('Number', html`<input name="number" maxlength="50" autocomplete="off">`)}
+    ${field('Number', html`<input name="number" autocomplete="off">`)}
     ${field('State', html`<select name="state_code">${options([['', 'None'], ...stateChoices])}</select>`, {
       isOptional: true, hint: 'The one that issued it.',
     })}
-    ${field('Issuer', html`<input name="issuer" maxlength="100" autocomplete="off">`, { isOptional: true })}
+    ${field('Issuer', html`<input name="issuer" autocomplete="off">`, { isOptional: true })}
     ${field('Good until', html`<input name="expires_on" type="date" oninput=${warnOfPast}>`, {
       isOptional: true, hint: 'The last day on which it is good. Empty if it does not expire.',
     })}

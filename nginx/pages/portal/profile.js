@@ -228,16 +228,16 @@ function showProfileForm() {
       ${partner.status === 'active' && html`
         <p class="notice">Tomi reviews a new company name, e-mail address, website, description and further states
           first. Everything else changes at once.</p>`}
-      ${field('Company', html`<input name="company_name" maxlength="200" autocomplete="organization">`, {
+      ${field('Company', html`<input name="company_name" autocomplete="organization">`, {
         hint: hint('company_name'),
       })}
-      ${field('Contact', html`<input name="contact_name" maxlength="100" autocomplete="name">`, { isOptional: true })}
+      ${field('Contact', html`<input name="contact_name" autocomplete="name">`, { isOptional: true })}
       ${field('E-mail', html`<input name="email" type="email" autocomplete="email">`, { hint: hint('email') })}
       ${field('Phone', html`<input name="phone" type="tel" autocomplete="tel">`, { isOptional: true })}
       ${field('Website', html`<input name="website" type="url" autocomplete="url">`, {
         isOptional: true, hint: hint('website', 'It begins with https://'),
       })}
-      ${field('Description', html`<textarea name="description" maxlength="2000"></textarea>`, {
+      ${field('Description', html`<textarea name="description"></textarea>`, {
         isOptional: true, hint: hint('description', 'What you do, in your own words'),
       })}
       ${choices('Languages', 'languages', [
