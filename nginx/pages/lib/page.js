@@ -48,6 +48,14 @@ const account = (me) => html`
     </div>
   </details>`;
 
+// Somebody has signed out in another tab. Loaded again, the page has nothing of theirs.
+traffic.addEventListener('ended', () => {
+  // What is typed goes, too: nobody is there to be asked.
+  addEventListener('beforeunload', (event) => event.stopImmediatePropagation(), { capture: true });
+  document.body.hidden = true;
+  location.reload();
+});
+
 // A menu closes as menus do.
 document.addEventListener('click', ({ target }) => {
   for (const menu of document.querySelectorAll('details.menu[open]')) {
