@@ -73,7 +73,7 @@ function meeting(request) {
   const company = request.partner?.company_name;
   const isContact = request.contact_id === me.id;
   return fragment`
-    <h2>${request.status === 'connected' ? `${company} said yes` : `Meet ${company}`}</h2>
+    <h2>${request.status === 'connected' ? `You are in touch with ${company}` : `Meet ${company}`}</h2>
     <p>Introduced ${when(request.intro_sent_at ?? '')}. ${isContact ? 'They have your address, but you'
       : 'They have the address of your contact, but you'} need not wait for them.</p>
     ${writeTo(request, 'button main')}`;
@@ -139,8 +139,9 @@ function sentence({ id, status: now, status_since: since, partner, outcome }) {
     case 'pending': return 'Tomi is looking for somebody who fits.';
     case 'matched': return `Tomi has found ${company}. The introduction comes next, by e-mail.`;
     case 'intro_sent': return `Tomi introduced you to ${company}, and has asked them to answer within three days.`;
-    case 'connected': return `${company} said yes. ${outcome ? outcomeWords[outcome] : ''} Do you not hear from them?
-      Then answer one of our letters, and Tomi helps.`;
+    // Staff can record it before the partner has answered, so that it does not say who said yes.
+    case 'connected': return `${outcome ? outcomeWords[outcome] : `You are in touch with ${company}.`} Do you not hear
+      from them? Then answer one of our letters, and Tomi helps.`;
     case 'closed': return outcomeWords[outcome ?? 'unknown'];
     default: return fragment`${cancelled.has(id) ? 'You' : 'Your group or Tomi'} cancelled it ${when(since)}.`;
   }
@@ -160,7 +161,7 @@ const timeline = ({ requested_by: requester, timeline: past, partner, outcome })
         : requester === me.id ? 'You asked' : 'Your group asked',
       matched: `Tomi found ${isLast ? company : 'somebody'}`,
       intro_sent: 'Tomi introduced you to each other',
-      connected: `${isLast ? company : 'They'} said yes`,
+      connected: `You got in touch with ${isLast ? company : 'them'}`,
       closed: outcomeWords[outcome ?? 'unknown'].slice(0, -1),
       cancelled: 'It was cancelled',
     }[step];
@@ -238,8 +239,8 @@ function cancelForm({ id, partner_type: type, intro_sent_at: introduced, partner
     </form>`;
   new Form(element, {
     save: (body) => inWords(post(`${path}/referrals/${id}/cancel`, body), {
-      transition_not_allowed: 'It cannot be cancelled any more: the partner has said yes meanwhile, or it has ended. ' +
-        'Reload the page to see how it stands.',
+      transition_not_allowed: 'It cannot be cancelled any more: you are in touch with the partner by now, or it has ' +
+        'ended. Reload the page to see how it stands.',
     }),
     saved: async () => {
       cancelled.add(id);
