@@ -159,6 +159,15 @@ def check_introductions(checks, site, browser):
         visit.wait(f"document.getElementById('{wanted}').getBoundingClientRect().top < innerHeight")
         checks.check("Answer leads to the introduction", True)
         checks.clean("introductions", visit)
+    with browser.visit(token=site.tokens["partner"]) as visit:
+        visit.expect(400).open("/portal/introductions?status=nonsense").page.wait_for_selector("#introductions .notice")
+        checks.equal("a filter that is unknown is said once", visit.page.locator("main .error").all_inner_texts(),
+                     ["Choose another one."])
+        visit.page.get_by_role("link", name="Take all filters off").click()
+        visit.page.wait_for_selector("#introductions > .card")
+        checks.equal("and the way back shows all", (visit.path, visit.page.locator("main .error").count()),
+                     ("/portal/introductions", 0))
+        checks.clean("an unknown filter", visit)
     empty = Sides(site, "empty")
     with browser.visit("/portal/introductions", token=empty.tokens["partner"]) as visit:
         visit.page.wait_for_selector("#introductions .empty")

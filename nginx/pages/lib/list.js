@@ -135,9 +135,10 @@ export class List {
       this.#say(place);
       if (error instanceof Problem && error.code === 'invalid_parameter') {
         const refused = import('./refused.js');
-        const names = error.errors.map(({ parameter }) => parameter ?? '');
-        refused.then(({ refuse }) => refuse(this.#controls.filter(({ name }) => names.includes(name)), place),
-          () => show(error, place, () => this.load()));
+        // Of radio buttons the first speaks for all.
+        const wrong = error.errors.flatMap(({ parameter }) =>
+          this.#controls.find(({ name }) => name === parameter) ?? []);
+        refused.then(({ refuse }) => refuse(wrong, place), () => show(error, place, () => this.load()));
       } else show(error, place, () => this.load());
     } finally {
       if (!abort.signal.aborted) rows.removeAttribute('aria-busy');

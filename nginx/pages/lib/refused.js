@@ -13,17 +13,17 @@ import { fill, html } from './html.js';
 export function mark(control) {
   if (control.getAttribute('aria-invalid')) return;
   control.id ||= `filter-${control.name}`;
-  const words = control.dataset.wrong ??
-    (control instanceof HTMLSelectElement ? 'Choose another one.' : 'This cannot be looked for.');
+  const isChoice = control instanceof HTMLSelectElement || control.type === 'radio';
+  const words = control.dataset.wrong ?? (isChoice ? 'Choose another one.' : 'This cannot be looked for.');
   const error = html`<p class="error small" id=${`${control.id}-error`} role="alert">${words}</p>`;
-  control.before(error);
+  (control.closest('.segments label') ?? control).before(error);
   control.setAttribute('aria-invalid', 'true');
   control.setAttribute('aria-describedby', error.id);
 }
 
 /**
  * Says which filters the API does not take, at their controls, in words without the names of parameters.
- * @param {Control[]} controls None if the address has something that no control is for.
+ * @param {Control[]} controls One for each filter. None if the address has something that no control is for.
  * @param {Element} place In the rows.
  */
 export function refuse(controls, place) {
