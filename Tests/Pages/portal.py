@@ -3,7 +3,7 @@
 import datetime
 import json
 
-from failing import check_form
+from failing import answer, check_form
 from sides import Sides, sign_in_again
 
 NO_PARTNER = "This page is not for you"
@@ -131,6 +131,12 @@ def check_year(checks, site, browser):
                      terms], [False, False, True, True])
         checks.equal("and a bar for each month", bars, [str(month["introductions"]) for month in months])
         checks.clean("the year", visit)
+        visit.expect(500)
+        visit.page.route("**/api/me", lambda route: answer(route, 500))
+        visit.requests.clear()
+        visit.open("/portal").page.wait_for_selector("main > .notice")
+        checks.equal("who is signed in is asked for once, also when that fails", len(visit.sent("GET", "/api/me")), 1)
+        checks.clean("without an answer", visit)
 
 
 def check_introductions(checks, site, browser):

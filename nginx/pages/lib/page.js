@@ -75,10 +75,10 @@ document.addEventListener('keydown', ({ key, target }) => {
  * With roles it is a page for these people only. Others see in `main` why it is not for them, and whoever is not signed
  * in is sent to the page that does it and brings them back.
  *
- * @param {{ roles?: Me['roles'] }} options
+ * @param {{ roles?: Me['roles'], reason?: (me: Me) => Node }} options The reason says it in words of the page's own.
  * @returns {Promise<Me | null>} Never null with roles: then the promise is not fulfilled.
  */
-export async function start({ roles } = {}) {
+export async function start({ roles, reason } = {}) {
   showNavigation(lastMe());
   if (roles && !token()) return goToSignIn();
   /** @type {Me | null} */
@@ -95,26 +95,32 @@ export async function start({ roles } = {}) {
   if (roles && !me) return goToSignIn();
   const has = me?.roles ?? [];
   if (roles && me && !roles.some((role) => has.includes(role))) {
-    const isStaffs = roles.every((role) => role === 'staff');
     // Without the places there is only one column.
     mainElement().classList.remove('desk');
     fill(
       mainElement(),
-      fragment`<h1>This page is not for you</h1>
-        <p>You are signed in as ${me.email}. ${isStaffs ? 'It is a page for staff. Staff sign in with an admin token, ' +
-          'or with a link that the server prints. ' : 'If another address of yours may see it, '}
-          <a href=${signInAddress()}>${isStaffs ? 'Sign in as staff' : 'sign in with that one'}</a>.</p>`,
+      html`<h1>This page is not for you</h1>`,
+      reason ? reason(me) : notFor(me, roles.every((role) => role === 'staff')),
     );
     return new Promise(() => {});
   }
   return me;
 }
 
+/**
+ * @param {Me} me
+ * @param {boolean} isStaffs Whether the page is for staff alone.
+ */
+const notFor = ({ email }, isStaffs) => html`
+  <p>You are signed in as ${email}. ${isStaffs ? 'It is a page for staff. Staff sign in with an admin token, or with ' +
+    'a link that the server prints. ' : 'If another address of yours may see it, '}<a href=${signInAddress()}>${
+    isStaffs ? 'Sign in as staff' : 'sign in with that one'}</a>.</p>`;
+
 /** The address of the page for signing in, which brings people back here. */
 export const signInAddress = () => `/sign-in?return=${encodeURIComponent(location.pathname + location.search)}`;
 
 /** @returns {Promise<never>} */
-export async function goToSignIn() {
+async function goToSignIn() {
   if (!token() && (await borrowSignIn())) location.reload();
   else location.replace(signInAddress());
   return new Promise(() => {});

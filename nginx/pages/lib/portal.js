@@ -2,35 +2,23 @@
  * What the pages of the portal share: who may see them, and how the partner stands.
  * @module
  */
-import { getMe, token } from './api.js';
-import { byID, fill, fragment } from './html.js';
-import { goToSignIn, show, signInAddress, start } from './page.js';
+import { fragment } from './html.js';
+import { signInAddress, start } from './page.js';
 import { count, day } from './words.js';
 
 /**
  * Shows the navigation, and finds out who is signed in. A partner whose record was removed is told so: for the service
  * it is a user like any other.
- * @returns {Promise<import('./api.js').Me>} Not fulfilled for anyone but a partner.
+ * @returns Not fulfilled for anyone but a partner.
  */
-export async function startPortal() {
-  if (!token()) return goToSignIn();
-  let me = await start();
-  try {
-    me ??= await getMe();
-  } catch (error) {
-    show(error);
-    return new Promise(() => {});
-  }
-  if (!me) return goToSignIn();
-  if (me.partner) return me;
-  fill(byID('main'), fragment`
-    <h1>This page is not for you</h1>
-    <p>It is for partners of Tomi, and you are signed in as ${me.email}, which belongs to none. If another address of
+export const startPortal = () => start({
+  roles: ['partner'],
+  reason: ({ email }) => fragment`
+    <p>It is for partners of Tomi, and you are signed in as ${email}, which belongs to none. If another address of
       yours does, <a href=${signInAddress()}>sign in with that one</a>.</p>
     <p>Were you a partner before? Then your record was removed: the directory does not show it, and you get no
-      introductions. If that is a mistake, answer one of our letters.</p>`);
-  return new Promise(() => {});
-}
+      introductions. If that is a mistake, answer one of our letters.</p>`,
+});
 
 /** @type {Record<string, string>} */
 const meanings = {
