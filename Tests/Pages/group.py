@@ -385,11 +385,14 @@ def check_names(checks, site, browser):
 
 def check_wrong_groups(checks, site, browser):
     sides = Sides(site, "elsewhere")
-    for path in (f"/group?id={site.group}", "/group?id=../../me", "/group"):
+    for path in (f"/group?id={site.group}", "/group?id=../../me", "/group", f"/group/ask?id={site.group}",
+                 "/group/ask?id=../x"):
         with browser.visit(token=sides.tokens["member"]) as visit:
-            visit.expect(404).open(path).page.wait_for_selector("#next .button")
-            checks.check(f"{path[:12]}…: it says what is wrong, and leads to the member's own", visit.text("h1") in (
-                "This group is not yours", "Your groups") and sides.name in visit.text("#next"), visit.text("#next"))
+            visit.expect(*([404] if site.group in path else [])).open(path).page.wait_for_selector("main .button")
+            checks.check(f"{path[:20]}…: it says what is wrong, and leads to the member's own", visit.text("h1") in (
+                "This group is not yours", "Your groups") and sides.name in visit.text("main"), visit.text("main"))
+            checks.equal("and asks for a group only by what can be an ID", any(
+                "/api/groups/" in one.url for one in visit.requests), site.group in path)
             checks.clean(path, visit)
     with browser.visit(token=sides.tokens["member"]) as visit:
         visit.expect(503)

@@ -1,4 +1,5 @@
-import { Problem, get, getAll, post, token } from './lib/api.js';
+import { Problem, get, getAll, isID, post, token } from './lib/api.js';
+import { otherGroups } from './lib/asking.js';
 import { Form, field, inWords, options } from './lib/form.js';
 import { byID, fill, fragment, html } from './lib/html.js';
 import { needFacts } from './lib/need.js';
@@ -19,7 +20,7 @@ const readOpen = () => getAll(`${path}/referrals`, { query: { status: 'intro_sen
 const readFits = () => get(`${path}/recommendations`, { query: { state: chosenState() } });
 
 // What the page shows first is asked for before it is known who is signed in.
-const first = token() && group ? [readOpen(), readFits()] : [];
+const first = token() && isID(group) ? [readOpen(), readFits()] : [];
 for (const one of first) one.catch(() => {});
 const me = /** @type {import('./lib/api.js').Me} */ (await start({ roles: ['member', 'staff'] }));
 const ownGroup = me.groups.find(({ id }) => id === group);
@@ -391,12 +392,7 @@ function showNoGroup() {
   for (const id of ['open', 'fits', 'earlier']) byID(id).hidden = true;
   const place = byID('next');
   place.hidden = false;
-  fill(place, fragment`
-    ${group && html`<p>It does not exist, or you are not in it. You are signed in as ${me.email}.</p>`}
-    ${me.groups.length > 0
-      ? html`<p class="actions">${me.groups.map(({ id, name }) => html`
-        <a class="button" href=${`/group?id=${id}`}>${name}</a>`)}</p>`
-      : html`<p>You are in no group yet. A group is made in the Tomi app.</p>`}`);
+  fill(place, otherGroups(me, group, (id) => `/group?id=${id}`));
 }
 
 byID('name').tabIndex = -1;
@@ -404,7 +400,7 @@ if (ownGroup) {
   byID('name').textContent = ownGroup.name;
   document.title = `${ownGroup.name} – Tomi`;
 }
-if (group) {
+if (isID(group)) {
   addEventListener('popstate', () => loadFits());
   // The requests come first: who fits is shown with what was asked already.
   await loadOpen(/** @type {Promise<Request[]> | undefined} */ (first[0]));

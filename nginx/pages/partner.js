@@ -1,4 +1,4 @@
-import { Problem, get, lastMe } from './lib/api.js';
+import { Problem, get, isID, lastMe } from './lib/api.js';
 import { nextStep } from './lib/asking.js';
 import { byID, fill, fragment, html } from './lib/html.js';
 import { show, start } from './lib/page.js';
@@ -60,20 +60,25 @@ function showProfile(partner) {
 }
 
 async function load() {
-  const id = new URLSearchParams(location.search).get('id');
+  const id = new URLSearchParams(location.search).get('id') ?? '';
   if (!id) {
     byID('name').textContent = 'No partner is chosen';
     fill(byID('profile'), html`<p class="lead">Choose one <a href="/directory">in the directory</a>.</p>`);
     return;
   }
+  if (!isID(id)) return showNone();
   try {
-    const { data } = await get(`/api/partners/${encodeURIComponent(id)}`);
+    const { data } = await get(`/api/partners/${id}`);
     showProfile(data);
   } catch (error) {
-    if (!(error instanceof Problem && error.code === 'not_found')) return show(error, byID('profile'), load);
-    byID('name').textContent = 'This partner is not in the directory';
-    fill(byID('profile'), html`<p class="lead">It may have left. <a href="/directory">Look at the others</a>.</p>`);
+    if (error instanceof Problem && error.code === 'not_found') return showNone();
+    show(error, byID('profile'), load);
   }
+}
+
+function showNone() {
+  byID('name').textContent = 'This partner is not in the directory';
+  fill(byID('profile'), html`<p class="lead">It may have left. <a href="/directory">Look at the others</a>.</p>`);
 }
 
 load();
