@@ -225,6 +225,8 @@ def check_life(checks, site, browser):
         words = visit.text(card)
         checks.check("introduced: how to reach the partner", all(one in words for one in (
             sides.emails["partner"], "612 555 0142", "Paula Partner", "introduced you to each other")), words)
+        checks.equal("its phone number is a link that can be dialed", visit.page.get_attribute(
+            f"{card} a[href^='tel:']", "href"), "tel:6125550142")
         checks.equal("on top: write to the partner", (visit.text("#next h2"), visit.page.get_attribute(
             "#next .main", "href")), (f"Meet {sides.company}", f"mailto:{sides.emails['partner']}"))
         checks.clean("introduced", visit)

@@ -4,7 +4,9 @@ import { addKeys, addListKeys, loaded, recount, showKeys, showPlaces, startDesk 
 import { byID, fill, fragment, html } from './lib/html.js';
 import { List } from './lib/list.js';
 import { show, toast } from './lib/page.js';
-import { count, day, since, stateChoices, status, statusWords, typeChoices, types } from './lib/words.js';
+import {
+  count, day, openStatuses, since, stateChoices, status, statusChoices, typeChoices, types,
+} from './lib/words.js';
 
 /** @typedef {import('./desk/referral.js').RequestView} RequestView */
 /** @typedef {import('./desk/actions.js').Done} Done */
@@ -54,7 +56,6 @@ function setOpen(id, isStep = false) {
 
 // --- The rows ---
 
-const statuses = ['pending', 'matched', 'intro_sent', 'connected', 'closed', 'cancelled'];
 showColumns(byID('rows'), ['Waits', 'Group', 'Asks for', 'State', 'Status', 'Looked after by', 'Follow up'], 'Waits');
 
 /**
@@ -68,7 +69,7 @@ const recently = 60_000;
 /** @param {Referral} referral */
 function row(referral) {
   const { id, partner_type: type, context: { state }, group, assignee, follow_up_on: date } = referral;
-  const isOver = ['closed', 'cancelled'].includes(referral.status);
+  const isOver = !openStatuses.includes(referral.status);
   const isDue = date && date <= new Date().toISOString().slice(0, 10);
   const followUp = () => date && !isOver && (isDue
     ? html`<span class="status waiting"><span>Due ${day(date)}</span></span>` : day(date));
@@ -143,10 +144,7 @@ function fillFilters() {
   const form = byID('filters');
   showFilters(form, [
     filter('Search', 'q', 'search'),
-    filter('Status', 'status', choices('All', [
-      ['pending,matched,intro_sent,connected', 'Open'], ...statuses.map((one) => /** @type {[string, string]} */ (
-        [one, statusWords('referral', one)])),
-    ])),
+    filter('Status', 'status', choices('All', [[openStatuses.join(), 'Open'], ...statusChoices('referral')])),
     filter('Asks for', 'partner_type', choices('All', typeChoices)),
     filter('State', 'state', choices('All', stateChoices)),
     filter('Looked after by', 'assigned_to', choices('Anyone', [['me', 'You'], ['none', 'Nobody']])),

@@ -4,7 +4,9 @@ import { Form, field, inWords, options } from './lib/form.js';
 import { byID, fill, fragment, html } from './lib/html.js';
 import { needFacts } from './lib/need.js';
 import { show, start, toast } from './lib/page.js';
-import { language, listed, stateChoices, states, status, types, when } from './lib/words.js';
+import {
+  fact, language, listed, openStatuses, phoneLink, stateChoices, states, status, types, when,
+} from './lib/words.js';
 
 /** @typedef {import('./group/ask.js').Request} Request */
 /** @typedef {import('./group/ask.js').Fit} Fit */
@@ -16,7 +18,7 @@ const path = `/api/groups/${encodeURIComponent(group)}`;
 /** The state in the address; none is the group's own. */
 const chosenState = () => (states[query().get('state') ?? ''] ? query().get('state') : null);
 
-const readOpen = () => getAll(`${path}/referrals`, { query: { status: 'intro_sent,matched,pending,connected' } });
+const readOpen = () => getAll(`${path}/referrals`, { query: { status: openStatuses.join() } });
 const readFits = () => get(`${path}/recommendations`, { query: { state: chosenState() } });
 
 // What the page shows first is asked for before it is known who is signed in.
@@ -173,8 +175,8 @@ const timeline = ({ requested_by: requester, timeline: past, partner, outcome })
 const contactFacts = ({ id, company_name: company, contact_name: contact, email, phone }) => html`
   <dl class="facts">
     <dt>Contact</dt><dd>${contact && `${contact}, `}<a href=${`/partner?id=${id}`}>${company}</a></dd>
-    ${email && [html`<dt>E-mail</dt>`, html`<dd><a href=${`mailto:${email}`}>${email}</a></dd>`]}
-    ${phone && [html`<dt>Phone</dt>`, html`<dd><a href=${`tel:${phone.replace(/ *x.*/, '')}`}>${phone}</a></dd>`]}
+    ${fact('E-mail', email && html`<a href=${`mailto:${email}`}>${email}</a>`)}
+    ${fact('Phone', phone && phoneLink(phone))}
   </dl>`;
 
 /** @param {Request} request */

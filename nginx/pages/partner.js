@@ -2,7 +2,7 @@ import { Problem, get, isID, lastMe } from './lib/api.js';
 import { nextStep } from './lib/asking.js';
 import { byID, fill, fragment, html } from './lib/html.js';
 import { show, start } from './lib/page.js';
-import { certificate, certified, credentialKinds, host, language, listed, states, types } from './lib/words.js';
+import { certificate, certified, credentialKinds, fact, host, language, listed, states, types } from './lib/words.js';
 
 /**
  * @typedef {import('./directory.js').Partner & { credentials: { kind: string, number: string, state_code: string | null
@@ -40,9 +40,8 @@ function showProfile(partner) {
         <p class="row small">${certified()} <span>${certificate}</span></p>`}
       ${partner.description && html`<p class="lines">${partner.description}</p>`}
       <dl class="facts card">
-        ${partner.contact_name && [html`<dt>Contact</dt>`, html`<dd>${partner.contact_name}</dd>`]}
-        ${website && [html`<dt>Website</dt>`,
-          html`<dd><a href=${website} rel="noreferrer">${host(website)}</a></dd>`]}
+        ${fact('Contact', partner.contact_name)}
+        ${fact('Website', website && html`<a href=${website} rel="noreferrer">${host(website)}</a>`)}
         <dt>Languages</dt><dd>${listed(partner.languages.map(language)) || 'Not given'}</dd>
         <dt>Licenses</dt><dd>${partner.credentials.length === 0 ? 'None that Tomi has verified yet' : html`
           <ul class="plain">${partner.credentials.map(({ kind, number, state_code: state }) => html`

@@ -2,7 +2,7 @@ import { token } from '../lib/api.js';
 import { addKeys, addListKeys, startDesk } from '../lib/desk.js';
 import { byID, fill, html } from '../lib/html.js';
 import { List } from '../lib/list.js';
-import { status, statusWords, when } from '../lib/words.js';
+import { status, statusChoices, when } from '../lib/words.js';
 import { filter, orAll, showColumns, showFilters } from './filters.js';
 import { kinds, kindWords } from './message-words.js';
 
@@ -68,8 +68,7 @@ const to = filter('To this address', 'to', 'search', {
 to.addEventListener('input', (event) => event.stopPropagation());
 showFilters(byID('filters'), [
   to,
-  filter('Status', 'status', orAll(['queued', 'sending', 'sent', 'failed', 'cancelled'], (value) =>
-    statusWords('message', value))),
+  filter('Status', 'status', [['', 'All'], ...statusChoices('message')]),
   filter('Kind', 'kind', orAll(Object.keys(kinds), kindWords)),
 ]);
 

@@ -3,7 +3,9 @@ import { bars, dots } from '../lib/chart.js';
 import { addKeys, startDesk } from '../lib/desk.js';
 import { byID, fill, fragment, html } from '../lib/html.js';
 import { show } from '../lib/page.js';
-import { count, declineReasons, stateChoices, states, statusWords, typeChoices, types, when } from '../lib/words.js';
+import {
+  count, declineReasons, openStatuses, stateChoices, states, statusChoices, statusTone, typeChoices, types, when,
+} from '../lib/words.js';
 import { choose, filter, showFilters } from './filters.js';
 
 /** @typedef {Record<string, number>} Counts By status. */
@@ -35,15 +37,12 @@ import { choose, filter, showFilters } from './filters.js';
  * @property {string | null} last_intro_at
  */
 
-/** The tones of the statuses, in the order of a request's life. */
-const tones = /** @type {const} */ ({
-  pending: 'new', matched: 'waiting', intro_sent: 'waiting', connected: 'good', closed: 'off', cancelled: 'off',
-});
+const statuses = statusChoices('referral');
 const steps = {
   pending_to_matched: 'From new to matched', matched_to_intro_sent: 'From matched to introduced',
   intro_sent_to_connected: 'From introduced to connected', connected_to_closed: 'From connected to closed',
 };
-const open = 'pending,matched,intro_sent,connected';
+const open = openStatuses.join();
 const dayLength = 86_400_000;
 /** A follow-up is overdue from the day after it, in UTC. */
 const yesterday = () => new Date(Date.now() - dayLength).toISOString().slice(0, 10);
@@ -131,8 +130,8 @@ function results({ total, by_status: counts, by_type: byType, by_state: byState,
         ${bars({
           caption: `All ${count(total, 'request')} by what they are now`,
           columns: ['Status', 'Requests'],
-          rows: Object.entries(tones).map(([status, tone]) => ({
-            label: statusWords('referral', status), value: counts[status], tone, href: queue(`status=${status}`),
+          rows: statuses.map(([status, label]) => ({
+            label, value: counts[status], tone: statusTone('referral', status), href: queue(`status=${status}`),
           })),
         })}
         ${bars({
@@ -165,12 +164,11 @@ function crossed(caption, what, lines) {
         <table>
           <thead><tr>
             <th scope="col">${what}</th>
-            ${Object.keys(tones).map((status) => html`
-              <th scope="col" class="number">${statusWords('referral', status)}</th>`)}
+            ${statuses.map(([, words]) => html`<th scope="col" class="number">${words}</th>`)}
           </tr></thead>
           <tbody>${lines.map((line) => html`<tr>
             <th scope="row">${line.label}</th>
-            ${Object.keys(tones).map((status) => html`<td class="number">${cell(line, status)}</td>`)}
+            ${statuses.map(([status]) => html`<td class="number">${cell(line, status)}</td>`)}
           </tr>`)}</tbody>
         </table>
       </div>`,

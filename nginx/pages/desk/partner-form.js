@@ -9,9 +9,9 @@ import { whoChanged } from '../lib/history.js';
 import { byID, fill, html } from '../lib/html.js';
 import { explain, toast } from '../lib/page.js';
 import {
-  count, credentialKinds, language, listed, stateChoices, states, statusWords, typeChoices,
+  count, credentialKinds, daysUntil, language, listed, stateChoices, states, statusWords, typeChoices,
 } from '../lib/words.js';
-import { credentialName, daysUntil, moves, reworded } from './partner-words.js';
+import { credentialName, moves, reworded } from './partner-words.js';
 
 /** @typedef {import('./partner.js').Page} Page */
 /** @typedef {import('./partner-words.js').Credential} Credential */

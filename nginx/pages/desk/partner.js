@@ -2,8 +2,10 @@ import { Problem, get, getAll, put, remove, token } from '../lib/api.js';
 import { addKeys, recount, startDesk } from '../lib/desk.js';
 import { byID, fill, fragment, html } from '../lib/html.js';
 import { explain, show, toast } from '../lib/page.js';
-import { count, day, language, listed, stateChoices, states, status, statusWords, types, when } from '../lib/words.js';
-import { acceptance, credentialName, credentialStatus, moves, reworded, worth } from './partner-words.js';
+import {
+  count, day, language, listed, phoneLink, stateChoices, states, status, statusWords, types, when, worth,
+} from '../lib/words.js';
+import { acceptance, credentialName, credentialStatus, moves, reworded } from './partner-words.js';
 
 /** @typedef {import('../lib/api.js').Answer} Answer */
 /** @typedef {import('../lib/html.js').Child} Child */
@@ -260,7 +262,7 @@ function showRecord() {
       ${fact('Profession', types[partner.type].label)}
       ${fact('Contact', partner.contact_name)}
       ${fact('E-mail', html`<a href=${`mailto:${email}`}>${email}</a>`)}
-      ${fact('Phone', phone && html`<a href=${`tel:${phone.replace(/ x.*/, '').replace(/[^+\d]/g, '')}`}>${phone}</a>`)}
+      ${fact('Phone', phone && phoneLink(phone))}
       ${fact('Website', website && html`<a href=${website} rel="noreferrer">${website}</a>`)}
       ${fact('Serves', places(partner.service_areas))}
       ${fact('Languages', listed(partner.languages.map(language)))}

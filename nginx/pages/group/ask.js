@@ -3,7 +3,7 @@ import { otherGroups } from '../lib/asking.js';
 import { Form, choices, field, inWords, options } from '../lib/form.js';
 import { byID, fill, fragment, html } from '../lib/html.js';
 import { show, start } from '../lib/page.js';
-import { stateChoices, typeChoices, types } from '../lib/words.js';
+import { openStatuses, stateChoices, typeChoices, types } from '../lib/words.js';
 
 /**
  * @typedef {object} Request As the group sees it.
@@ -52,7 +52,7 @@ async function readConsent() {
 const read = () => Promise.all([
   readConsent(),
   // What a group has said once it need not say again, unless it took it back.
-  get(path, { query: { status: 'pending,matched,intro_sent,connected,closed', limit: 1 } })
+  get(path, { query: { status: [...openStatuses, 'closed'].join(), limit: 1 } })
     .then(({ data }) => data.data[0]?.context),
 ]);
 

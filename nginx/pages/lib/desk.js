@@ -7,14 +7,14 @@
 import { Problem, get } from './api.js';
 import { byID, fill, html } from './html.js';
 import { start } from './page.js';
+import { openStatuses } from './words.js';
 
 /** @typedef {import('./api.js').Me} Me */
 /** @typedef {import('./list.js').List} List */
 
 // --- Places ---
 
-/** The statuses in which a request still needs somebody. */
-const open = 'pending,matched,intro_sent,connected';
+const open = openStatuses.join();
 const today = () => new Date().toISOString().slice(0, 10);
 
 /**

@@ -4,7 +4,7 @@
  */
 import { fragment } from './html.js';
 import { signInAddress, start } from './page.js';
-import { count, day } from './words.js';
+import { count, day, daysUntil } from './words.js';
 
 /**
  * Shows the navigation, and finds out who is signed in. A partner whose record was removed is told so: for the service
@@ -38,9 +38,9 @@ const meanings = {
 export function hindrances({ status, accepting_referrals: accepts, paused_until: paused, max_open_referrals: most,
   credentials_status: credentials }) {
   if (status !== 'active') return [meanings[status]];
-  const isPaused = paused !== null && paused >= new Date().toISOString().slice(0, 10);
+  const isPaused = daysUntil(paused) >= 0;
   return [
-    isPaused && fragment`You have paused introductions up to and with ${day(paused)}.`,
+    paused && isPaused && fragment`You have paused introductions up to and with ${day(paused)}.`,
     !isPaused && !accepts && most !== null && `You get no new introductions now: you have ${
       count(most, 'open one')}, the most that you want.`,
     credentials === 'expired' && 'A license of yours has expired. You get no new introductions until Tomi has ' +

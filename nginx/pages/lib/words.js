@@ -59,8 +59,8 @@ export const types = {
 export const typeChoices = Object.entries(types).map(([type, { label }]) => [type, label]);
 
 /**
- * What a word of the API says to people, and the tone of its dot: `good`, `waiting`, `bad`, `off` or `new`.
- * @type {Record<string, Record<string, [words: string, tone: string]>>}
+ * What a word of the API says to people, and the tone of its dot.
+ * @type {Record<string, Record<string, [words: string, tone: 'good' | 'waiting' | 'bad' | 'off' | 'new']>>}
  */
 const statuses = {
   coverage: {
@@ -84,6 +84,18 @@ const statuses = {
   },
 };
 
+/** @typedef {'coverage' | 'partner' | 'referral' | 'credentials' | 'message'} Kind Of a status. */
+
+/** The statuses in which a request still needs somebody, in the order of its life. */
+export const openStatuses = ['pending', 'matched', 'intro_sent', 'connected'];
+
+/**
+ * The statuses for a `select`.
+ * @param {Kind} of
+ * @returns {[value: string, words: string][]}
+ */
+export const statusChoices = (of) => Object.entries(statuses[of]).map(([value, [words]]) => [value, words]);
+
 /** @type {Record<string, string>} */
 export const outcomes = {
   engaged: 'They work together', deal_closed: 'Deal closed', not_engaged: 'They do not work together',
@@ -106,18 +118,25 @@ export const credentialKinds = {
 
 /**
  * The words for a status.
- * @param {'coverage' | 'partner' | 'referral' | 'credentials' | 'message'} of
+ * @param {Kind} of
  * @param {string} value
  */
 export const statusWords = (of, value) => statuses[of][value]?.[0] ?? value;
 
 /**
+ * The tone of a status's dot.
+ * @param {Kind} of
+ * @param {string} value
+ */
+export const statusTone = (of, value) => statuses[of][value]?.[1] ?? 'off';
+
+/**
  * A status as a word with a dot.
- * @param {'coverage' | 'partner' | 'referral' | 'credentials' | 'message'} of
+ * @param {Kind} of
  * @param {string} value
  */
 export const status = (of, value) =>
-  html`<span class=${`status ${statuses[of][value]?.[1] ?? 'off'}`}>${statusWords(of, value)}</span>`;
+  html`<span class=${`status ${statusTone(of, value)}`}>${statusWords(of, value)}</span>`;
 
 /**
  * "1 partner", "2 partners".
@@ -140,6 +159,20 @@ export const certified = () => html`<span class="tag" title=${certificate}>Certi
  */
 export const listed = (words) =>
   words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words[words.length - 1]}`;
+
+/**
+ * A term of a `dl` with its description, or nothing without a value.
+ * @param {string} term
+ * @param {import('./html.js').Child} value
+ */
+export const fact = (term, value) => value && [html`<dt>${term}</dt>`, html`<dd>${value}</dd>`];
+
+/**
+ * A phone number as a link that calls it. An extension cannot be dialed.
+ * @param {string} phone
+ */
+export const phoneLink = (phone) =>
+  html`<a href=${`tel:${phone.replace(/ *x.*/, '').replace(/[^+\d]/g, '')}`}>${phone}</a>`;
 
 /**
  * The host of an address, which may be broken before each dot.
@@ -228,3 +261,22 @@ export const day = (date) =>
  * @param {string} date `YYYY-MM-DD`
  */
 export const dayWords = (date) => utcDay.format(new Date(date));
+
+/**
+ * How many days from today (UTC) a day is. NaN without a day.
+ * @param {string | null} date `YYYY-MM-DD`
+ */
+export const daysUntil = (date) =>
+  date ? (Date.parse(date) - Date.parse(new Date().toISOString().slice(0, 10))) / dayLength : NaN;
+
+/** After so many days before its end the API calls a credential "expiring". */
+const warningDays = 30;
+
+/**
+ * What a credential is worth today: a value of `credentials_status`.
+ * @param {{ verified_at: string | null, expires_on: string | null }} credential
+ */
+export function worth({ verified_at: verified, expires_on: end }) {
+  const days = daysUntil(end);
+  return days < 0 ? 'expired' : !verified ? 'unverified' : days <= warningDays ? 'expiring' : 'verified';
+}
