@@ -88,7 +88,7 @@ function showForm(consent, need) {
       ${field('Where do you want to buy?', html`
         <select name="context.state">${options([['', 'Not decided'], ...stateChoices])}</select>`)}
       ${field('How many people buy together?', number('group_size'), { isOptional: true })}
-      <div class="pair field">
+      <div class="side-by-side field">
         ${field('Price from', number('home_price_range.min'), { isOptional: true, hint: 'In US dollars' })}
         ${field('Price up to', number('home_price_range.max'), { isOptional: true, hint: 'In US dollars' })}
       </div>
