@@ -86,9 +86,10 @@ def check_lists(checks, site, browser):
         page.wait_for_selector("#rows .empty")
         checks.equal("the address has both, and the view", visit.path,
                      "/desk/people?view=groups&q=long%40people&state=CA")
-        visit.open(f"/desk/people?view=groups&member={ZELDA}").page.wait_for_selector("#only a")
-        checks.equal("whose groups, in words", (names(visit), visit.text("#only")),
-                     (["Zebra House"], "Only the groups of Zelda Fitz. Show all groups"))
+        visit.open(f"/desk/people?view=groups&member={ZELDA}").page.wait_for_selector("#scope a")
+        visit.settle()
+        checks.equal("whose groups, in words", (names(visit), visit.text("#scope")),
+                     (["Zebra House"], "Only groups of Zelda Fitz. Remove"))
         checks.clean("the lists", visit)
         visit.expect(400).open("/desk/people?view=groups&disabled=true").page.wait_for_selector("#rows .notice")
         checks.check("a wrong address says so, without the names of parameters", "does not know" in visit.text(

@@ -115,6 +115,15 @@ const list = new List({
   key: (/** @type {Referral} */ referral) => referral.id,
   noun: ['request', 'requests'],
   filters: fillFilters(),
+  scope: {
+    place: byID('scope'),
+    words: {
+      older_than_days: (days) => `made ${count(Number(days), 'day')} ago or earlier`,
+      group_id: (id, thing) => ['of the group ', thing('group', id)],
+      partner_id: (id, thing) => ['with ', thing('partner', id)],
+      requested_by: (id, thing) => ['that ', thing('user', id), ' has made'],
+    },
+  },
   summary: byID('summary'),
   own: ['open'],
   every: 30,
@@ -129,14 +138,6 @@ const list = new List({
 });
 
 // --- Filters ---
-
-/** Says the filters that no control shows. Most addresses have none. */
-function showScope() {
-  if (!['older_than_days', 'group_id', 'partner_id', 'requested_by'].some((name) => query().get(name))) {
-    return fill(byID('scope'));
-  }
-  import('./desk/scope.js').then((module) => module.showScope(list, byID('scope')), () => {});
-}
 
 function fillFilters() {
   /** @type {(all: string, pairs: [value: string, words: string][]) => [value: string, words: string][]} */
@@ -307,7 +308,6 @@ function openNext(id) {
 
 addEventListener('popstate', async () => {
   did.clear();
-  showScope();
   await showOpen();
 });
 addKeys({ key: '/', words: 'Search', act: focusSearch }, {
@@ -334,5 +334,4 @@ if (token()) {
   load();
   showOpen();
 }
-showScope();
 await me;

@@ -72,16 +72,6 @@ showFilters(byID('filters'), [
   filter('Kind', 'kind', orAll(Object.keys(kinds), kindWords)),
 ]);
 
-/** Of one request or partner there is no filter to see, so that the page says it. */
-function showScope() {
-  const query = new URLSearchParams(location.search);
-  const of = [['referral_id', 'referral', 'request'], ['partner_id', 'partner', 'partner']]
-    .filter(([name]) => query.get(name));
-  fill(byID('scope'), of.map(([name, page, noun]) => html`
-    <p class="notice note">Only messages about <a href=${`/desk/${page}?id=${query.get(name)}`}>one ${noun}</a>.
-      <a href="/desk/messages">Show all</a></p>`));
-}
-
 const list = new List({
   path: '/api/admin/messages',
   rows,
@@ -89,6 +79,13 @@ const list = new List({
   key: (message) => message.id,
   noun: ['message', 'messages'],
   filters: byID('filters'),
+  scope: {
+    place: byID('scope'),
+    words: {
+      referral_id: (id, thing) => ['about ', thing('referral', id)],
+      partner_id: (id, thing) => ['about ', thing('partner', id)],
+    },
+  },
   summary: byID('summary'),
   own: ['open'],
   every: 30,
@@ -100,11 +97,7 @@ const list = new List({
   },
 });
 
-addEventListener('popstate', () => {
-  showScope();
-  showDetail();
-});
-showScope();
+addEventListener('popstate', () => showDetail());
 if (token()) {
   // On narrow screens the message stands below the list.
   Promise.all([list.load(), showDetail()]).then(() => openID() && detail.focus());

@@ -10,6 +10,12 @@ import { count } from './words.js';
 /** @typedef {import('./html.js').Child} Child */
 /** @typedef {HTMLInputElement | HTMLSelectElement} Control Of a filter. Its `data-wrong` says what it needs. */
 
+/** @typedef {typeof import('./history.js').thing} Thing */
+/**
+ * @typedef {object} Scope Filters of the address that no control shows.
+ * @property {HTMLElement} place Where the list says them.
+ * @property {Record<string, (value: string, thing: Thing) => Child>} words By parameter, after "Only" and the noun.
+ */
 /**
  * @template Item
  * @typedef {object} ListOptions
@@ -21,6 +27,7 @@ import { count } from './words.js';
  *   function gets the filters, of which there may be none.
  * @property {[one: string, many: string]} noun Such as `['partner', 'partners']`.
  * @property {HTMLElement} [filters] A form whose controls have the names of the query's parameters.
+ * @property {Scope} [scope]
  * @property {HTMLElement} [summary] Where the number of rows stands. It should be a live region.
  * @property {Record<string, string>} [query] Parameters that are not in the address.
  * @property {string[]} [own] Parameters of the address that are the page's own, and not the API's.
@@ -114,6 +121,7 @@ export class List {
     const { count: wanted = pageSize, y = 0 } = history.state ?? {};
     rows.setAttribute('aria-busy', 'true');
     this.#accept();
+    this.#showScope();
     try {
       const { items, cursor } = await this.#read(wanted, abort.signal);
       this.#cursor = cursor;
@@ -271,6 +279,13 @@ export class List {
     const isTable = rows instanceof HTMLTableSectionElement;
     fill(rows, isTable ? html`<tr class="empty"><td colspan="99">${words}</td></tr>`
       : html`<li class="empty">${words}</li>`);
+  }
+
+  #showScope() {
+    const { scope, noun } = this.#options;
+    if (!scope) return;
+    if (!Object.keys(scope.words).some((name) => this.query.get(name))) return fill(scope.place);
+    import('./scope.js').then(({ showScope }) => showScope(this, noun[1], scope), () => {});
   }
 
   /** Takes back what was said at the filters. */
