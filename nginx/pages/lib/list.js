@@ -146,7 +146,10 @@ export class List {
         // Of radio buttons the first speaks for all.
         const wrong = error.errors.flatMap(({ parameter }) =>
           this.#controls.find(({ name }) => name === parameter) ?? []);
-        refused.then(({ refuse }) => refuse(wrong, place), () => show(error, place, () => this.load()));
+        const own = new URLSearchParams(location.search);
+        for (const name of this.query.keys()) own.delete(name);
+        const address = `${own}` ? `?${own}` : location.pathname;
+        refused.then(({ refuse }) => refuse(wrong, place, address), () => show(error, place, () => this.load()));
       } else show(error, place, () => this.load());
     } finally {
       if (!abort.signal.aborted) rows.removeAttribute('aria-busy');

@@ -25,12 +25,13 @@ export function mark(control) {
  * Says which filters the API does not take, at their controls, in words without the names of parameters.
  * @param {Control[]} controls One for each filter. None if the address has something that no control is for.
  * @param {Element} place In the rows.
+ * @param {string} address Without filters.
  */
-export function refuse(controls, place) {
+export function refuse(controls, place, address) {
   controls.forEach(mark);
   fill(place, html`
     <div class="notice bad" role="alert">
       <p>${controls.length ? 'Nothing can be shown with this filter: see above.'
         : 'The address of this page asks for something that the list does not know.'}
-        ${' '}<a href=${location.pathname}>Take all filters off</a></p></div>`);
+        ${' '}<a href=${address}>Take all filters off</a></p></div>`);
 }
