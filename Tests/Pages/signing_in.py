@@ -150,6 +150,17 @@ def check_tabs(checks, site, browser):
                          second.locator("#account").count() == 0 and second.evaluate(
                              "sessionStorage.getItem('tomi.token') ?? localStorage.getItem('tomi.token')") is None)
             checks.clean(label, visit)
+    sign_in = "token => import('/lib/api.js').then(({ signIn }) => signIn(token, true))"
+    with browser.visit("/sign-in") as visit:
+        visit.page.evaluate(sign_in, site.tokens["staff"])
+        second = visit.context.new_page()
+        second.goto("/desk/people")
+        second.wait_for_selector("#rows tr")
+        visit.page.evaluate(sign_in, site.tokens["partner"])
+        second.wait_for_selector("h1:has-text('This page is not for you')")
+        checks.check("whoever signs in takes the place of who was there, in the other tab too",
+                     site.people["partner"] in second.inner_text("main"))
+        checks.clean("another person", visit)
     check_lost(checks, site, browser)
 
 

@@ -1,7 +1,7 @@
 import { token } from '../lib/api.js';
 import { addListKeys, startDesk } from '../lib/desk.js';
 import { eventWords, thing } from '../lib/history.js';
-import { byID, fill, html } from '../lib/html.js';
+import { byID, html } from '../lib/html.js';
 import { List } from '../lib/list.js';
 import { when } from '../lib/words.js';
 import { filter, orAll, showColumns, showFilters } from './filters.js';

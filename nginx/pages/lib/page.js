@@ -4,7 +4,7 @@
  * @module
  */
 import { Problem, borrowSignIn, getMe, lastMe, signOut, token, traffic } from './api.js';
-import { byID, fill, fragment, html } from './html.js';
+import { byID, fill, html } from './html.js';
 
 /** @typedef {import('./api.js').Me} Me */
 
