@@ -1,12 +1,11 @@
-import { Problem, get, getAll, isID, post, token } from './lib/api.js';
-import { otherGroups } from './lib/asking.js';
+import { Problem, get, getAll, post, token } from './lib/api.js';
 import { Form, field, inWords, options } from './lib/form.js';
+import { isID, otherGroups } from './lib/groups.js';
 import { byID, fill, fragment, html } from './lib/html.js';
 import { needFacts } from './lib/need.js';
 import { show, start, toast } from './lib/page.js';
-import {
-  fact, language, listed, openStatuses, phoneLink, stateChoices, states, status, types, when,
-} from './lib/words.js';
+import { phoneLink } from './lib/partners.js';
+import { fact, language, listed, openStatuses, stateChoices, states, status, types, when } from './lib/words.js';
 
 /** @typedef {import('./group/ask.js').Request} Request */
 /** @typedef {import('./group/ask.js').Fit} Fit */

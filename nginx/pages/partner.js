@@ -1,5 +1,6 @@
-import { Problem, get, isID, lastMe } from './lib/api.js';
+import { Problem, get, lastMe } from './lib/api.js';
 import { nextStep } from './lib/asking.js';
+import { isID } from './lib/groups.js';
 import { byID, fill, fragment, html } from './lib/html.js';
 import { show, start } from './lib/page.js';
 import { certificate, certified, credentialKinds, fact, host, language, listed, states, types } from './lib/words.js';

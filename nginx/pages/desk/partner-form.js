@@ -8,8 +8,9 @@ import { Form, choices, field, mayReplace, options } from '../lib/form.js';
 import { whoChanged } from '../lib/history.js';
 import { byID, fill, html } from '../lib/html.js';
 import { explain, toast } from '../lib/page.js';
+import { daysUntil } from '../lib/partners.js';
 import {
-  count, credentialKinds, daysUntil, language, listed, stateChoices, states, statusWords, typeChoices,
+  count, credentialKinds, language, listed, stateChoices, states, statusWords, typeChoices,
 } from '../lib/words.js';
 import { credentialName, moves, reworded } from './partner-words.js';
 

@@ -4,7 +4,8 @@
  */
 import { Problem } from '../lib/api.js';
 import { html } from '../lib/html.js';
-import { credentialKinds, day, daysUntil, listed, states, status, statusWords, worth } from '../lib/words.js';
+import { daysUntil, worth } from '../lib/partners.js';
+import { credentialKinds, day, listed, states, status, statusWords } from '../lib/words.js';
 
 /**
  * @typedef {object} Credential

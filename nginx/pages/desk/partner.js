@@ -2,9 +2,8 @@ import { Problem, get, getAll, put, remove, token } from '../lib/api.js';
 import { addKeys, recount, startDesk } from '../lib/desk.js';
 import { byID, fill, fragment, html } from '../lib/html.js';
 import { explain, show, toast } from '../lib/page.js';
-import {
-  count, day, language, listed, phoneLink, stateChoices, states, status, statusWords, types, when, worth,
-} from '../lib/words.js';
+import { phoneLink, worth } from '../lib/partners.js';
+import { count, day, language, listed, stateChoices, states, status, statusWords, types, when } from '../lib/words.js';
 import { acceptance, credentialName, credentialStatus, moves, reworded } from './partner-words.js';
 
 /** @typedef {import('../lib/api.js').Answer} Answer */

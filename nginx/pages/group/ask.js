@@ -1,6 +1,6 @@
-import { Problem, get, isID, post, token } from '../lib/api.js';
-import { otherGroups } from '../lib/asking.js';
+import { Problem, get, post, token } from '../lib/api.js';
 import { Form, choices, field, inWords, options } from '../lib/form.js';
+import { isID, otherGroups } from '../lib/groups.js';
 import { byID, fill, fragment, html } from '../lib/html.js';
 import { show, start } from '../lib/page.js';
 import { openStatuses, stateChoices, typeChoices, types } from '../lib/words.js';

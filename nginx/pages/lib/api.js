@@ -97,12 +97,6 @@ export async function getAll(path, options = {}) {
   return items;
 }
 
-/**
- * Whether a text of an address can be an ID. What cannot is not asked for.
- * @param {string} text
- */
-export const isID = (text) => /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(text);
-
 // --- The token ---
 
 const tokenKey = 'tomi.token';

@@ -1,26 +1,12 @@
 /**
- * The ways to a group's page and to an introduction.
+ * The way from the public pages to an introduction.
  * @module
  */
-import { fragment, html } from './html.js';
+import { html } from './html.js';
 import { signInAddress } from './page.js';
 import { types } from './words.js';
 
 /** @typedef {import('./api.js').Me | null} Me */
-
-/**
- * Where to go on from an address without a group, or with one that is not the person's.
- * @param {NonNullable<Me>} me
- * @param {string} given What stands in the address.
- * @param {(id: string) => string} address Of the same page for a group.
- */
-export const otherGroups = ({ email, groups, roles }, given, address) => fragment`
-  ${given && html`<p>It does not exist, or you are not in it. You are signed in as ${email}.</p>`}
-  ${groups.length > 0 && html`<p class="actions">${groups.map(({ id, name }) => html`
-    <a class="button" href=${address(id)}>${name}</a>`)}</p>`}
-  ${roles.includes('staff') ? html`<p><a href="/desk/people?view=groups">All groups</a></p>`
-    : !groups.length && html`<p>You are in no group yet. A group is made in the Tomi app. Until then, <a
-      href="/directory">look at the directory</a>.</p>`}`;
 
 /**
  * For a member the links that ask, one for each of its groups.

@@ -22,10 +22,10 @@ const today = () => new Date().toISOString().slice(0, 10);
  * @property {string} words
  * @property {string} path
  * @property {string} [query] Of a view.
- * @property {string} [number] Where in {@link numbers} the number of what waits here is.
- * @property {string} [noun] What the number counts, if not requests.
- * @property {string} [waiting] The query of what waits here, if it is not the view's own.
- * @property {string[]} [things] The paths of the pages of its things.
+ * @property {string} [number] Of what waits here, in {@link numbers}.
+ * @property {string} [noun] What it counts, if not requests.
+ * @property {string} [waiting] The query of what it counts.
+ * @property {string[]} [things] The pages of its things.
  */
 
 /** @type {() => (Place & { query: string })[]} */

@@ -10,12 +10,6 @@ import { count } from './words.js';
 /** @typedef {import('./html.js').Child} Child */
 /** @typedef {HTMLInputElement | HTMLSelectElement} Control Of a filter. Its `data-wrong` says what it needs. */
 
-/** @typedef {typeof import('./history.js').thing} Thing */
-/**
- * @typedef {object} Scope Filters of the address that no control shows.
- * @property {HTMLElement} place Where the list says them.
- * @property {Record<string, (value: string, thing: Thing) => Child>} words By parameter, after "Only" and the noun.
- */
 /**
  * @template Item
  * @typedef {object} ListOptions
@@ -27,7 +21,7 @@ import { count } from './words.js';
  *   function gets the filters, of which there may be none.
  * @property {[one: string, many: string]} noun Such as `['partner', 'partners']`.
  * @property {HTMLElement} [filters] A form whose controls have the names of the query's parameters.
- * @property {Scope} [scope]
+ * @property {import('./scope.js').Scope} [scope]
  * @property {HTMLElement} [summary] Where the number of rows stands. It should be a live region.
  * @property {Record<string, string>} [query] Parameters that are not in the address.
  * @property {string[]} [own] Parameters of the address that are the page's own, and not the API's.
@@ -143,13 +137,8 @@ export class List {
       this.#say(place);
       if (error instanceof Problem && error.code === 'invalid_parameter') {
         const refused = import('./refused.js');
-        // Of radio buttons the first speaks for all.
-        const wrong = error.errors.flatMap(({ parameter }) =>
-          this.#controls.find(({ name }) => name === parameter) ?? []);
-        const own = new URLSearchParams(location.search);
-        for (const name of this.query.keys()) own.delete(name);
-        const address = `${own}` ? `?${own}` : location.pathname;
-        refused.then(({ refuse }) => refuse(wrong, place, address), () => show(error, place, () => this.load()));
+        refused.then(({ refuse }) => refuse(error, this.#controls, this.query, place),
+          () => show(error, place, () => this.load()));
       } else show(error, place, () => this.load());
     } finally {
       if (!abort.signal.aborted) rows.removeAttribute('aria-busy');

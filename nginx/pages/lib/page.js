@@ -95,26 +95,11 @@ export async function start({ roles, reason } = {}) {
   if (roles && !me) return goToSignIn();
   const has = me?.roles ?? [];
   if (roles && me && !roles.some((role) => has.includes(role))) {
-    // Without the places there is only one column.
-    mainElement().classList.remove('desk');
-    fill(
-      mainElement(),
-      html`<h1>This page is not for you</h1>`,
-      reason ? reason(me) : notFor(me, roles.every((role) => role === 'staff')),
-    );
+    (await import('./not-for.js')).showNotFor(mainElement(), me, roles, reason);
     return new Promise(() => {});
   }
   return me;
 }
-
-/**
- * @param {Me} me
- * @param {boolean} isStaffs Whether the page is for staff alone.
- */
-const notFor = ({ email }, isStaffs) => html`
-  <p>You are signed in as ${email}. ${isStaffs ? 'It is a page for staff. Staff sign in with an admin token, or with ' +
-    'a link that the server prints. ' : 'If another address of yours may see it, '}<a href=${signInAddress()}>${
-    isStaffs ? 'Sign in as staff' : 'sign in with that one'}</a>.</p>`;
 
 /** The address of the page for signing in, which brings people back here. */
 export const signInAddress = () => `/sign-in?return=${encodeURIComponent(location.pathname + location.search)}`;

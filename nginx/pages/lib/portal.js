@@ -4,7 +4,8 @@
  */
 import { fragment } from './html.js';
 import { signInAddress, start } from './page.js';
-import { count, day, daysUntil } from './words.js';
+import { daysUntil } from './partners.js';
+import { count, day } from './words.js';
 
 /**
  * Shows the navigation, and finds out who is signed in. A partner whose record was removed is told so: for the service

@@ -23,15 +23,21 @@ export function mark(control) {
 
 /**
  * Says which filters the API does not take, at their controls, in words without the names of parameters.
- * @param {Control[]} controls One for each filter. None if the address has something that no control is for.
+ * @param {import('./api.js').Problem} problem
+ * @param {Control[]} controls
+ * @param {URLSearchParams} query What was asked for.
  * @param {Element} place In the rows.
- * @param {string} address Without filters.
  */
-export function refuse(controls, place, address) {
-  controls.forEach(mark);
+export function refuse(problem, controls, query, place) {
+  // Of radio buttons the first speaks for all.
+  const wrong = problem.errors.flatMap(({ parameter }) => controls.find(({ name }) => name === parameter) ?? []);
+  wrong.forEach(mark);
+  // What is the page's own stays, such as the view.
+  const own = new URLSearchParams(location.search);
+  for (const name of query.keys()) own.delete(name);
   fill(place, html`
     <div class="notice bad" role="alert">
-      <p>${controls.length ? 'Nothing can be shown with this filter: see above.'
+      <p>${wrong.length ? 'Nothing can be shown with this filter: see above.'
         : 'The address of this page asks for something that the list does not know.'}
-        ${' '}<a href=${address}>Take all filters off</a></p></div>`);
+        ${' '}<a href=${`${own}` ? `?${own}` : location.pathname}>Take all filters off</a></p></div>`);
 }

@@ -2,7 +2,7 @@
  * What a list says of filters that no control shows, each with a way to take it off. Most addresses have none.
  * @module
  */
-import { isID } from './api.js';
+import { isID } from './groups.js';
 import { thing } from './history.js';
 import { fill, html } from './html.js';
 
@@ -13,9 +13,15 @@ import { fill, html } from './html.js';
 const named = (kind, id) => (kind === 'coverage' || isID(id) ? thing(kind, id) : html`<span>“${id}”</span>`);
 
 /**
+ * @typedef {object} Scope
+ * @property {HTMLElement} place Where the list says them.
+ * @property {Record<string, (value: string, link: typeof thing) => import('./html.js').Child>} words By parameter, after
+ *   "Only" and the noun.
+ */
+/**
  * @param {import('./list.js').List} list
  * @param {string} noun Of its rows.
- * @param {import('./list.js').Scope} scope
+ * @param {Scope} scope
  */
 export function showScope(list, noun, { place, words }) {
   const { query } = list;

@@ -168,13 +168,6 @@ export const listed = (words) =>
 export const fact = (term, value) => value && [html`<dt>${term}</dt>`, html`<dd>${value}</dd>`];
 
 /**
- * A phone number as a link that calls it. An extension cannot be dialed.
- * @param {string} phone
- */
-export const phoneLink = (phone) =>
-  html`<a href=${`tel:${phone.replace(/ *x.*/, '').replace(/[^+\d]/g, '')}`}>${phone}</a>`;
-
-/**
  * The host of an address, which may be broken before each dot.
  * @param {string} address
  */
@@ -261,22 +254,3 @@ export const day = (date) =>
  * @param {string} date `YYYY-MM-DD`
  */
 export const dayWords = (date) => utcDay.format(new Date(date));
-
-/**
- * How many days from today (UTC) a day is. NaN without a day.
- * @param {string | null} date `YYYY-MM-DD`
- */
-export const daysUntil = (date) =>
-  date ? (Date.parse(date) - Date.parse(new Date().toISOString().slice(0, 10))) / dayLength : NaN;
-
-/** After so many days before its end the API calls a credential "expiring". */
-const warningDays = 30;
-
-/**
- * What a credential is worth today: a value of `credentials_status`.
- * @param {{ verified_at: string | null, expires_on: string | null }} credential
- */
-export function worth({ verified_at: verified, expires_on: end }) {
-  const days = daysUntil(end);
-  return days < 0 ? 'expired' : !verified ? 'unverified' : days <= warningDays ? 'expiring' : 'verified';
-}

@@ -2,8 +2,9 @@ import { get, getAll, post, put, remove, token } from '../lib/api.js';
 import { Form, field, inWords, options } from '../lib/form.js';
 import { byID, fill, fragment, html } from '../lib/html.js';
 import { show, toast } from '../lib/page.js';
+import { daysUntil, worth } from '../lib/partners.js';
 import { startPortal } from '../lib/portal.js';
-import { credentialKinds, day, daysUntil, stateChoices, states, status, worth } from '../lib/words.js';
+import { credentialKinds, day, stateChoices, states, status } from '../lib/words.js';
 
 /** @typedef {import('../lib/api.js').Answer} Answer */
 /**

@@ -1,0 +1,31 @@
+/**
+ * What pages about a partner share: days that end, what a credential is worth, and phone numbers.
+ * @module
+ */
+import { html } from './html.js';
+
+/**
+ * A phone number as a link that calls it. An extension cannot be dialed.
+ * @param {string} phone
+ */
+export const phoneLink = (phone) =>
+  html`<a href=${`tel:${phone.replace(/ *x.*/, '').replace(/[^+\d]/g, '')}`}>${phone}</a>`;
+
+/**
+ * How many days from today (UTC) a day is. NaN without a day.
+ * @param {string | null} date `YYYY-MM-DD`
+ */
+export const daysUntil = (date) =>
+  date ? (Date.parse(date) - Date.parse(new Date().toISOString().slice(0, 10))) / 86_400_000 : NaN;
+
+/** After so many days before its end the API calls a credential "expiring". */
+const warningDays = 30;
+
+/**
+ * What a credential is worth today: a value of `credentials_status`.
+ * @param {{ verified_at: string | null, expires_on: string | null }} credential
+ */
+export function worth({ verified_at: verified, expires_on: end }) {
+  const days = daysUntil(end);
+  return days < 0 ? 'expired' : !verified ? 'unverified' : days <= warningDays ? 'expiring' : 'verified';
+}
