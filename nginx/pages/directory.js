@@ -1,11 +1,12 @@
 import { lastMe } from './lib/api.js';
 import { nextStep } from './lib/asking.js';
+import { fact } from './lib/facts.js';
 import { field, options } from './lib/form.js';
 import { byID, fill, html } from './lib/html.js';
 import { languageChoices } from './lib/languages.js';
 import { List } from './lib/list.js';
 import { start } from './lib/page.js';
-import { certified, fact, host, language, listed, stateChoices, states, typeChoices, types } from './lib/words.js';
+import { certified, host, language, listed, stateChoices, states, typeChoices, types } from './lib/words.js';
 
 /**
  * @typedef {object} Partner

@@ -4,8 +4,8 @@ import { isID, otherGroups } from './lib/groups.js';
 import { byID, fill, fragment, html } from './lib/html.js';
 import { needFacts } from './lib/need.js';
 import { show, start, toast } from './lib/page.js';
-import { phoneLink } from './lib/partners.js';
-import { fact, language, listed, openStatuses, stateChoices, states, status, types, when } from './lib/words.js';
+import { fact, phoneLink } from './lib/facts.js';
+import { language, listed, openStatuses, stateChoices, states, status, types, when } from './lib/words.js';
 
 /** @typedef {import('./group/ask.js').Request} Request */
 /** @typedef {import('./group/ask.js').Fit} Fit */

@@ -1,9 +1,10 @@
 import { Problem, get, lastMe } from './lib/api.js';
 import { nextStep } from './lib/asking.js';
+import { fact } from './lib/facts.js';
 import { isID } from './lib/groups.js';
 import { byID, fill, fragment, html } from './lib/html.js';
 import { show, start } from './lib/page.js';
-import { certificate, certified, credentialKinds, fact, host, language, listed, states, types } from './lib/words.js';
+import { certificate, certified, credentialKinds, host, language, listed, states, types } from './lib/words.js';
 
 /**
  * @typedef {import('./directory.js').Partner & { credentials: { kind: string, number: string, state_code: string | null

@@ -3,10 +3,11 @@
  * @module
  */
 import { Problem, get, post } from '../lib/api.js';
+import { fact } from '../lib/facts.js';
 import { thing } from '../lib/history.js';
 import { fill, fragment, html } from '../lib/html.js';
 import { explain, show, toast } from '../lib/page.js';
-import { count, fact, status, when } from '../lib/words.js';
+import { count, status, when } from '../lib/words.js';
 import { flowing, kindWords } from './message-words.js';
 
 /**

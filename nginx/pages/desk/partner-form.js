@@ -8,11 +8,12 @@ import { Form, choices, field, mayReplace, options } from '../lib/form.js';
 import { whoChanged } from '../lib/history.js';
 import { byID, fill, html } from '../lib/html.js';
 import { explain, toast } from '../lib/page.js';
-import { daysUntil } from '../lib/partners.js';
+import { daysUntil } from '../lib/credentials.js';
 import {
   count, credentialKinds, language, listed, stateChoices, states, statusWords, typeChoices,
 } from '../lib/words.js';
-import { credentialName, moves, reworded } from './partner-words.js';
+import { credentialName, moves } from './partner-words.js';
+import { reworded } from './reworded.js';
 
 /** @typedef {import('./partner.js').Page} Page */
 /** @typedef {import('./partner-words.js').Credential} Credential */

@@ -2,10 +2,9 @@
  * The words for partners and credentials that the desk's pages share.
  * @module
  */
-import { Problem } from '../lib/api.js';
 import { html } from '../lib/html.js';
-import { daysUntil, worth } from '../lib/partners.js';
-import { credentialKinds, day, listed, states, status, statusWords } from '../lib/words.js';
+import { daysUntil, worth } from '../lib/credentials.js';
+import { credentialKinds, day, states, status } from '../lib/words.js';
 
 /**
  * @typedef {object} Credential
@@ -48,33 +47,4 @@ export function acceptance(partner) {
   // Whoever is not paused has as many as it wants.
   const why = daysUntil(until) >= 0 ? ['Paused until ', day(until)] : `Has the ${most} that it wants`;
   return html`<span class="status off">${why}</span>`;
-}
-
-/** @type {Record<string, string>} */
-const needs = { agreement_signed_at: 'a signed agreement', service_areas: 'a state that it serves' };
-
-/**
- * A refusal with its field names and codes in words.
- * @param {unknown} error
- */
-export function reworded(error) {
-  if (!(error instanceof Problem)) return error;
-  const { code, status: number, body } = error;
-  const say = (/** @type {string} */ detail) => new Problem(number, code, detail, body);
-  switch (code) {
-    case 'partner_not_ready': {
-      const missing = body.missing.map((/** @type {string} */ name) => needs[name] ?? name);
-      return say(`An active partner needs ${listed(missing)}.`);
-    }
-    case 'partner_exists': {
-      const detail = 'Another partner of this type has this e-mail address.';
-      return new Problem(number, 'refused', detail, { ...body, errors: [{ pointer: '/email', code, detail }] });
-    }
-    case 'transition_not_allowed': {
-      const allowed = body.allowed.map((/** @type {string} */ one) => `“${statusWords('partner', one)}”`);
-      return say(`The status has changed meanwhile. It can only become ${listed(allowed)} now.`);
-    }
-    case 'no_pending_changes': return say('Nothing waits for a review any more. Somebody else was first.');
-    default: return error;
-  }
 }

@@ -2,9 +2,11 @@ import { Problem, get, getAll, put, remove, token } from '../lib/api.js';
 import { addKeys, recount, startDesk } from '../lib/desk.js';
 import { byID, fill, fragment, html } from '../lib/html.js';
 import { explain, show, toast } from '../lib/page.js';
-import { phoneLink, worth } from '../lib/partners.js';
+import { worth } from '../lib/credentials.js';
+import { phoneLink } from '../lib/facts.js';
 import { count, day, language, listed, stateChoices, states, status, statusWords, types, when } from '../lib/words.js';
-import { acceptance, credentialName, credentialStatus, moves, reworded } from './partner-words.js';
+import { acceptance, credentialName, credentialStatus, moves } from './partner-words.js';
+import { reworded } from './reworded.js';
 
 /** @typedef {import('../lib/api.js').Answer} Answer */
 /** @typedef {import('../lib/html.js').Child} Child */

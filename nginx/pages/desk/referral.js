@@ -2,9 +2,9 @@ import { Problem, get, token } from '../lib/api.js';
 import { addKeys, loaded, startDesk } from '../lib/desk.js';
 import { fill, fragment, html } from '../lib/html.js';
 import { show, toast } from '../lib/page.js';
-import { phoneLink } from '../lib/partners.js';
+import { fact, phoneLink } from '../lib/facts.js';
 import {
-  count, day, dayWords, fact, outcomes, price, since, states, status, statusWords, types, when,
+  count, day, dayWords, outcomes, price, since, states, status, statusWords, types, when,
 } from '../lib/words.js';
 
 /** @typedef {import('../lib/api.js').Me} Me */

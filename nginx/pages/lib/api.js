@@ -130,11 +130,8 @@ function forget() {
   for (const key of [tokenKey, meKey]) sessionStorage.removeItem(key);
 }
 
-/**
- * The token of the last request: what this page shows was read with it.
- * @type {string | null}
- */
-let used = null;
+/** The token that what this page shows was read with. */
+let used = token();
 
 // A page that Back brings again has heard nothing meanwhile.
 addEventListener('pageshow', ({ persisted }) => {

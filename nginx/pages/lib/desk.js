@@ -18,14 +18,10 @@ const open = openStatuses.join();
 const today = () => new Date().toISOString().slice(0, 10);
 
 /**
- * @typedef {object} Place A view of the queue, or a list with the pages of its things.
- * @property {string} words
- * @property {string} path
- * @property {string} [query] Of a view.
- * @property {string} [number] Of what waits here, in {@link numbers}.
- * @property {string} [noun] What it counts, if not requests.
- * @property {string} [waiting] The query of what it counts.
- * @property {string[]} [things] The pages of its things.
+ * A view of the queue has a query. A list can have pages for its things, and another query for what waits in it, which
+ * the number in {@link numbers} counts.
+ * @typedef {{ words: string, path: string, query?: string, number?: string, noun?: string, waiting?: string,
+ *   things?: string[] }} Place
  */
 
 /** @type {() => (Place & { query: string })[]} */

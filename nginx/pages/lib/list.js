@@ -136,8 +136,8 @@ export class List {
       const place = html`<div></div>`;
       this.#say(place);
       if (error instanceof Problem && error.code === 'invalid_parameter') {
-        const refused = import('./refused.js');
-        refused.then(({ refuse }) => refuse(error, this.#controls, this.query, place),
+        const { errors } = error;
+        import('./refused.js').then(({ refuse }) => refuse(errors, this.#controls, this.query, place),
           () => show(error, place, () => this.load()));
       } else show(error, place, () => this.load());
     } finally {

@@ -4,7 +4,7 @@
  */
 import { fragment } from './html.js';
 import { signInAddress, start } from './page.js';
-import { daysUntil } from './partners.js';
+import { daysUntil } from './credentials.js';
 import { count, day } from './words.js';
 
 /**

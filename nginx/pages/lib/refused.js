@@ -23,14 +23,14 @@ export function mark(control) {
 
 /**
  * Says which filters the API does not take, at their controls, in words without the names of parameters.
- * @param {import('./api.js').Problem} problem
+ * @param {import('./api.js').FieldError[]} errors
  * @param {Control[]} controls
  * @param {URLSearchParams} query What was asked for.
  * @param {Element} place In the rows.
  */
-export function refuse(problem, controls, query, place) {
+export function refuse(errors, controls, query, place) {
   // Of radio buttons the first speaks for all.
-  const wrong = problem.errors.flatMap(({ parameter }) => controls.find(({ name }) => name === parameter) ?? []);
+  const wrong = errors.flatMap(({ parameter }) => controls.find(({ name }) => name === parameter) ?? []);
   wrong.forEach(mark);
   // What is the page's own stays, such as the view.
   const own = new URLSearchParams(location.search);

@@ -15,8 +15,7 @@ const named = (kind, id) => (kind === 'coverage' || isID(id) ? thing(kind, id) :
 /**
  * @typedef {object} Scope
  * @property {HTMLElement} place Where the list says them.
- * @property {Record<string, (value: string, link: typeof thing) => import('./html.js').Child>} words By parameter, after
- *   "Only" and the noun.
+ * @property {Record<string, (value: string, link: typeof thing) => import('./html.js').Child>} words By parameter.
  */
 /**
  * @param {import('./list.js').List} list

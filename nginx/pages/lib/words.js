@@ -161,13 +161,6 @@ export const listed = (words) =>
   words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words[words.length - 1]}`;
 
 /**
- * A term of a `dl` with its description, or nothing without a value.
- * @param {string} term
- * @param {import('./html.js').Child} value
- */
-export const fact = (term, value) => value && [html`<dt>${term}</dt>`, html`<dd>${value}</dd>`];
-
-/**
  * The host of an address, which may be broken before each dot.
  * @param {string} address
  */

@@ -1,15 +1,7 @@
 /**
- * What pages about a partner share: days that end, what a credential is worth, and phone numbers.
+ * What is left of a day's time, and of a credential.
  * @module
  */
-import { html } from './html.js';
-
-/**
- * A phone number as a link that calls it. An extension cannot be dialed.
- * @param {string} phone
- */
-export const phoneLink = (phone) =>
-  html`<a href=${`tel:${phone.replace(/ *x.*/, '').replace(/[^+\d]/g, '')}`}>${phone}</a>`;
 
 /**
  * How many days from today (UTC) a day is. NaN without a day.
