@@ -5,7 +5,7 @@ import { byID, fill, fragment, html } from './lib/html.js';
 import { List } from './lib/list.js';
 import { show, toast } from './lib/page.js';
 import {
-  count, day, openStatuses, since, stateChoices, status, statusChoices, typeChoices, types,
+  count, day, openStatuses, since, stateChoices, status, statuses, typeChoices, types,
 } from './lib/words.js';
 
 /** @typedef {import('./desk/referral.js').RequestView} RequestView */
@@ -145,7 +145,10 @@ function fillFilters() {
   const form = byID('filters');
   showFilters(form, [
     filter('Search', 'q', 'search'),
-    filter('Status', 'status', choices('All', [[openStatuses.join(), 'Open'], ...statusChoices('referral')])),
+    filter('Status', 'status', choices('All', [
+      [openStatuses.join(), 'Open'], ...Object.entries(statuses.referral).map(([value, [words]]) =>
+        /** @type {[string, string]} */ ([value, words])),
+    ])),
     filter('Asks for', 'partner_type', choices('All', typeChoices)),
     filter('State', 'state', choices('All', stateChoices)),
     filter('Looked after by', 'assigned_to', choices('Anyone', [['me', 'You'], ['none', 'Nobody']])),

@@ -2,7 +2,7 @@ import { token } from '../lib/api.js';
 import { addKeys, addListKeys, startDesk } from '../lib/desk.js';
 import { byID, fill, html } from '../lib/html.js';
 import { List } from '../lib/list.js';
-import { status, statusChoices, when } from '../lib/words.js';
+import { status, statusWords, statuses, when } from '../lib/words.js';
 import { filter, orAll, showColumns, showFilters } from './filters.js';
 import { kinds, kindWords } from './message-words.js';
 
@@ -68,7 +68,7 @@ const to = filter('To this address', 'to', 'search', {
 to.addEventListener('input', (event) => event.stopPropagation());
 showFilters(byID('filters'), [
   to,
-  filter('Status', 'status', [['', 'All'], ...statusChoices('message')]),
+  filter('Status', 'status', orAll(Object.keys(statuses.message), (value) => statusWords('message', value))),
   filter('Kind', 'kind', orAll(Object.keys(kinds), kindWords)),
 ]);
 

@@ -4,7 +4,7 @@ import { addKeys, startDesk } from '../lib/desk.js';
 import { byID, fill, fragment, html } from '../lib/html.js';
 import { show } from '../lib/page.js';
 import {
-  count, declineReasons, openStatuses, stateChoices, states, statusChoices, statusTone, typeChoices, types, when,
+  count, declineReasons, openStatuses, stateChoices, states, statuses, typeChoices, types, when,
 } from '../lib/words.js';
 import { choose, filter, showFilters } from './filters.js';
 
@@ -37,7 +37,7 @@ import { choose, filter, showFilters } from './filters.js';
  * @property {string | null} last_intro_at
  */
 
-const statuses = statusChoices('referral');
+const requestStatuses = Object.entries(statuses.referral);
 const steps = {
   pending_to_matched: 'From new to matched', matched_to_intro_sent: 'From matched to introduced',
   intro_sent_to_connected: 'From introduced to connected', connected_to_closed: 'From connected to closed',
@@ -130,8 +130,8 @@ function results({ total, by_status: counts, by_type: byType, by_state: byState,
         ${bars({
           caption: `All ${count(total, 'request')} by what they are now`,
           columns: ['Status', 'Requests'],
-          rows: statuses.map(([status, label]) => ({
-            label, value: counts[status], tone: statusTone('referral', status), href: queue(`status=${status}`),
+          rows: requestStatuses.map(([status, [label, tone]]) => ({
+            label, value: counts[status], tone, href: queue(`status=${status}`),
           })),
         })}
         ${bars({
@@ -164,11 +164,11 @@ function crossed(caption, what, lines) {
         <table>
           <thead><tr>
             <th scope="col">${what}</th>
-            ${statuses.map(([, words]) => html`<th scope="col" class="number">${words}</th>`)}
+            ${requestStatuses.map(([, [words]]) => html`<th scope="col" class="number">${words}</th>`)}
           </tr></thead>
           <tbody>${lines.map((line) => html`<tr>
             <th scope="row">${line.label}</th>
-            ${statuses.map(([status]) => html`<td class="number">${cell(line, status)}</td>`)}
+            ${requestStatuses.map(([status]) => html`<td class="number">${cell(line, status)}</td>`)}
           </tr>`)}</tbody>
         </table>
       </div>`,

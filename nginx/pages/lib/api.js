@@ -132,8 +132,7 @@ function forget() {
 
 /** The token that what this page shows was read with. */
 let used = token();
-
-// A page that Back brings again has heard nothing meanwhile.
+// A page that Back brings again has heard nothing.
 addEventListener('pageshow', ({ persisted }) => {
   if (persisted && used && used !== token()) traffic.dispatchEvent(new Event('ended'));
 });

@@ -62,7 +62,7 @@ export const typeChoices = Object.entries(types).map(([type, { label }]) => [typ
  * What a word of the API says to people, and the tone of its dot.
  * @type {Record<string, Record<string, [words: string, tone: 'good' | 'waiting' | 'bad' | 'off' | 'new']>>}
  */
-const statuses = {
+export const statuses = {
   coverage: {
     available: ['Available', 'good'], coming_soon: ['Coming soon', 'waiting'], unavailable: ['Unavailable', 'off'],
   },
@@ -88,13 +88,6 @@ const statuses = {
 
 /** The statuses in which a request still needs somebody, in the order of its life. */
 export const openStatuses = ['pending', 'matched', 'intro_sent', 'connected'];
-
-/**
- * The statuses for a `select`.
- * @param {Kind} of
- * @returns {[value: string, words: string][]}
- */
-export const statusChoices = (of) => Object.entries(statuses[of]).map(([value, [words]]) => [value, words]);
 
 /** @type {Record<string, string>} */
 export const outcomes = {
@@ -124,19 +117,12 @@ export const credentialKinds = {
 export const statusWords = (of, value) => statuses[of][value]?.[0] ?? value;
 
 /**
- * The tone of a status's dot.
- * @param {Kind} of
- * @param {string} value
- */
-export const statusTone = (of, value) => statuses[of][value]?.[1] ?? 'off';
-
-/**
  * A status as a word with a dot.
  * @param {Kind} of
  * @param {string} value
  */
 export const status = (of, value) =>
-  html`<span class=${`status ${statusTone(of, value)}`}>${statusWords(of, value)}</span>`;
+  html`<span class=${`status ${statuses[of][value]?.[1] ?? 'off'}`}>${statusWords(of, value)}</span>`;
 
 /**
  * "1 partner", "2 partners".
