@@ -747,6 +747,7 @@ def check_filters(checks, desk, browser):
     with desk.visit(browser, f"/desk?sort=-created_at&group_id={group}&older_than_days=0&state=CA") as visit:
         page = visit.page
         page.wait_for_selector("#scope p >> nth=1")
+        visit.settle()
         checks.check("filters without a control are said", "of the group Scope" in visit.text("#scope") and
                      "0 days ago or earlier" in visit.text("#scope"), visit.text("#scope"))
         page.locator("#scope p:has-text('Scope') button").click()

@@ -140,7 +140,7 @@ def check_frames(checks):
     def frame(name):
         text = (PAGES / f"{name}.html").read_text()
         text = re.sub(r"<title>.*</title>", "<title></title>", text).replace(f'src="/{name}.js"', 'src=""')
-        text = re.sub(r'  <link rel="stylesheet" href="/(chart|public|desk|places|reference).css">\n', "", text)
+        text = re.sub(r'  <link rel="stylesheet" href="/(chart|public|desk|desk-pages|reference).css">\n', "", text)
         return text[:text.index("  <main")] + text[text.index("</main>"):]
     first = frame("index")
     others = [name for name in names() if frame(name) != first]

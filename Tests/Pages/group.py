@@ -225,6 +225,8 @@ def check_life(checks, site, browser):
         words = visit.text(card)
         checks.check("introduced: how to reach the partner", all(one in words for one in (
             sides.emails["partner"], "612 555 0142", "Paula Partner", "introduced you to each other")), words)
+        checks.equal("its phone number is a link that can be dialed", visit.page.get_attribute(
+            f"{card} a[href^='tel:']", "href"), "tel:6125550142")
         checks.equal("on top: write to the partner", (visit.text("#next h2"), visit.page.get_attribute(
             "#next .main", "href")), (f"Meet {sides.company}", f"mailto:{sides.emails['partner']}"))
         checks.clean("introduced", visit)
@@ -266,23 +268,25 @@ def check_life(checks, site, browser):
     checks.check("accepted: the member gets a letter", "has accepted our introduction" in " ".join(letter.split()))
     with group_page() as visit:
         visit.page.wait_for_selector(f"{card} .timeline")
-        checks.check("accepted: the member sees it, and cannot cancel any more", f"{sides.company} said yes" in
+        checks.check("accepted: the member sees it, and cannot cancel any more", f"in touch with {sides.company}" in
                      visit.text(card) and visit.page.locator(f"{card} button").count() == 0, visit.text(card))
         mail = f"mailto:{sides.emails['partner']}"
-        checks.equal("accepted: on top, who said yes and how to write to them", (visit.text("#next h2"),
-                     visit.page.get_attribute("#next .main", "href")), (f"{sides.company} said yes", mail))
+        touch = f"You are in touch with {sides.company}"
+        checks.equal("accepted: on top, with whom, and how to write to them", (visit.text("#next h2"),
+                     visit.page.get_attribute("#next .main", "href")), (touch, mail))
         checks.equal("accepted: and the same on the card, with what to do without an answer", (
             visit.page.get_attribute(f"{card} .button", "href"), "not hear from them" in visit.text(card)), (mail, True))
         visit.open(f"{sides.page}&state=CA").page.wait_for_selector("#next h2:has-text('Next:')")
         checks.check("on top: then the next type, where there is one", visit.text("#next").startswith(
-            f"{sides.company} said yes"), visit.text("#next"))
+            touch), visit.text("#next"))
         sides.request("lender")
         second = sides.request("cpa")
         visit.open(sides.page).page.wait_for_selector(f"#request-{second} .timeline")
         checks.equal("of several open requests, on top is what is next for each", visit.page.locator(
-            "#next h2").all_inner_texts(), [f"{sides.company} said yes", "Tomi is looking for a CPA and a lender"])
+            "#next h2").all_inner_texts(), [touch, "Tomi is looking for a CPA and a lender"])
         checks.clean("accepted", visit)
 
+    check_recorded(checks, browser, sides)
     site.put(f"/api/admin/referrals/{request}/outcome", {"outcome": "deal_closed"})
     with group_page() as visit:
         visit.page.wait_for_selector(f"#earlier {card}")
@@ -292,6 +296,18 @@ def check_life(checks, site, browser):
                      visit.text(card) and visit.page.locator(f"{card} .timeline li").count() >= 7, visit.text(card))
         checks.clean("closed", visit)
     sides.close()
+
+
+def check_recorded(checks, browser, sides):
+    """Staff records that they work together before the partner has answered: nobody has said yes."""
+    request = sides.introduce(state="UT")
+    sides.site.put(f"/api/admin/referrals/{request}/outcome", {"outcome": "engaged"})
+    with browser.visit(sides.page, token=sides.tokens["member"]) as visit:
+        visit.page.wait_for_selector(f"#request-{request} .timeline")
+        words = visit.text(f"#request-{request}")
+        checks.check("recorded by staff: the member reads that they work together, and not who said yes",
+                     "You work together." in words and "said yes" not in visit.text("main"), words)
+        checks.clean("recorded by staff", visit)
 
 
 def check_cancelling(checks, site, browser):
@@ -340,7 +356,7 @@ def check_cancelling(checks, site, browser):
         visit.expect(409)
         page.locator(f"{form} .danger").click()
         page.wait_for_selector(f"{form} .summary")
-        checks.check("409: it says why not, and keeps what was typed", "said yes meanwhile" in visit.text(
+        checks.check("409: it says why not, and keeps what was typed", "in touch with the partner by now" in visit.text(
             f"{form} .summary") and page.input_value(f"{form} textarea") == "Too late?", visit.text(f"{form} .summary"))
         checks.clean("cancelling too late", visit)
     sides.close()
@@ -371,11 +387,14 @@ def check_names(checks, site, browser):
 
 def check_wrong_groups(checks, site, browser):
     sides = Sides(site, "elsewhere")
-    for path in (f"/group?id={site.group}", "/group?id=../../me", "/group"):
+    for path in (f"/group?id={site.group}", "/group?id=../../me", "/group", f"/group/ask?id={site.group}",
+                 "/group/ask?id=../x"):
         with browser.visit(token=sides.tokens["member"]) as visit:
-            visit.expect(404).open(path).page.wait_for_selector("#next .button")
-            checks.check(f"{path[:12]}…: it says what is wrong, and leads to the member's own", visit.text("h1") in (
-                "This group is not yours", "Your groups") and sides.name in visit.text("#next"), visit.text("#next"))
+            visit.expect(*([404] if site.group in path else [])).open(path).page.wait_for_selector("main .button")
+            checks.check(f"{path[:20]}…: it says what is wrong, and leads to the member's own", visit.text("h1") in (
+                "This group is not yours", "Your groups") and sides.name in visit.text("main"), visit.text("main"))
+            checks.equal("and asks for a group only by what can be an ID", any(
+                "/api/groups/" in one.url for one in visit.requests), site.group in path)
             checks.clean(path, visit)
     with browser.visit(token=sides.tokens["member"]) as visit:
         visit.expect(503)

@@ -88,9 +88,10 @@ def check_lists(checks, site, browser):
         page.wait_for_selector("#rows .empty")
         checks.equal("the address has both, and the view", visit.path,
                      "/desk/people?view=groups&q=long%40people&state=CA")
-        visit.open(f"/desk/people?view=groups&member={ZELDA}").page.wait_for_selector("#only a")
-        checks.equal("whose groups, in words", (names(visit), visit.text("#only")),
-                     (["Zebra House"], "Only the groups of Zelda Fitz. Show all groups"))
+        visit.open(f"/desk/people?view=groups&member={ZELDA}").page.wait_for_selector("#scope a")
+        visit.settle()
+        checks.equal("whose groups, in words", (names(visit), visit.text("#scope")),
+                     (["Zebra House"], "Only groups of Zelda Fitz. Remove"))
         visit.open("/desk/people?staff=true").page.wait_for_selector("#rows a")
         wanted = [row["name"] for row in site.get("/api/admin/users?staff=true")["data"]]
         checks.equal("staff alone, and its filter says so", (names(visit), page.input_value("[name=staff]")),
@@ -99,6 +100,8 @@ def check_lists(checks, site, browser):
         visit.expect(400).open("/desk/people?view=groups&disabled=true").page.wait_for_selector("#rows .notice")
         checks.check("a wrong address says so, without the names of parameters", "does not know" in visit.text(
             "#rows .notice") and "disabled" not in visit.text("#rows"), visit.text("#rows .notice"))
+        checks.equal("and the way back leads to the same list", page.locator("#rows .notice a").get_attribute("href"),
+                     "?view=groups")
         checks.clean("a wrong address", visit)
     with browser.visit(f"/desk/people?q={LONG}", token=site.tokens["staff"], width=320) as visit:
         visit.page.wait_for_selector("#rows a")
@@ -261,8 +264,8 @@ def check_tokens(checks, site, browser):
         checks.equal("the form is empty again", page.input_value("#token [name=name]"), "")
         page.evaluate("void (navigator.clipboard.writeText = () => Promise.reject(new Error('no')))")
         page.get_by_role("button", name="Copy it").click()
-        page.wait_for_selector(".toast:has-text('marked')")
-        checks.equal("without a clipboard it is marked", page.evaluate("getSelection().toString()"), secret)
+        page.wait_for_selector(".toast:has-text('selected')")
+        checks.equal("without a clipboard it is selected", page.evaluate("getSelection().toString()"), secret)
         page.reload()
         page.wait_for_selector("main table")
         checks.check("no page shows it again", secret not in page.content())

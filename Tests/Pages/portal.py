@@ -3,7 +3,7 @@
 import datetime
 import json
 
-from failing import check_form
+from failing import answer, check_form
 from sides import Sides, sign_in_again
 
 NO_PARTNER = "This page is not for you"
@@ -131,6 +131,12 @@ def check_year(checks, site, browser):
                      terms], [False, False, True, True])
         checks.equal("and a bar for each month", bars, [str(month["introductions"]) for month in months])
         checks.clean("the year", visit)
+        visit.expect(500)
+        visit.page.route("**/api/me", lambda route: answer(route, 500))
+        visit.requests.clear()
+        visit.open("/portal").page.wait_for_selector("main > .notice")
+        checks.equal("who is signed in is asked for once, also when that fails", len(visit.sent("GET", "/api/me")), 1)
+        checks.clean("without an answer", visit)
 
 
 def check_introductions(checks, site, browser):
@@ -159,6 +165,15 @@ def check_introductions(checks, site, browser):
         visit.wait(f"document.getElementById('{wanted}').getBoundingClientRect().top < innerHeight")
         checks.check("Answer leads to the introduction", True)
         checks.clean("introductions", visit)
+    with browser.visit(token=site.tokens["partner"]) as visit:
+        visit.expect(400).open("/portal/introductions?status=nonsense").page.wait_for_selector("#introductions .notice")
+        checks.equal("a filter that is unknown is said once", visit.page.locator("main .error").all_inner_texts(),
+                     ["Choose another one."])
+        visit.page.get_by_role("link", name="Take all filters off").click()
+        visit.page.wait_for_selector("#introductions > .card")
+        checks.equal("and the way back shows all", (visit.path, visit.page.locator("main .error").count()),
+                     ("/portal/introductions", 0))
+        checks.clean("an unknown filter", visit)
     empty = Sides(site, "empty")
     with browser.visit("/portal/introductions", token=empty.tokens["partner"]) as visit:
         visit.page.wait_for_selector("#introductions .empty")

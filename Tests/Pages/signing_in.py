@@ -123,26 +123,64 @@ def check_token(checks, site, browser):
 
 
 def check_tabs(checks, site, browser):
-    """A sign-in that does not stay: a new tab has it while another has it, and signing out ends it in all."""
+    """A new tab has the sign-in of another, and signing out ends it in all, whether it stays or not."""
+    for stays in (False, True):
+        label = "a sign-in that stays" if stays else "a sign-in of a tab"
+        with browser.visit("/sign-in") as visit:
+            first = visit.page
+            first.get_by_text("Sign in with a token").click()
+            first.fill("#token [name=token]", site.tokens["staff"])
+            first.locator("#token [name=stays]").set_checked(stays)
+            first.locator("#token [name=token]").press("Enter")
+            arrives(visit, HOMES["staff"])
+            second = visit.context.new_page()
+            second.goto("/desk/people")
+            second.wait_for_selector("#rows tr")
+            checks.check(f"{label}: a new tab has it", second.url.endswith("/desk/people"), second.url)
+            # A form with something typed would ask before the page goes.
+            second.goto(f"/desk/person?id={site.member}")
+            second.wait_for_selector("#account input")
+            second.locator("#account input").first.press_sequentially(" typed")
+            first.locator(".menu summary").click()
+            first.get_by_role("button", name="Sign out").click()
+            first.wait_for_url("**/")
+            second.wait_for_url("**/sign-in?return=*")
+            second.wait_for_selector("#mail")
+            checks.check(f"{label}: signing out ends it in the other tab, which shows nothing any more",
+                         second.locator("#account").count() == 0 and second.evaluate(
+                             "sessionStorage.getItem('tomi.token') ?? localStorage.getItem('tomi.token')") is None)
+            checks.clean(label, visit)
+    sign_in = "token => import('/lib/api.js').then(({ signIn }) => signIn(token, true))"
     with browser.visit("/sign-in") as visit:
-        first = visit.page
-        first.get_by_text("Sign in with a token").click()
-        first.fill("#token [name=token]", site.tokens["staff"])
-        first.locator("#token [name=token]").press("Enter")
-        arrives(visit, HOMES["staff"])
+        visit.page.evaluate(sign_in, site.tokens["staff"])
         second = visit.context.new_page()
         second.goto("/desk/people")
         second.wait_for_selector("#rows tr")
-        checks.check("a new tab takes over the sign-in", second.url.endswith("/desk/people"), second.url)
-        first.locator(".menu summary").click()
-        first.get_by_role("button", name="Sign out").click()
-        first.wait_for_url("**/")
-        checks.check("signing out ends it in the other tab, too", service.eventually(
-            lambda: second.evaluate("sessionStorage.getItem('tomi.token')") is None, 5, 0.1))
-        second.goto("/desk/people")
-        second.wait_for_url("**/sign-in?return=*")
-        checks.check("then a tab has to sign in", True)
-        checks.clean("tabs", visit)
+        visit.page.evaluate(sign_in, site.tokens["partner"])
+        second.wait_for_selector("h1:has-text('This page is not for you')")
+        checks.check("whoever signs in takes the place of who was there, in the other tab too",
+                     site.people["partner"] in second.inner_text("main"))
+        checks.clean("another person", visit)
+    check_lost(checks, site, browser)
+
+
+def check_lost(checks, site, browser):
+    """A token that has ended by itself: what is typed in another tab stays."""
+    made = site.send(201, "POST", f"/api/admin/users/{site.member}/tokens", {})
+    with browser.visit("/directory", token=made["token"]) as visit:
+        first = visit.page
+        first.wait_for_selector(".menu summary")
+        second = visit.context.new_page()
+        second.goto(f"/group/ask?id={site.group}")
+        second.wait_for_selector("#request")
+        second.fill("#request textarea", "What I typed.")
+        site.send(204, "DELETE", f"/api/admin/tokens/{made['id']}")
+        visit.expect(401).open("/directory")
+        first.locator("#navigation").get_by_role("link", name="Sign in").wait_for()
+        checks.check("a token that has ended takes no other tab's form away", service.eventually(
+            lambda: second.evaluate("sessionStorage.getItem('tomi.token')") is None, 5, 0.1) and
+            second.input_value("#request textarea") == "What I typed.")
+        checks.clean("a lost sign-in", visit)
 
 
 def check_way_back(checks, site, browser):

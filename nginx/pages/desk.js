@@ -4,7 +4,9 @@ import { addKeys, addListKeys, loaded, recount, showKeys, showPlaces, startDesk 
 import { byID, fill, fragment, html } from './lib/html.js';
 import { List } from './lib/list.js';
 import { show, toast } from './lib/page.js';
-import { count, day, since, stateChoices, status, statusWords, today, typeChoices, types } from './lib/words.js';
+import {
+  count, day, openStatuses, since, stateChoices, status, statuses, today, typeChoices, types,
+} from './lib/words.js';
 
 /** @typedef {import('./desk/referral.js').RequestView} RequestView */
 /** @typedef {import('./desk/actions.js').Done} Done */
@@ -54,7 +56,6 @@ function setOpen(id, isStep = false) {
 
 // --- The rows ---
 
-const statuses = ['pending', 'matched', 'intro_sent', 'connected', 'closed', 'cancelled'];
 showColumns(byID('rows'), ['Waits', 'Group', 'Asks for', 'State', 'Status', 'Looked after by', 'Follow up'], 'Waits');
 
 /**
@@ -68,7 +69,7 @@ const recently = 60_000;
 /** @param {Referral} referral */
 function row(referral) {
   const { id, partner_type: type, context: { state }, group, assignee, follow_up_on: date } = referral;
-  const isOver = ['closed', 'cancelled'].includes(referral.status);
+  const isOver = !openStatuses.includes(referral.status);
   const isDue = date && date <= today();
   const followUp = () => date && !isOver && (isDue
     ? html`<span class="status waiting"><span>Due ${day(date)}</span></span>` : day(date));
@@ -114,6 +115,15 @@ const list = new List({
   key: (/** @type {Referral} */ referral) => referral.id,
   noun: ['request', 'requests'],
   filters: fillFilters(),
+  scope: {
+    place: byID('scope'),
+    words: {
+      older_than_days: (days) => `made ${count(Number(days), 'day')} ago or earlier`,
+      group_id: (id, thing) => ['of the group ', thing('group', id)],
+      partner_id: (id, thing) => ['with ', thing('partner', id)],
+      requested_by: (id, thing) => ['that ', thing('user', id), ' has made'],
+    },
+  },
   summary: byID('summary'),
   own: ['open'],
   every: 30,
@@ -129,14 +139,6 @@ const list = new List({
 
 // --- Filters ---
 
-/** Says the filters that no control shows. Most addresses have none. */
-function showScope() {
-  if (!['older_than_days', 'group_id', 'partner_id', 'requested_by'].some((name) => query().get(name))) {
-    return fill(byID('scope'));
-  }
-  import('./desk/scope.js').then((module) => module.showScope(list, byID('scope')), () => {});
-}
-
 function fillFilters() {
   /** @type {(all: string, pairs: [value: string, words: string][]) => [value: string, words: string][]} */
   const choices = (all, pairs) => [['', all], ...pairs];
@@ -144,8 +146,8 @@ function fillFilters() {
   showFilters(form, [
     filter('Search', 'q', 'search'),
     filter('Status', 'status', choices('All', [
-      ['pending,matched,intro_sent,connected', 'Open'], ...statuses.map((one) => /** @type {[string, string]} */ (
-        [one, statusWords('referral', one)])),
+      [openStatuses.join(), 'Open'], ...Object.entries(statuses.referral).map(([value, [words]]) =>
+        /** @type {[string, string]} */ ([value, words])),
     ])),
     filter('Asks for', 'partner_type', choices('All', typeChoices)),
     filter('State', 'state', choices('All', stateChoices)),
@@ -309,7 +311,6 @@ function openNext(id) {
 
 addEventListener('popstate', async () => {
   did.clear();
-  showScope();
   await showOpen();
 });
 addKeys({ key: '/', words: 'Search', act: focusSearch }, {
@@ -336,5 +337,4 @@ if (token()) {
   load();
   showOpen();
 }
-showScope();
 await me;

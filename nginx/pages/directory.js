@@ -1,5 +1,6 @@
 import { lastMe } from './lib/api.js';
 import { nextStep } from './lib/asking.js';
+import { fact } from './lib/facts.js';
 import { field, options } from './lib/form.js';
 import { byID, fill, html } from './lib/html.js';
 import { languageChoices } from './lib/languages.js';
@@ -49,10 +50,10 @@ function card(partner) {
       <h2><a href=${`/partner?id=${partner.id}`}>${partner.company_name}</a></h2>
       ${partner.description && html`<p class="small clip">${partner.description}</p>`}
       <dl class="facts small">
-        ${partner.contact_name && [html`<dt>Contact</dt>`, html`<dd>${partner.contact_name}</dd>`]}
-        <dt>Serves</dt><dd>${areas(partner.service_areas)}</dd>
-        ${spoken && [html`<dt>Speaks</dt>`, html`<dd>${spoken}</dd>`]}
-        ${website && [html`<dt>Website</dt>`, html`<dd><a href=${website} rel="noreferrer">${host(website)}</a></dd>`]}
+        ${fact('Contact', partner.contact_name)}
+        ${fact('Serves', areas(partner.service_areas))}
+        ${fact('Speaks', spoken)}
+        ${fact('Website', website && html`<a href=${website} rel="noreferrer">${host(website)}</a>`)}
       </dl>
       ${partner.affiliation_disclosure && html`<p class="small">Has a business relation with Tomi: <a
         href=${`/partner?id=${partner.id}`}>what it is</a></p>`}

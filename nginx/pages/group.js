@@ -1,9 +1,11 @@
 import { Problem, get, getAll, post, token } from './lib/api.js';
 import { Form, field, inWords, options } from './lib/form.js';
+import { isID, otherGroups } from './lib/groups.js';
 import { byID, fill, fragment, html } from './lib/html.js';
 import { needFacts } from './lib/need.js';
 import { show, start, toast } from './lib/page.js';
-import { language, listed, stateChoices, states, status, types, when } from './lib/words.js';
+import { fact, phoneLink } from './lib/facts.js';
+import { language, listed, openStatuses, stateChoices, states, status, types, when } from './lib/words.js';
 
 /** @typedef {import('./group/ask.js').Request} Request */
 /** @typedef {import('./group/ask.js').Fit} Fit */
@@ -15,11 +17,11 @@ const path = `/api/groups/${encodeURIComponent(group)}`;
 /** The state in the address; none is the group's own. */
 const chosenState = () => (states[query().get('state') ?? ''] ? query().get('state') : null);
 
-const readOpen = () => getAll(`${path}/referrals`, { query: { status: 'intro_sent,matched,pending,connected' } });
+const readOpen = () => getAll(`${path}/referrals`, { query: { status: openStatuses.join() } });
 const readFits = () => get(`${path}/recommendations`, { query: { state: chosenState() } });
 
 // What the page shows first is asked for before it is known who is signed in.
-const first = token() && group ? [readOpen(), readFits()] : [];
+const first = token() && isID(group) ? [readOpen(), readFits()] : [];
 for (const one of first) one.catch(() => {});
 const me = /** @type {import('./lib/api.js').Me} */ (await start({ roles: ['member', 'staff'] }));
 const ownGroup = me.groups.find(({ id }) => id === group);
@@ -73,7 +75,7 @@ function meeting(request) {
   const company = request.partner?.company_name;
   const isContact = request.contact_id === me.id;
   return fragment`
-    <h2>${request.status === 'connected' ? `${company} said yes` : `Meet ${company}`}</h2>
+    <h2>${request.status === 'connected' ? `You are in touch with ${company}` : `Meet ${company}`}</h2>
     <p>Introduced ${when(request.intro_sent_at ?? '')}. ${isContact ? 'They have your address, but you'
       : 'They have the address of your contact, but you'} need not wait for them.</p>
     ${writeTo(request, 'button main')}`;
@@ -139,8 +141,9 @@ function sentence({ id, status: now, status_since: since, partner, outcome }) {
     case 'pending': return 'Tomi is looking for somebody who fits.';
     case 'matched': return `Tomi has found ${company}. The introduction comes next, by e-mail.`;
     case 'intro_sent': return `Tomi introduced you to ${company}, and has asked them to answer within three days.`;
-    case 'connected': return `${company} said yes. ${outcome ? outcomeWords[outcome] : ''} Do you not hear from them?
-      Then answer one of our letters, and Tomi helps.`;
+    // Staff can record it before the partner has answered, so that it does not say who said yes.
+    case 'connected': return `${outcome ? outcomeWords[outcome] : `You are in touch with ${company}.`} Do you not hear
+      from them? Then answer one of our letters, and Tomi helps.`;
     case 'closed': return outcomeWords[outcome ?? 'unknown'];
     default: return fragment`${cancelled.has(id) ? 'You' : 'Your group or Tomi'} cancelled it ${when(since)}.`;
   }
@@ -160,7 +163,7 @@ const timeline = ({ requested_by: requester, timeline: past, partner, outcome })
         : requester === me.id ? 'You asked' : 'Your group asked',
       matched: `Tomi found ${isLast ? company : 'somebody'}`,
       intro_sent: 'Tomi introduced you to each other',
-      connected: `${isLast ? company : 'They'} said yes`,
+      connected: `You got in touch with ${isLast ? company : 'them'}`,
       closed: outcomeWords[outcome ?? 'unknown'].slice(0, -1),
       cancelled: 'It was cancelled',
     }[step];
@@ -171,8 +174,8 @@ const timeline = ({ requested_by: requester, timeline: past, partner, outcome })
 const contactFacts = ({ id, company_name: company, contact_name: contact, email, phone }) => html`
   <dl class="facts">
     <dt>Contact</dt><dd>${contact && `${contact}, `}<a href=${`/partner?id=${id}`}>${company}</a></dd>
-    ${email && [html`<dt>E-mail</dt>`, html`<dd><a href=${`mailto:${email}`}>${email}</a></dd>`]}
-    ${phone && [html`<dt>Phone</dt>`, html`<dd><a href=${`tel:${phone.replace(/ *x.*/, '')}`}>${phone}</a></dd>`]}
+    ${fact('E-mail', email && html`<a href=${`mailto:${email}`}>${email}</a>`)}
+    ${fact('Phone', phone && phoneLink(phone))}
   </dl>`;
 
 /** @param {Request} request */
@@ -238,8 +241,8 @@ function cancelForm({ id, partner_type: type, intro_sent_at: introduced, partner
     </form>`;
   new Form(element, {
     save: (body) => inWords(post(`${path}/referrals/${id}/cancel`, body), {
-      transition_not_allowed: 'It cannot be cancelled any more: the partner has said yes meanwhile, or it has ended. ' +
-        'Reload the page to see how it stands.',
+      transition_not_allowed: 'It cannot be cancelled any more: you are in touch with the partner by now, or it has ' +
+        'ended. Reload the page to see how it stands.',
     }),
     saved: async () => {
       cancelled.add(id);
@@ -390,12 +393,7 @@ function showNoGroup() {
   for (const id of ['open', 'fits', 'earlier']) byID(id).hidden = true;
   const place = byID('next');
   place.hidden = false;
-  fill(place, fragment`
-    ${group && html`<p>It does not exist, or you are not in it. You are signed in as ${me.email}.</p>`}
-    ${me.groups.length > 0
-      ? html`<p class="actions">${me.groups.map(({ id, name }) => html`
-        <a class="button" href=${`/group?id=${id}`}>${name}</a>`)}</p>`
-      : html`<p>You are in no group yet. A group is made in the Tomi app.</p>`}`);
+  fill(place, otherGroups(me, group, (id) => `/group?id=${id}`));
 }
 
 byID('name').tabIndex = -1;
@@ -403,7 +401,7 @@ if (ownGroup) {
   byID('name').textContent = ownGroup.name;
   document.title = `${ownGroup.name} – Tomi`;
 }
-if (group) {
+if (isID(group)) {
   addEventListener('popstate', () => loadFits());
   // The requests come first: who fits is shown with what was asked already.
   await loadOpen(/** @type {Promise<Request[]> | undefined} */ (first[0]));

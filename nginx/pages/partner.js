@@ -1,5 +1,7 @@
 import { Problem, get, lastMe } from './lib/api.js';
 import { nextStep } from './lib/asking.js';
+import { fact } from './lib/facts.js';
+import { isID } from './lib/groups.js';
 import { byID, fill, fragment, html } from './lib/html.js';
 import { show, start } from './lib/page.js';
 import { certificate, certified, credentialKinds, host, language, listed, states, types } from './lib/words.js';
@@ -40,9 +42,8 @@ function showProfile(partner) {
         <p class="row small">${certified()} <span>${certificate}</span></p>`}
       ${partner.description && html`<p class="lines">${partner.description}</p>`}
       <dl class="facts card">
-        ${partner.contact_name && [html`<dt>Contact</dt>`, html`<dd>${partner.contact_name}</dd>`]}
-        ${website && [html`<dt>Website</dt>`,
-          html`<dd><a href=${website} rel="noreferrer">${host(website)}</a></dd>`]}
+        ${fact('Contact', partner.contact_name)}
+        ${fact('Website', website && html`<a href=${website} rel="noreferrer">${host(website)}</a>`)}
         <dt>Languages</dt><dd>${listed(partner.languages.map(language)) || 'Not given'}</dd>
         <dt>Licenses</dt><dd>${partner.credentials.length === 0 ? 'None that Tomi has verified yet' : html`
           <ul class="plain">${partner.credentials.map(({ kind, number, state_code: state }) => html`
@@ -60,20 +61,25 @@ function showProfile(partner) {
 }
 
 async function load() {
-  const id = new URLSearchParams(location.search).get('id');
+  const id = new URLSearchParams(location.search).get('id') ?? '';
   if (!id) {
     byID('name').textContent = 'No partner is chosen';
     fill(byID('profile'), html`<p class="lead">Choose one <a href="/directory">in the directory</a>.</p>`);
     return;
   }
+  if (!isID(id)) return showNone();
   try {
-    const { data } = await get(`/api/partners/${encodeURIComponent(id)}`);
+    const { data } = await get(`/api/partners/${id}`);
     showProfile(data);
   } catch (error) {
-    if (!(error instanceof Problem && error.code === 'not_found')) return show(error, byID('profile'), load);
-    byID('name').textContent = 'This partner is not in the directory';
-    fill(byID('profile'), html`<p class="lead">It may have left. <a href="/directory">Look at the others</a>.</p>`);
+    if (error instanceof Problem && error.code === 'not_found') return showNone();
+    show(error, byID('profile'), load);
   }
+}
+
+function showNone() {
+  byID('name').textContent = 'This partner is not in the directory';
+  fill(byID('profile'), html`<p class="lead">It may have left. <a href="/directory">Look at the others</a>.</p>`);
 }
 
 load();

@@ -194,8 +194,8 @@ async function loadYear(reading = readSummary()) {
       months.reduce((sum, one) => sum + one[name], 0);
     /** @type {[words: string, value: number | string][]} */
     const numbers = [
-      ['Introductions', total('introductions')], ['Accepted', total('connections')],
-      ['Deals closed, all time', outcomes.deal_closed], ['Days to a yes (median), all time', median ?? '–'],
+      ['Introductions', total('introductions')], ['Connected', total('connections')],
+      ['Deals closed, all time', outcomes.deal_closed], ['Days to a connection (median), all time', median ?? '–'],
     ];
     fill(
       place,

@@ -1,6 +1,7 @@
 import { get } from './lib/api.js';
+import { copy } from './lib/copy.js';
 import { byID, fill, fragment, html } from './lib/html.js';
-import { show, start, toast } from './lib/page.js';
+import { show, start } from './lib/page.js';
 import { inline as inlineOf, markdown as markdownOf } from './reference/markdown.js';
 import { jsonText, readOpenAPI } from './reference/openapi.js';
 
@@ -196,18 +197,6 @@ function whole(view, use) {
  */
 const colored = (value) => jsonText(value).split(/("(?:\\.|[^"\\])*":?|\b(?:true|false|null)\b|-?\b\d[\d.]*)/)
   .map((part, index) => (index % 2 && !part.endsWith('":') ? html`<span class="value">${part}</span>` : part));
-
-/** @param {HTMLElement} text */
-async function copy(text) {
-  try {
-    await navigator.clipboard.writeText(text.textContent ?? '');
-    toast('Copied.');
-  } catch {
-    // Only pages over HTTPS may write to the clipboard, and not in every browser.
-    getSelection()?.selectAllChildren(text);
-    toast('Your browser does not let this page copy. The text is selected: copy it with Ctrl+C.');
-  }
-}
 
 /**
  * @param {string} label

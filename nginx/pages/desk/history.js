@@ -1,7 +1,7 @@
 import { token } from '../lib/api.js';
 import { addListKeys, startDesk } from '../lib/desk.js';
 import { eventWords, thing } from '../lib/history.js';
-import { byID, fill, html } from '../lib/html.js';
+import { byID, html } from '../lib/html.js';
 import { List } from '../lib/list.js';
 import { when } from '../lib/words.js';
 import { filter, orAll, showColumns, showFilters } from './filters.js';
@@ -37,15 +37,6 @@ const row = (event) => html`
 /** @param {Record<string, string>} query */
 const address = (query) => `/desk/history?${new URLSearchParams(query)}`;
 
-/** Of one person or thing there is no filter to see, so that the page says it. */
-function showScope() {
-  const query = new URLSearchParams(location.search);
-  const [subject, kind, actor] = ['subject_id', 'subject_kind', 'actor_id'].map((name) => query.get(name));
-  fill(byID('scope'), (subject || actor) && html`
-    <p class="notice note">Only what ${actor ? [thing('user', actor), ' did'] : 'happened'}${
-      subject && [' to ', kind ? thing(kind, subject) : subject]}. <a href="/desk/history">Show everything</a></p>`);
-}
-
 showColumns(rows, ['When', 'Who', 'About', 'What happened', '']);
 showFilters(byID('filters'), [
   filter('About', 'subject_kind', orAll(Object.keys(kinds), noun)),
@@ -65,6 +56,13 @@ const list = new List({
   key: (/** @type {Event} */ event) => String(event.number),
   noun: ['event', 'events'],
   filters: byID('filters'),
+  scope: {
+    place: byID('scope'),
+    words: {
+      actor_id: (id, thing) => ['by ', thing('user', id)],
+      subject_id: (id, thing) => ['about ', thing(new URLSearchParams(location.search).get('subject_kind') ?? '', id)],
+    },
+  },
   summary: byID('summary'),
   every: 30,
   empty: (given) => (given.toString()
@@ -72,8 +70,6 @@ const list = new List({
     : 'Nothing has happened yet.'),
 });
 
-addEventListener('popstate', showScope);
-showScope();
 if (token()) list.load();
 addListKeys(list);
 await startDesk();

@@ -3,13 +3,13 @@
  * @module
  */
 import { Problem, get, post } from '../lib/api.js';
+import { fact } from '../lib/facts.js';
 import { thing } from '../lib/history.js';
 import { fill, fragment, html } from '../lib/html.js';
 import { explain, show, toast } from '../lib/page.js';
 import { count, status, when } from '../lib/words.js';
 import { flowing, kindWords } from './message-words.js';
 
-/** @typedef {import('../lib/html.js').Child} Child */
 /**
  * @typedef {object} Actions
  * @property {(message: any) => void} changed
@@ -161,8 +161,6 @@ export async function showMessage(id, place, actions) {
   fill(cancelling, offer);
 
   const hindrance = obstacle(message);
-  const fact = (/** @type {string} */ label, /** @type {Child} */ value) =>
-    value && [html`<dt>${label}</dt>`, html`<dd>${value}</dd>`];
   const links = [['referral', message.referral_id], ['partner', message.partner_id], ['user', message.user_id]]
     .filter(([, one]) => one).map(([kind, one], index) => [index > 0 && ', ', thing(kind, one)]);
   fill(place, fragment`

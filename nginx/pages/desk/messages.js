@@ -3,7 +3,7 @@ import { addKeys, addListKeys, loaded, startDesk } from '../lib/desk.js';
 import { byID, fill, html } from '../lib/html.js';
 import { List } from '../lib/list.js';
 import { show } from '../lib/page.js';
-import { status, statusWords, when } from '../lib/words.js';
+import { status, statusWords, statuses, when } from '../lib/words.js';
 import { filter, orAll, showColumns, showFilters } from './filters.js';
 import { kinds, kindWords } from './message-words.js';
 
@@ -68,20 +68,9 @@ const to = filter('To this address', 'to', 'search', {
 to.addEventListener('input', (event) => event.stopPropagation());
 showFilters(byID('filters'), [
   to,
-  filter('Status', 'status', orAll(['queued', 'sending', 'sent', 'failed', 'cancelled'], (value) =>
-    statusWords('message', value))),
+  filter('Status', 'status', orAll(Object.keys(statuses.message), (value) => statusWords('message', value))),
   filter('Kind', 'kind', orAll(Object.keys(kinds), kindWords)),
 ]);
-
-/** Of one request or partner there is no filter to see, so that the page says it. */
-function showScope() {
-  const query = new URLSearchParams(location.search);
-  const of = [['referral_id', 'referral', 'request'], ['partner_id', 'partner', 'partner']]
-    .filter(([name]) => query.get(name));
-  fill(byID('scope'), of.map(([name, page, noun]) => html`
-    <p class="notice note">Only messages about <a href=${`/desk/${page}?id=${query.get(name)}`}>one ${noun}</a>.
-      <a href="/desk/messages">Show all</a></p>`));
-}
 
 const list = new List({
   path: '/api/admin/messages',
@@ -90,6 +79,13 @@ const list = new List({
   key: (message) => message.id,
   noun: ['message', 'messages'],
   filters: byID('filters'),
+  scope: {
+    place: byID('scope'),
+    words: {
+      referral_id: (id, thing) => ['about ', thing('referral', id)],
+      partner_id: (id, thing) => ['about ', thing('partner', id)],
+    },
+  },
   summary: byID('summary'),
   own: ['open'],
   every: 30,
@@ -101,11 +97,7 @@ const list = new List({
   },
 });
 
-addEventListener('popstate', () => {
-  showScope();
-  showDetail();
-});
-showScope();
+addEventListener('popstate', () => showDetail());
 if (token()) {
   // On narrow screens the message stands below the list.
   Promise.all([list.load(), showDetail()]).then(() => openID() && detail.focus());

@@ -4,7 +4,7 @@ import { addKeys, startDesk } from '../lib/desk.js';
 import { byID, fill, fragment, html } from '../lib/html.js';
 import { show } from '../lib/page.js';
 import {
-  count, declineReasons, stateChoices, states, statusWords, today, typeChoices, types, when,
+  count, declineReasons, openStatuses, stateChoices, states, statuses, today, typeChoices, types, when,
 } from '../lib/words.js';
 import { choose, filter, showFilters } from './filters.js';
 
@@ -37,15 +37,12 @@ import { choose, filter, showFilters } from './filters.js';
  * @property {string | null} last_intro_at
  */
 
-/** The tones of the statuses, in the order of a request's life. */
-const tones = /** @type {const} */ ({
-  pending: 'new', matched: 'waiting', intro_sent: 'waiting', connected: 'good', closed: 'off', cancelled: 'off',
-});
+const requestStatuses = Object.entries(statuses.referral);
 const steps = {
   pending_to_matched: 'From new to matched', matched_to_intro_sent: 'From matched to introduced',
   intro_sent_to_connected: 'From introduced to connected', connected_to_closed: 'From connected to closed',
 };
-const open = 'pending,matched,intro_sent,connected';
+const open = openStatuses.join();
 
 /** @param {string} query */
 const queue = (query) => `/desk?${query}&sort=status_since`;
@@ -131,8 +128,8 @@ function results({ total, by_status: counts, by_type: byType, by_state: byState,
         ${bars({
           caption: `All ${count(total, 'request')} by what they are now`,
           columns: ['Status', 'Requests'],
-          rows: Object.entries(tones).map(([status, tone]) => ({
-            label: statusWords('referral', status), value: counts[status], tone, href: queue(`status=${status}`),
+          rows: requestStatuses.map(([status, [label, tone]]) => ({
+            label, value: counts[status], tone, href: queue(`status=${status}`),
           })),
         })}
         ${bars({
@@ -165,12 +162,11 @@ function crossed(caption, what, lines) {
         <table>
           <thead><tr>
             <th scope="col">${what}</th>
-            ${Object.keys(tones).map((status) => html`
-              <th scope="col" class="number">${statusWords('referral', status)}</th>`)}
+            ${requestStatuses.map(([, [words]]) => html`<th scope="col" class="number">${words}</th>`)}
           </tr></thead>
           <tbody>${lines.map((line) => html`<tr>
             <th scope="row">${line.label}</th>
-            ${Object.keys(tones).map((status) => html`<td class="number">${cell(line, status)}</td>`)}
+            ${requestStatuses.map(([status]) => html`<td class="number">${cell(line, status)}</td>`)}
           </tr>`)}</tbody>
         </table>
       </div>`,

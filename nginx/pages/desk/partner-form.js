@@ -7,12 +7,13 @@ import { recount } from '../lib/desk.js';
 import { Form, choices, field, mayReplace, options } from '../lib/form.js';
 import { byID, fill, html } from '../lib/html.js';
 import { explain, toast } from '../lib/page.js';
+import { daysUntil } from '../lib/credentials.js';
 import {
   count, credentialKinds, language, listed, stateChoices, states, statusWords, typeChoices,
 } from '../lib/words.js';
 import { whoChanged } from './changed.js';
 import { reworded } from './partner-refusals.js';
-import { credentialName, daysUntil, moves } from './partner-words.js';
+import { credentialName, moves } from './partner-words.js';
 
 /** @typedef {import('./partner.js').Page} Page */
 /** @typedef {import('./partner-words.js').Credential} Credential */

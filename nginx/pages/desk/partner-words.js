@@ -3,7 +3,8 @@
  * @module
  */
 import { html } from '../lib/html.js';
-import { credentialKinds, day, states, status, today } from '../lib/words.js';
+import { daysUntil, worth } from '../lib/credentials.js';
+import { credentialKinds, day, states, status } from '../lib/words.js';
 
 /**
  * @typedef {object} Credential
@@ -23,25 +24,6 @@ export const moves = /** @type {Record<string, string[]>} */ ({
   invited: ['pending_review', 'active', 'removed'], pending_review: ['active', 'inactive', 'removed'],
   active: ['inactive', 'removed'], inactive: ['active', 'pending_review', 'removed'], removed: ['pending_review'],
 });
-
-/** After so many days before its end the API calls a credential "expiring". */
-const warningDays = 30;
-
-/**
- * How many days from today (UTC) a day is. NaN without a day.
- * @param {string | null} date
- */
-export const daysUntil = (date) =>
-  date ? (Date.parse(date) - Date.parse(today())) / 86_400_000 : NaN;
-
-/**
- * What a credential is worth today: a value of `credentials_status`.
- * @param {Credential} credential
- */
-export function worth({ verified_at: verified, expires_on: end }) {
-  const days = daysUntil(end);
-  return days < 0 ? 'expired' : !verified ? 'unverified' : days <= warningDays ? 'expiring' : 'verified';
-}
 
 /** @param {Credential} credential */
 export const credentialStatus = (credential) => html`

@@ -3,9 +3,10 @@ import { addKeys, loaded, recount, startDesk } from '../lib/desk.js';
 import { drafts } from '../lib/drafts.js';
 import { byID, fill, fragment, html } from '../lib/html.js';
 import { explain, show, toast } from '../lib/page.js';
+import { worth } from '../lib/credentials.js';
+import { phoneLink } from '../lib/facts.js';
 import { count, day, language, listed, stateChoices, states, status, statusWords, types, when } from '../lib/words.js';
-import { reworded } from './partner-refusals.js';
-import { acceptance, credentialName, credentialStatus, moves, worth } from './partner-words.js';
+import { acceptance, credentialName, credentialStatus, moves } from './partner-words.js';
 
 /** @typedef {import('../lib/api.js').Answer} Answer */
 /** @typedef {import('../lib/html.js').Child} Child */
@@ -63,7 +64,8 @@ async function attempt(send) {
   try {
     return await send();
   } catch (error) {
-    if (!(error instanceof Problem) || error.status !== 412) throw reworded(error);
+    if (!(error instanceof Problem)) throw error;
+    if (error.status !== 412) throw (await loaded(import('./partner-refusals.js'))).reworded(error);
     const { whoChanged } = await loaded(import('./changed.js'));
     const [who] = await Promise.all([whoChanged('partner', id), load()]);
     const words = `${who ?? 'Somebody changed this meanwhile.'} Look at it as it is now, and try again.`;
@@ -264,7 +266,7 @@ function showRecord() {
       ${fact('Profession', types[partner.type].label)}
       ${fact('Contact', partner.contact_name)}
       ${fact('E-mail', html`<a href=${`mailto:${email}`}>${email}</a>`)}
-      ${fact('Phone', phone && html`<a href=${`tel:${phone.replace(/ x.*/, '').replace(/[^+\d]/g, '')}`}>${phone}</a>`)}
+      ${fact('Phone', phone && phoneLink(phone))}
       ${fact('Website', website && html`<a href=${website} rel="noreferrer">${website}</a>`)}
       ${fact('Serves', places(partner.service_areas))}
       ${fact('Languages', listed(partner.languages.map(language)))}

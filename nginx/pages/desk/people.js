@@ -1,4 +1,4 @@
-import { get, token } from '../lib/api.js';
+import { token } from '../lib/api.js';
 import { addListKeys, startDesk } from '../lib/desk.js';
 import { byID, fill, html } from '../lib/html.js';
 import { List } from '../lib/list.js';
@@ -41,17 +41,6 @@ function empty(given) {
   return `There are no ${what} yet. The systems that own the accounts put them here.`;
 }
 
-/** Says whose groups these are: that filter has no control. */
-async function showMember() {
-  const id = new URLSearchParams(location.search).get('member');
-  const place = byID('only');
-  fill(place);
-  if (!id || !isGroups) return;
-  const path = `/api/admin/users/${encodeURIComponent(id)}`;
-  const name = await get(path).then(({ data }) => data.name, () => 'one person');
-  fill(place, html`<p>Only the groups of ${name}. <a href="/desk/people?view=groups">Show all groups</a></p>`);
-}
-
 const shown = isGroups ? groupList() : userList();
 
 /** @returns {List} */
@@ -86,15 +75,12 @@ function groupList() {
 function list(path, row, noun) {
   return new List({
     path, row, noun, rows, filters, empty, key: (item) => item.id, summary: byID('summary'), own: ['view'], every: 30,
+    scope: { place: byID('scope'), words: { member: (id, thing) => ['of ', thing('user', id)] } },
   });
 }
 
 fill(byID('lists'), [['People', '/desk/people', !isGroups], ['Groups', '/desk/people?view=groups', isGroups]].map(
   ([words, path, isHere]) => html`<a href=${path} aria-current=${isHere ? 'page' : null}>${words}</a>`));
 addListKeys(shown);
-addEventListener('popstate', showMember);
-if (token()) {
-  showMember();
-  shown.load();
-}
+if (token()) shown.load();
 await startDesk();

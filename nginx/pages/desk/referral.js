@@ -3,6 +3,7 @@ import { addKeys, loaded, startDesk } from '../lib/desk.js';
 import { drafts } from '../lib/drafts.js';
 import { fill, fragment, html } from '../lib/html.js';
 import { show, toast } from '../lib/page.js';
+import { fact, phoneLink } from '../lib/facts.js';
 import {
   count, day, dayWords, outcomes, price, since, states, status, statusWords, types, when,
 } from '../lib/words.js';
@@ -385,8 +386,6 @@ export class RequestView {
     const edit = (/** @type {string} */ words, /** @type {string} */ of, /** @type {Name} */ name) => [' ', html`
       <button type="button" class="link" aria-label=${`${words} ${of}`} onclick=${() => this.run(name)}>
         ${words}</button>`];
-    const fact = (/** @type {string} */ name, /** @type {Child} */ value) =>
-      value && [html`<dt>${name}</dt>`, html`<dd>${value}</dd>`];
     return fragment`
       <h3>What they need</h3>
       <p class="lines need">
@@ -403,7 +402,7 @@ export class RequestView {
           edit(version ? 'Change' : 'Record', 'the consent', 'consent')])}
         ${partner && fact('Partner', [html`<a href=${`/desk/partner?id=${partner.id}`}>${partner.company_name}</a>`,
           html`<br>`, person({ name: partner.contact_name ?? '', email: partner.email }),
-          partner.phone && [html`<br>`, html`<a href=${`tel:${partner.phone}`}>${partner.phone}</a>`]])}
+          partner.phone && [html`<br>`, phoneLink(partner.phone)]])}
         ${fact('Outcome', outcome && outcomes[outcome])}
         ${fact('Notes on it', notes && html`<span class="lines">${notes}</span>`)}
       </dl>`;

@@ -3,6 +3,7 @@
  * @module
  */
 import { Problem, post, remove } from '../lib/api.js';
+import { copy } from '../lib/copy.js';
 import { Form, field } from '../lib/form.js';
 import { fill, fragment, html } from '../lib/html.js';
 import { show, toast } from '../lib/page.js';
@@ -94,20 +95,10 @@ export function making(user, path, changed) {
  */
 function secret(token, user) {
   const code = html`<code>${token}</code>`;
-  const copy = async () => {
-    try {
-      await navigator.clipboard.writeText(token);
-      toast('Copied.');
-    } catch {
-      // Over HTTP, or where the person forbids it, there is no clipboard.
-      getSelection()?.selectAllChildren(code);
-      toast('It is marked. Copy it with your keyboard or its menu.');
-    }
-  };
   return html`
     <div class="notice note" tabindex="-1" role="status">
       <p><strong>This is the only time that the token is shown.</strong> Give it to ${user.name} in a safe way.</p>
       <p class="secret">${code}</p>
-      <p><button type="button" onclick=${copy}>Copy it</button></p>
+      <p><button type="button" onclick=${() => copy(code)}>Copy it</button></p>
     </div>`;
 }

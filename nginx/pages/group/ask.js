@@ -1,8 +1,9 @@
 import { Problem, get, post, token } from '../lib/api.js';
 import { Form, choices, field, inWords, options } from '../lib/form.js';
+import { isID, otherGroups } from '../lib/groups.js';
 import { byID, fill, fragment, html } from '../lib/html.js';
 import { show, start } from '../lib/page.js';
-import { stateChoices, typeChoices, types } from '../lib/words.js';
+import { openStatuses, stateChoices, typeChoices, types } from '../lib/words.js';
 
 /**
  * @typedef {object} Request As the group sees it.
@@ -51,12 +52,12 @@ async function readConsent() {
 const read = () => Promise.all([
   readConsent(),
   // What a group has said once it need not say again, unless it took it back.
-  get(path, { query: { status: 'pending,matched,intro_sent,connected,closed', limit: 1 } })
+  get(path, { query: { status: [...openStatuses, 'closed'].join(), limit: 1 } })
     .then(({ data }) => data.data[0]?.context),
 ]);
 
 // What the page shows is asked for before it is known who is signed in.
-const first = token() && group ? read() : undefined;
+const first = token() && isID(group) ? read() : undefined;
 first?.catch(() => {});
 const me = /** @type {import('../lib/api.js').Me} */ (await start({ roles: ['member', 'staff'] }));
 const ownGroup = me.groups.find(({ id }) => id === group);
@@ -66,6 +67,7 @@ async function load(reading = read()) {
     const [consent, need] = await reading;
     showForm(consent, need);
   } catch (error) {
+    if (error instanceof Problem && error.code === 'not_found') return showNoGroup();
     show(error, byID('ask'), load);
   }
 }
@@ -86,7 +88,7 @@ function showForm(consent, need) {
       ${field('Where do you want to buy?', html`
         <select name="context.state">${options([['', 'Not decided'], ...stateChoices])}</select>`)}
       ${field('How many people buy together?', number('group_size'), { isOptional: true })}
-      <div class="pair field">
+      <div class="side-by-side field">
         ${field('Price from', number('home_price_range.min'), { isOptional: true, hint: 'In US dollars' })}
         ${field('Price up to', number('home_price_range.max'), { isOptional: true, hint: 'In US dollars' })}
       </div>
@@ -124,15 +126,19 @@ function showForm(consent, need) {
 }
 
 const back = /** @type {HTMLAnchorElement} */ (byID('back'));
+
+function showNoGroup() {
+  back.href = '/group';
+  if (group) byID('title').textContent = 'This group is not yours';
+  fill(byID('ask'), html`
+    <div class="stack">
+      ${!group && me.groups.length > 0 && html`<p>For which group do you ask?</p>`}
+      ${otherGroups(me, group, (id) => `?${new URLSearchParams({ ...Object.fromEntries(query), id })}`)}
+    </div>`);
+}
+
 back.href = home;
 if (ownGroup) back.textContent = ownGroup.name;
 if (types[given]) byID('title').textContent = `Ask for ${types[given].a}`;
-if (group) load(first);
-else {
-  fill(byID('ask'), me.groups.length ? html`
-    <div class="stack">
-      <p>For which group do you ask?</p>
-      <p class="actions">${me.groups.map(({ id, name }) => html`
-        <a class="button" href=${`?${new URLSearchParams({ ...Object.fromEntries(query), id })}`}>${name}</a>`)}</p>
-    </div>` : html`<p>You are in no group yet. A group is made in the Tomi app.</p>`);
-}
+if (isID(group)) load(first);
+else showNoGroup();

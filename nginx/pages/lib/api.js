@@ -110,28 +110,40 @@ export const token = () => sessionStorage.getItem(tokenKey) ?? localStorage.getI
  * @param {boolean} stays Whether it outlives this tab.
  */
 export function signIn(value, stays) {
-  forget();
+  signOut();
   (stays ? localStorage : sessionStorage).setItem(tokenKey, value);
 }
 
-/** Forgets the token on this machine, in all tabs that have it. */
-export function signOut() {
+/**
+ * Forgets the token on this machine, in all tabs that have it.
+ * @param {boolean} [isMeant] Whether a person asked for it. Then other tabs show nothing of theirs any more.
+ */
+export function signOut(isMeant = true) {
   const ended = token();
-  if (ended) tabs.postMessage({ ended });
+  if (ended) tabs.postMessage({ ended, isMeant });
+  localStorage.removeItem(tokenKey);
   forget();
 }
 
+/** Forgets what only this tab has. */
 function forget() {
-  for (const storage of [sessionStorage, localStorage]) storage.removeItem(tokenKey);
-  sessionStorage.removeItem(meKey);
+  for (const key of [tokenKey, meKey]) sessionStorage.removeItem(key);
 }
+
+/** The token that what this page shows was read with. */
+let used = token();
+// A page that Back brings again has heard nothing.
+addEventListener('pageshow', ({ persisted }) => {
+  if (persisted && used && used !== token()) traffic.dispatchEvent(new Event('ended'));
+});
 
 // A sign-in that does not stay belongs to one tab. A new tab asks the others for it.
 const tabs = new BroadcastChannel('tomi');
-tabs.addEventListener('message', ({ data: { asks, ended } }) => {
+tabs.addEventListener('message', ({ data: { asks, ended, isMeant } }) => {
   const own = sessionStorage.getItem(tokenKey);
   if (asks && own) tabs.postMessage({ found: own });
   if (ended && ended === own) forget();
+  if (isMeant && ended === used) traffic.dispatchEvent(new Event('ended'));
 });
 
 /**
@@ -188,8 +200,9 @@ export async function getMe() {
 // --- Sending ---
 
 /**
- * Its events are `busy` and `idle`, when the first request begins to wait and the last has its answer, and `outdated`,
- * when an answer suggests that this page and the service are of different versions.
+ * Its events are `busy` and `idle`, when the first request begins to wait and the last has its answer, `outdated`, when
+ * an answer suggests that this page and the service are of different versions, and `ended`, when somebody has signed
+ * out whose data this page shows.
  */
 export const traffic = new EventTarget();
 let waiting = 0;
@@ -219,7 +232,7 @@ async function send(method, path, body, options) {
   const target = query ? `${path}?${query}` : path;
   const content = body === undefined ? undefined : JSON.stringify(body);
   const headers = new Headers();
-  const bearer = token();
+  const bearer = (used = token());
   if (bearer) headers.set('Authorization', `Bearer ${bearer}`);
   if (content !== undefined) headers.set('Content-Type', 'application/json');
   if (options.etag && method !== 'GET') headers.set('If-Match', options.etag);
@@ -243,7 +256,7 @@ async function send(method, path, body, options) {
       }
       if (!problem?.isUncertain) keys.delete(request);
       if (!problem) return /** @type {Answer} */ (answer);
-      if (problem.status === 401) signOut();
+      if (problem.status === 401) signOut(false);
       if (['not_found', 'method_not_allowed', 'invalid_parameter'].includes(problem.code)) {
         traffic.dispatchEvent(new Event('outdated'));
       }

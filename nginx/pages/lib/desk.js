@@ -7,49 +7,49 @@
 import { Problem, get } from './api.js';
 import { byID, fill, html } from './html.js';
 import { start } from './page.js';
-import { today } from './words.js';
+import { openStatuses, today } from './words.js';
 
 /** @typedef {import('./api.js').Me} Me */
 /** @typedef {import('./list.js').List} List */
 
 // --- Places ---
 
-/** The statuses in which a request still needs somebody. */
-const open = 'pending,matched,intro_sent,connected';
+const open = openStatuses.join();
 
 /**
- * The views of the queue, with where the number of each is in {@link numbers}.
- * @type {() => [words: string, query: string, number: string | null][]}
+ * A view of the queue has a query. A list can have pages for its things, and another query for what waits in it, which
+ * the number in {@link numbers} counts.
+ * @typedef {{ words: string, path: string, query?: string, number?: string, noun?: string, waiting?: string,
+ *   things?: string[] }} Place
  */
+
+/** @type {() => (Place & { query: string })[]} */
 const views = () => [
-  ['New', 'status=pending&sort=status_since', 'pending'],
-  ['Mine', `status=${open}&assigned_to=me&sort=status_since`, 'mine'],
-  ['Follow up', `status=${open}&follow_up_until=${today()}&sort=status_since`, 'due'],
-  ['Unanswered', 'status=intro_sent&in_status_days=3&sort=status_since', 'unanswered'],
-  ['Everything', 'sort=-created_at', null],
+  { words: 'New', path: '/desk', query: 'status=pending&sort=status_since', number: 'pending' },
+  { words: 'Mine', path: '/desk', query: `status=${open}&assigned_to=me&sort=status_since`, number: 'mine' },
+  {
+    words: 'Follow up', path: '/desk', query: `status=${open}&follow_up_until=${today()}&sort=status_since`,
+    number: 'due',
+  },
+  {
+    words: 'Unanswered', path: '/desk', query: 'status=intro_sent&in_status_days=3&sort=status_since',
+    number: 'unanswered',
+  },
+  { words: 'Everything', path: '/desk', query: 'sort=-created_at' },
 ];
 
-/** @type {[words: string, path: string, number: string | null][]} */
-const others = [
-  ['Partners', '/desk/partners', 'review'], ['Coverage', '/desk/coverage', null], ['People', '/desk/people', null],
-  ['Messages', '/desk/messages', 'failed'], ['History', '/desk/history', null], ['Overview', '/desk/overview', null],
+/** @type {Place[]} */
+const lists = [
+  {
+    words: 'Partners', path: '/desk/partners', things: ['/desk/partner'], number: 'review',
+    noun: 'with changes to review', waiting: 'pending_changes=true',
+  },
+  { words: 'Coverage', path: '/desk/coverage' },
+  { words: 'People', path: '/desk/people', things: ['/desk/person', '/desk/group'] },
+  { words: 'Messages', path: '/desk/messages', number: 'failed', noun: 'that failed', waiting: 'status=failed' },
+  { words: 'History', path: '/desk/history' },
+  { words: 'Overview', path: '/desk/overview' },
 ];
-
-/**
- * The list of what waits in a place.
- * @type {Record<string, string>}
- */
-const waiting = { review: 'pending_changes=true', failed: 'status=failed' };
-/**
- * The places of pages whose address does not say it.
- * @type {Record<string, string>}
- */
-const places = { '/desk/person': '/desk/people', '/desk/group': '/desk/people' };
-/**
- * What the number of a place counts. The others count requests.
- * @type {Record<string, string>}
- */
-const nouns = { review: 'with changes to review', failed: 'that failed' };
 
 /**
  * What waits in the places, as of the last count.
@@ -72,22 +72,18 @@ export function showPlaces() {
     return pairs.toString();
   };
   const here = sorted(location.search);
-  const link = (/** @type {string} */ words, /** @type {string} */ address, /** @type {string | null} */ name,
-    /** @type {boolean} */ isHere) => {
-    const number = name && numbers[name];
+  const link = (/** @type {Place} */ place) => {
+    const number = numbers[place.number ?? ''];
+    const query = place.query ?? (number && place.waiting);
+    const isHere = place.query ? path === place.path && sorted(place.query) === here
+      : path === place.path || place.things?.includes(path);
     return html`
-      <a href=${address} aria-current=${isHere ? 'page' : null}>${words}
+      <a href=${query ? `${place.path}?${query}` : place.path} aria-current=${isHere ? 'page' : null}>${place.words}
         ${number ? html`
           <span class="number">${number.toLocaleString('en-US')}
-            <span class="hidden"> ${nouns[name ?? ''] ?? 'requests'}</span></span>`
-          : null}</a>`;
+            <span class="hidden"> ${place.noun ?? 'requests'}</span></span>` : null}</a>`;
   };
-  fill(byID('places'),
-    views().map(([words, query, name]) =>
-      link(words, `/desk?${query}`, name, path === '/desk' && sorted(query) === here)),
-    html`<hr>`,
-    others.map(([words, address, name]) => link(words, name && numbers[name] ? `${address}?${waiting[name]}` : address,
-      name, path === address || `${path}s` === address || (places[path] ?? '') === address)));
+  fill(byID('places'), views().map(link), html`<hr>`, lists.map(link));
   // On narrow screens they are one line that scrolls.
   const place = byID('places'), marked = place.querySelector('[aria-current]');
   if (marked instanceof HTMLElement && place.scrollWidth > place.clientWidth) {
@@ -98,7 +94,7 @@ export function showPlaces() {
 /** Counts again what waits, after something was done. */
 export async function recount() {
   try {
-    const [, mine, due] = views().map(([, query]) => new URLSearchParams(`${query}&limit=${most}`));
+    const [, mine, due] = views().map(({ query }) => new URLSearchParams(`${query}&limit=${most}`));
     const length = async (/** @type {URLSearchParams} */ query, path = '/api/admin/referrals') => {
       const { data } = await get(path, { query });
       return data.has_more ? `${most}+` : data.data.length;

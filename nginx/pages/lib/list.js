@@ -21,6 +21,7 @@ import { count } from './words.js';
  *   function gets the filters, of which there may be none.
  * @property {[one: string, many: string]} noun Such as `['partner', 'partners']`.
  * @property {HTMLElement} [filters] A form whose controls have the names of the query's parameters.
+ * @property {import('./scope.js').Scope} [scope]
  * @property {HTMLElement} [summary] Where the number of rows stands. It should be a live region.
  * @property {Record<string, string>} [query] Parameters that are not in the address.
  * @property {string[]} [own] Parameters of the address that are the page's own, and not the API's.
@@ -116,6 +117,7 @@ export class List {
     rows.setAttribute('aria-busy', 'true');
     this.#accept();
     this.#isRefused = false;
+    this.#showScope();
     try {
       const { items, cursor } = await this.#read(wanted, abort.signal);
       this.#cursor = cursor;
@@ -137,9 +139,8 @@ export class List {
       this.#say(place);
       if (error instanceof Problem && error.code === 'invalid_parameter') {
         this.#isRefused = true;
-        const refused = import('./refused.js');
-        const names = error.errors.map(({ parameter }) => parameter ?? '');
-        refused.then(({ refuse }) => refuse(this.#controls.filter(({ name }) => names.includes(name)), place),
+        const { errors } = error;
+        import('./refused.js').then(({ refuse }) => refuse(errors, this.#controls, this.query, place),
           () => show(error, place, () => this.load()));
       } else show(error, place, () => this.load());
     } finally {
@@ -274,6 +275,13 @@ export class List {
     const isTable = rows instanceof HTMLTableSectionElement;
     fill(rows, isTable ? html`<tr class="empty"><td colspan="99">${words}</td></tr>`
       : html`<li class="empty">${words}</li>`);
+  }
+
+  #showScope() {
+    const { scope, noun } = this.#options;
+    if (!scope) return;
+    if (!Object.keys(scope.words).some((name) => this.query.get(name))) return fill(scope.place);
+    import('./scope.js').then(({ showScope }) => showScope(this, noun[1], scope), () => {});
   }
 
   /** Takes back what was said at the filters. */

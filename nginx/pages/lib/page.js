@@ -4,7 +4,7 @@
  * @module
  */
 import { Problem, borrowSignIn, getMe, lastMe, signOut, token, traffic } from './api.js';
-import { byID, fill, fragment, html } from './html.js';
+import { byID, fill, html } from './html.js';
 
 /** @typedef {import('./api.js').Me} Me */
 
@@ -48,6 +48,14 @@ const account = (me) => html`
     </div>
   </details>`;
 
+// Somebody has signed out in another tab. Loaded again, the page has nothing of theirs.
+traffic.addEventListener('ended', () => {
+  // What is typed goes, too: nobody is there to be asked.
+  addEventListener('beforeunload', (event) => event.stopImmediatePropagation(), { capture: true });
+  document.body.hidden = true;
+  location.reload();
+});
+
 // A menu closes as menus do.
 document.addEventListener('click', ({ target }) => {
   for (const menu of document.querySelectorAll('details.menu[open]')) {
@@ -67,10 +75,10 @@ document.addEventListener('keydown', ({ key, target }) => {
  * With roles it is a page for these people only. Others see in `main` why it is not for them, and whoever is not signed
  * in is sent to the page that does it and brings them back.
  *
- * @param {{ roles?: Me['roles'] }} options
+ * @param {{ roles?: Me['roles'], reason?: (me: Me) => Node }} options The reason says it in words of the page's own.
  * @returns {Promise<Me | null>} Never null with roles: then the promise is not fulfilled.
  */
-export async function start({ roles } = {}) {
+export async function start({ roles, reason } = {}) {
   showNavigation(lastMe());
   if (roles && !token()) return goToSignIn();
   /** @type {Me | null} */
@@ -87,16 +95,7 @@ export async function start({ roles } = {}) {
   if (roles && !me) return goToSignIn();
   const has = me?.roles ?? [];
   if (roles && me && !roles.some((role) => has.includes(role))) {
-    const isStaffs = roles.every((role) => role === 'staff');
-    // Without the places there is only one column.
-    mainElement().classList.remove('desk');
-    fill(
-      mainElement(),
-      fragment`<h1>This page is not for you</h1>
-        <p>You are signed in as ${me.email}. ${isStaffs ? 'It is a page for staff. Staff sign in with an admin token, ' +
-          'or with a link that the server prints. ' : 'If another address of yours may see it, '}
-          <a href=${signInAddress()}>${isStaffs ? 'Sign in as staff' : 'sign in with that one'}</a>.</p>`,
-    );
+    (await import('./not-for.js')).showNotFor(mainElement(), me, roles, reason);
     return new Promise(() => {});
   }
   return me;
@@ -106,7 +105,7 @@ export async function start({ roles } = {}) {
 export const signInAddress = () => `/sign-in?return=${encodeURIComponent(location.pathname + location.search)}`;
 
 /** @returns {Promise<never>} */
-export async function goToSignIn() {
+async function goToSignIn() {
   if (!token() && (await borrowSignIn())) location.reload();
   else location.replace(signInAddress());
   return new Promise(() => {});

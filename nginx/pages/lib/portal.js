@@ -2,35 +2,24 @@
  * What the pages of the portal share: who may see them, and how the partner stands.
  * @module
  */
-import { getMe, token } from './api.js';
-import { byID, fill, fragment } from './html.js';
-import { goToSignIn, show, signInAddress, start } from './page.js';
-import { count, day, today } from './words.js';
+import { fragment } from './html.js';
+import { signInAddress, start } from './page.js';
+import { daysUntil } from './credentials.js';
+import { count, day } from './words.js';
 
 /**
  * Shows the navigation, and finds out who is signed in. A partner whose record was removed is told so: for the service
  * it is a user like any other.
- * @returns {Promise<import('./api.js').Me>} Not fulfilled for anyone but a partner.
+ * @returns Not fulfilled for anyone but a partner.
  */
-export async function startPortal() {
-  if (!token()) return goToSignIn();
-  let me = await start();
-  try {
-    me ??= await getMe();
-  } catch (error) {
-    show(error);
-    return new Promise(() => {});
-  }
-  if (!me) return goToSignIn();
-  if (me.partner) return me;
-  fill(byID('main'), fragment`
-    <h1>This page is not for you</h1>
-    <p>It is for partners of Tomi, and you are signed in as ${me.email}, which belongs to none. If another address of
+export const startPortal = () => start({
+  roles: ['partner'],
+  reason: ({ email }) => fragment`
+    <p>It is for partners of Tomi, and you are signed in as ${email}, which belongs to none. If another address of
       yours does, <a href=${signInAddress()}>sign in with that one</a>.</p>
     <p>Were you a partner before? Then your record was removed: the directory does not show it, and you get no
-      introductions. If that is a mistake, answer one of our letters.</p>`);
-  return new Promise(() => {});
-}
+      introductions. If that is a mistake, answer one of our letters.</p>`,
+});
 
 /** @type {Record<string, string>} */
 const meanings = {
@@ -50,9 +39,9 @@ const meanings = {
 export function hindrances({ status, accepting_referrals: accepts, paused_until: paused, max_open_referrals: most,
   credentials_status: credentials }) {
   if (status !== 'active') return [meanings[status]];
-  const isPaused = paused !== null && paused >= today();
+  const isPaused = daysUntil(paused) >= 0;
   return [
-    isPaused && fragment`You have paused introductions up to and with ${day(paused)}.`,
+    paused && isPaused && fragment`You have paused introductions up to and with ${day(paused)}.`,
     !isPaused && !accepts && most !== null && `You get no new introductions now: you have ${
       count(most, 'open one')}, the most that you want.`,
     credentials === 'expired' && 'A license of yours has expired. You get no new introductions until Tomi has ' +

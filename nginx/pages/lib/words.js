@@ -59,10 +59,10 @@ export const types = {
 export const typeChoices = Object.entries(types).map(([type, { label }]) => [type, label]);
 
 /**
- * What a word of the API says to people, and the tone of its dot: `good`, `waiting`, `bad`, `off` or `new`.
- * @type {Record<string, Record<string, [words: string, tone: string]>>}
+ * What a word of the API says to people, and the tone of its dot.
+ * @type {Record<string, Record<string, [words: string, tone: 'good' | 'waiting' | 'bad' | 'off' | 'new']>>}
  */
-const statuses = {
+export const statuses = {
   coverage: {
     available: ['Available', 'good'], coming_soon: ['Coming soon', 'waiting'], unavailable: ['Unavailable', 'off'],
   },
@@ -83,6 +83,11 @@ const statuses = {
     cancelled: ['Cancelled', 'off'],
   },
 };
+
+/** @typedef {'coverage' | 'partner' | 'referral' | 'credentials' | 'message'} Kind Of a status. */
+
+/** The statuses in which a request still needs somebody, in the order of its life. */
+export const openStatuses = ['pending', 'matched', 'intro_sent', 'connected'];
 
 /** @type {Record<string, string>} */
 export const outcomes = {
@@ -106,14 +111,14 @@ export const credentialKinds = {
 
 /**
  * The words for a status.
- * @param {'coverage' | 'partner' | 'referral' | 'credentials' | 'message'} of
+ * @param {Kind} of
  * @param {string} value
  */
 export const statusWords = (of, value) => statuses[of][value]?.[0] ?? value;
 
 /**
  * A status as a word with a dot.
- * @param {'coverage' | 'partner' | 'referral' | 'credentials' | 'message'} of
+ * @param {Kind} of
  * @param {string} value
  */
 export const status = (of, value) =>

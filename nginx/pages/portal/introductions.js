@@ -41,7 +41,7 @@ function row({ id, partner_type: type, status: now, status_since: since, context
 const filters = byID('filters');
 /** @type {[value: string, words: string][]} */
 const choices = [
-  ['', 'All'], ['intro_sent', 'Wait for your answer'], ['connected', 'Accepted'], ['closed', 'Closed'],
+  ['', 'All'], ['intro_sent', 'Wait for your answer'], ['connected', 'Connected'], ['closed', 'Closed'],
   ['cancelled', 'Cancelled'],
 ];
 fill(filters, choices.map(([value, words]) => html`

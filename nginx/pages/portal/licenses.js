@@ -2,6 +2,7 @@ import { get, getAll, post, put, remove, token } from '../lib/api.js';
 import { Form, field, inWords, options } from '../lib/form.js';
 import { byID, fill, fragment, html } from '../lib/html.js';
 import { show, toast } from '../lib/page.js';
+import { daysUntil, worth } from '../lib/credentials.js';
 import { startPortal } from '../lib/portal.js';
 import { credentialKinds, day, stateChoices, states, status, today } from '../lib/words.js';
 
@@ -47,20 +48,14 @@ async function licensesChanged(/** @type {string} */ words) {
 }
 
 /** @param {License} license */
-function standing({ expires_on: until, verified_at: verified }) {
-  if (until && until < today()) return 'expired';
-  return !verified ? 'unverified' : until && until <= today(30) ? 'expiring' : 'verified';
-}
-
-/** @param {License} license */
-const mark = (license) => standing(license) === 'unverified'
-  ? html`<span class="status waiting">Waits for Tomi's check</span>` : status('credentials', standing(license));
+const mark = (license) => worth(license) === 'unverified'
+  ? html`<span class="status waiting">Waits for Tomi's check</span>` : status('credentials', worth(license));
 
 /** @param {License} license */
 function licenseCard(license) {
   const { id, kind, number, state_code: state, issuer, expires_on: until, verified_at: verified } = license;
   const name = `${credentialKinds[kind]} ${number}`;
-  const isOver = standing(license) === 'expired';
+  const isOver = worth(license) === 'expired';
   const place = html`<div></div>`;
   const offer = () => fill(place, verified ? html`
     <p class="small muted">Tomi has verified it, so only Tomi can change it. When you renew it, add the new one.</p>`
@@ -101,7 +96,7 @@ const refusals = {
 
 /** @param {{ target: HTMLInputElement }} event */
 function warnOfPast({ target }) {
-  const isPast = target.value && target.value < today();
+  const isPast = daysUntil(target.value) < 0;
   fill(/** @type {Element} */ (target.form?.querySelector('.warning')), isPast && html`
     <p class="hint"><span class="status bad">This day is past.</span> The directory does not show a license that has
       expired. Is the date right?</p>`);
