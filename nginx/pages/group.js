@@ -1,10 +1,10 @@
 import { Problem, get, getAll, post, token } from './lib/api.js';
+import { fact, phoneLink } from './lib/facts.js';
 import { Form, field, inWords, options } from './lib/form.js';
 import { isID, otherGroups } from './lib/groups.js';
 import { byID, fill, fragment, html } from './lib/html.js';
 import { needFacts } from './lib/need.js';
 import { show, start, toast } from './lib/page.js';
-import { fact, phoneLink } from './lib/facts.js';
 import { language, listed, openStatuses, stateChoices, states, status, types, when } from './lib/words.js';
 
 /** @typedef {import('./group/ask.js').Request} Request */

@@ -3,11 +3,11 @@
  * @module
  */
 import { Problem, get, post, put } from '../lib/api.js';
+import { daysUntil } from '../lib/credentials.js';
 import { recount } from '../lib/desk.js';
 import { Form, choices, field, mayReplace, options } from '../lib/form.js';
 import { byID, fill, html } from '../lib/html.js';
 import { explain, toast } from '../lib/page.js';
-import { daysUntil } from '../lib/credentials.js';
 import {
   count, credentialKinds, language, listed, stateChoices, states, statusWords, typeChoices,
 } from '../lib/words.js';

@@ -2,8 +2,8 @@
  * The words for partners and credentials that the desk's pages share.
  * @module
  */
-import { html } from '../lib/html.js';
 import { daysUntil, worth } from '../lib/credentials.js';
+import { html } from '../lib/html.js';
 import { credentialKinds, day, states, status } from '../lib/words.js';
 
 /**

@@ -1,10 +1,10 @@
 import { Problem, get, getAll, put, remove, token } from '../lib/api.js';
+import { worth } from '../lib/credentials.js';
 import { addKeys, loaded, recount, startDesk } from '../lib/desk.js';
 import { drafts } from '../lib/drafts.js';
+import { phoneLink } from '../lib/facts.js';
 import { byID, fill, fragment, html } from '../lib/html.js';
 import { explain, show, toast } from '../lib/page.js';
-import { worth } from '../lib/credentials.js';
-import { phoneLink } from '../lib/facts.js';
 import { count, day, language, listed, stateChoices, states, status, statusWords, types, when } from '../lib/words.js';
 import { acceptance, credentialName, credentialStatus, moves } from './partner-words.js';
 

@@ -1,9 +1,9 @@
 import { Problem, get, token } from '../lib/api.js';
 import { addKeys, loaded, startDesk } from '../lib/desk.js';
 import { drafts } from '../lib/drafts.js';
+import { fact, phoneLink } from '../lib/facts.js';
 import { fill, fragment, html } from '../lib/html.js';
 import { show, toast } from '../lib/page.js';
-import { fact, phoneLink } from '../lib/facts.js';
 import {
   count, day, dayWords, outcomes, price, since, states, status, statusWords, types, when,
 } from '../lib/words.js';

@@ -2,9 +2,9 @@
  * What the pages of the portal share: who may see them, and how the partner stands.
  * @module
  */
+import { daysUntil } from './credentials.js';
 import { fragment } from './html.js';
 import { signInAddress, start } from './page.js';
-import { daysUntil } from './credentials.js';
 import { count, day } from './words.js';
 
 /**

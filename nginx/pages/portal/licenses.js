@@ -1,8 +1,8 @@
 import { get, getAll, post, put, remove, token } from '../lib/api.js';
+import { daysUntil, worth } from '../lib/credentials.js';
 import { Form, field, inWords, options } from '../lib/form.js';
 import { byID, fill, fragment, html } from '../lib/html.js';
 import { show, toast } from '../lib/page.js';
-import { daysUntil, worth } from '../lib/credentials.js';
 import { startPortal } from '../lib/portal.js';
 import { credentialKinds, day, stateChoices, states, status, today } from '../lib/words.js';
 
