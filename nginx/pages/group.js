@@ -1,4 +1,5 @@
 import { Problem, get, getAll, post, token } from './lib/api.js';
+import { drafts } from './lib/drafts.js';
 import { fact, phoneLink } from './lib/facts.js';
 import { Form, field, inWords, options } from './lib/form.js';
 import { isID, otherGroups } from './lib/groups.js';
@@ -202,12 +203,16 @@ function card(request) {
     </details>`;
   if (isOpen) load();
   const place = html`<div></div>`;
+  const cancel = () => {
+    fill(place, cancelForm(request, offerCancel));
+    place.querySelector('textarea')?.focus();
+  };
   const offerCancel = () => fill(place, html`
-    <button type="button" class="quiet" onclick=${() => {
-      fill(place, cancelForm(request, offerCancel));
-      place.querySelector('textarea')?.focus();
-    }}>Cancel this request</button>`);
-  if (isOpen && isWaiting(request)) offerCancel();
+    <button type="button" class="quiet" onclick=${cancel}>Cancel this request</button>`);
+  if (isOpen && isWaiting(request)) {
+    if (drafts().includes(`cancel-${id}`)) cancel();
+    else offerCancel();
+  }
   return html`
     <li class="card" id=${`request-${id}`} tabindex="-1">
       <div class="spread">

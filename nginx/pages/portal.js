@@ -1,5 +1,6 @@
 import { Problem, get, getAll, put, token } from './lib/api.js';
 import { bars } from './lib/chart.js';
+import { drafts } from './lib/drafts.js';
 import { Form, choices, field, inWords } from './lib/form.js';
 import { byID, fill, fragment, html } from './lib/html.js';
 import { needFacts } from './lib/need.js';
@@ -73,11 +74,13 @@ function card(introduction) {
     row.focus();
     loadYear();
   };
-  const offer = () => fill(place, acceptForm(introduction, finish, () => {
+  const decline = () => {
     fill(place, declineForm(introduction, finish, offer));
     place.querySelector('input')?.focus();
-  }));
-  offer();
+  };
+  const offer = () => fill(place, acceptForm(introduction, finish, decline));
+  if (drafts().includes(`decline-${id}`)) decline();
+  else offer();
   return row;
 }
 
