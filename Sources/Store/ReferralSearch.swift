@@ -6,20 +6,24 @@ private struct Party: Hashable {
   let table: String
   /// The column of the index with the words, or with more than these.
   let words: String
+  /// The column of the table with these words alone, if the index has more.
+  var exactWords: String?
   /// The column of requests that refers to the table.
   let reference: String
 
   static let all = [
     Party(table: "groups", words: "words", reference: "group_id"),
     Party(table: "users", words: "words", reference: "requested_by"),
-    Party(table: "partners", words: "public_words", reference: "partner_id"),
+    Party(
+      table: "partners", words: "public_words", exactWords: "company_words",
+      reference: "partner_id"),
   ]
 
   /// The numbers of the rows that match a query of SQLite's full-text search.
   var numbers: String { Search.numbers(in: table) }
 
   /// The requests of those that match such a query and satisfy a condition.
-  func requests(where condition: String = "TRUE") -> String {
+  func requests(where condition: String) -> String {
     """
     SELECT number FROM referral_requests
     WHERE \(reference) IN (SELECT id FROM \(table) WHERE number IN (\(numbers)) AND \(condition))
@@ -47,14 +51,14 @@ extension Snapshot {
     var arguments: [String] = []
     for (party, lists) in parties.sorted(by: { $0.key.table < $1.key.table }) {
       arguments.append(party.query(lists))
-      if party.table == "partners" && phrases.count == 1 {
-        // The index has more words than the company's.
-        let company = Search.condition(phrases, in: "company_words")
-        sources.append(party.requests(where: company.sql))
-        arguments += company.arguments
-      } else {
-        sources.append(party.requests())
+      var condition = "TRUE"
+      // Several phrases are tested for each request.
+      if phrases.count == 1, let column = party.exactWords {
+        let exact = Search.condition(phrases, in: column)
+        condition = exact.sql
+        arguments += exact.arguments
       }
+      sources.append(party.requests(where: condition))
     }
     let found = sources.joined(separator: " UNION ALL ")
     // Words of two parties do not follow each other.

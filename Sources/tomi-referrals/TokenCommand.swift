@@ -34,8 +34,8 @@ struct TokenCommand: ParsableCommand {
         An admin token has the rights of staff, or a part of them, which --scope chooses: admin (all), \
         read (staff's and groups' GET requests), sync (users, groups and their tokens, for the systems \
         that own accounts) or events (GET /api/admin/events, for mailers and bots). Only this command \
-        and sign-in-link --admin create one. If no user has the e-mail address, a user is created whose name is the part of the \
-        address before the @.
+        and sign-in-link --admin create one. If no user has the e-mail address, a user is created whose \
+        name is the part of the address before the @.
         """)
 
     @OptionGroup var database: DatabaseOption

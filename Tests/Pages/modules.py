@@ -229,6 +229,12 @@ def check_refresh(checks, site, browser):
         page.evaluate("list.move(1)")
         checks.equal("moving goes from row to row", page.evaluate(
             "[...document.querySelectorAll('#rows tr')].indexOf(document.activeElement.closest('tr'))"), 1)
+        others = {"data": [{"id": f"{number}", "company_name": "Another"} for number in range(25)], "next_cursor": "x"}
+        page.route("**/api/admin/partners?*", lambda route: route.fulfill(json=others))
+        page.evaluate("list.refresh()")
+        page.wait_for_selector(".news:not([hidden])")
+        checks.check("refresh: a page of nothing but new ones waits, too", "25 new rows" in visit.text(".news"),
+                     visit.text(".news"))
         checks.clean("refresh", visit)
     site.put(f"/api/admin/partners/{changed}", {"company_name": name})
     site.put(f"/api/admin/partners/{gone}/status", {"status": "active"})

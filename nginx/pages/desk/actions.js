@@ -47,12 +47,19 @@ async function send(view, steps, etag) {
     }
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
+    let who = null;
+    if (done || error.status === 412) {
+      try {
+        who = await view.reload();
+      } catch (failure) {
+        // What was done has to be told all the same. The last answer stays.
+        if (!done) throw failure;
+      }
+    }
     if (error.code === 'referral_already_open') {
       error.detail = 'The group has another open request of this kind in this state, and can have only one.';
-    } else if (error.status === 412) error.detail = (await view.reload()) ?? 'This was changed meanwhile.';
+    } else if (error.status === 412) error.detail = who ?? 'This was changed meanwhile.';
     if (!done) throw error;
-    // A 412 has read it already. Without a network, what the last answer said stays.
-    if (error.status !== 412) await view.reload().catch(() => {});
     const say = (/** @type {Step[]} */ those) => listed(those.map(([, , name = '']) => name));
     throw new Problem(error.status, 'half_done', `Only a part of this was done. Done: ${say(steps.slice(0, done))}. ${
       error.isUncertain ? 'Not known' : 'Not done'}: ${say(steps.slice(done))}. ${explain(error)}`);

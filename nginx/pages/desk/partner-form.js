@@ -420,7 +420,8 @@ export function showReview(page, place) {
     },
     saved: async () => {
       // So that the page does not take the note for one that is lost.
-      form.fill({ note: (note = '') });
+      note = '';
+      form.fill({ note });
       unticked = new Map();
       toast(decision === 'approved' ? 'Approved. The partner gets a letter.' : 'Rejected. The partner gets a letter.');
       await page.load();

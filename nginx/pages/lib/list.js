@@ -170,7 +170,7 @@ export class List {
     const keys = [...present.keys()];
     // What follows the last row only moved up, because another one left.
     const known = keys.filter((key) => this.#shown.has(key));
-    const end = read.cursor ? keys.indexOf(known[known.length - 1]) + 1 : keys.length;
+    const end = read.cursor && known.length ? keys.indexOf(known[known.length - 1]) + 1 : keys.length;
     const fresh = keys.slice(0, end).filter((key) => !this.#shown.has(key)).length;
     this.#news.textContent = `${count(fresh, 'new row')}. Show`;
     this.#news.hidden = !fresh;
