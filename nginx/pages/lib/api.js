@@ -142,7 +142,7 @@ const tabs = new BroadcastChannel('tomi');
 tabs.addEventListener('message', ({ data: { asks, ended, isMeant } }) => {
   const own = sessionStorage.getItem(tokenKey);
   if (asks && own) tabs.postMessage({ found: own });
-  if (ended && ended === own) forget();
+  if (ended && [own, used].includes(ended)) forget();
   if (isMeant && ended === used) traffic.dispatchEvent(new Event('ended'));
 });
 

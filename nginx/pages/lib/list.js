@@ -168,10 +168,10 @@ export class List {
       if (item && JSON.stringify(item) !== shown.text) this.update(item, 'changed');
     }
     const keys = [...present.keys()];
+    let end = keys.length;
     // What follows the last row only moved up, because another one left.
-    const known = keys.filter((key) => this.#shown.has(key));
-    const end = read.cursor && known.length ? keys.indexOf(known[known.length - 1]) + 1 : keys.length;
-    const fresh = keys.slice(0, end).filter((key) => !this.#shown.has(key)).length;
+    while (read.cursor && end && !this.#shown.has(keys[end - 1])) end--;
+    const fresh = keys.slice(0, end || keys.length).filter((key) => !this.#shown.has(key)).length;
     this.#news.textContent = `${count(fresh, 'new row')}. Show`;
     this.#news.hidden = !fresh;
     this.#tell();
