@@ -143,8 +143,8 @@ function sentence({ id, status: now, status_since: since, partner, outcome }) {
     case 'matched': return `Tomi has found ${company}. The introduction comes next, by e-mail.`;
     case 'intro_sent': return `Tomi introduced you to ${company}, and has asked them to answer within three days.`;
     // Staff can record it before the partner has answered, so that it does not say who said yes.
-    case 'connected': return `${outcome ? outcomeWords[outcome] : `You are in touch with ${company}.`} If they fall
-      silent, answer one of our letters, and Tomi helps.`;
+    case 'connected': return `${outcome ? outcomeWords[outcome] : `You are in touch with ${company}.`} If you do
+      not hear from them, answer one of our letters, and Tomi helps.`;
     case 'closed': return outcomeWords[outcome ?? 'unknown'];
     default: return fragment`${cancelled.has(id) ? 'You' : 'Your group or Tomi'} cancelled it ${when(since)}.`;
   }

@@ -438,7 +438,7 @@ if (!view) {
 }
 const loading = token() && load();
 addKeys(
-  { key: 'e', words: 'Edit the record', act: () => (view ? location.assign(`?id=${id}`) : edit()) },
+  { key: 'e', words: 'Edit the record', act: () => (view && page.partner ? location.assign(`?id=${id}`) : edit()) },
   { key: 'c', words: 'Add a credential', act: () => openCredential() },
   { key: 'Escape', words: '', act: leave },
 );
